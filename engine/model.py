@@ -1,0 +1,207 @@
+"""The words of the house as values: runs, stages, votes, releases, people. No behaviour beyond reading itself."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, NewType
+
+from engine.rollout.fleet import ReleaseId
+
+RunId = NewType("RunId", str)
+"""A pipeline's name and the run's number, ``shop-41``: what people type."""
+PersonId = NewType("PersonId", str)
+RoomId = NewType("RoomId", str)
+"""Chat and channel, for example ``web:lobby`` or ``terminal:ann``."""
+
+Json = Mapping[str, Any]
+"""A JSON object: only str, int, float, bool, None, list and dict inside."""
+
+
+class RunState(StrEnum):
+    """Where a run is."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    WAITING = "waiting"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    REJECTED = "rejected"
+    CANCELLED = "cancelled"
+    ROLLED_BACK = "rolled_back"
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will happen to the run."""
+        return self not in (RunState.QUEUED, RunState.RUNNING, RunState.WAITING)
+
+
+class StageState(StrEnum):
+    """Where a stage of a run is."""
+
+    PENDING = "pending"
+    AWAITING_TRIGGER = "awaiting_trigger"
+    RUNNING = "running"
+    AWAITING_REVIEW = "awaiting_review"
+    HELD = "held"
+    SUCCEEDED = "succeeded"
+    IGNORED = "ignored"
+    FAILED = "failed"
+    REJECTED = "rejected"
+    CANCELLED = "cancelled"
+    ROLLED_BACK = "rolled_back"
+    SKIPPED = "skipped"
+
+
+class StageKind(StrEnum):
+    """What a stage does."""
+
+    SOURCE = "source"
+    BUILD = "build"
+    GRAY = "gray"
+    REVIEW = "review"
+    OFFICIAL = "official"
+
+
+class OnError(StrEnum):
+    """What becomes of a run whose stage failed."""
+
+    RETURN_TO_START = "return_to_start"
+    STOP = "stop"
+    IGNORE = "ignore"
+
+
+class Mode(StrEnum):
+    """How many of several are needed."""
+
+    ALL = "all"
+    ANY = "any"
+
+
+class Verdict(StrEnum):
+    """What a reviewer says."""
+
+    APPROVE = "approve"
+    REJECT = "reject"
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """One reviewer's present verdict on one attempt of a review, given for one plan fingerprint."""
+
+    person: PersonId
+    verdict: Verdict
+    at: datetime
+    fingerprint: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StageRun:
+    """One stage of one run. `conditions` are the names of the trigger conditions met so far, early ones included."""
+
+    name: str
+    kind: StageKind
+    state: StageState = StageState.PENDING
+    attempt: int = 0
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    reason: str = ""
+    note: str = ""
+    outputs: Json = field(default_factory=dict)
+    conditions: tuple[str, ...] = ()
+    deadline: datetime | None = None
+    fingerprint: str = ""
+    votes: tuple[Vote, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StageRule:
+    """What the state machine needs to know of a stage's definition, kept in the run from its first event on."""
+
+    name: str
+    kind: StageKind
+    on_error: OnError = OnError.STOP
+    hold: timedelta = timedelta(hours=1)
+    conditions: tuple[str, ...] = ()
+    mode: Mode = Mode.ALL
+    reviewers: tuple[PersonId, ...] = ()
+    votes_needed: Mode = Mode.ANY
+    take_back_on_refusal: bool = True
+    deadline: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unwinding:
+    """A run that is being taken back: what it will be when that is done, who asked, and why."""
+
+    final: RunState
+    by: PersonId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One go through one version of a pipeline. `seq` counts its journal entries: the version of this value."""
+
+    id: RunId
+    pipeline: str
+    number: int
+    version: int
+    workload: str
+    variables: Mapping[str, str]
+    rules: tuple[StageRule, ...]
+    stages: tuple[StageRun, ...]
+    requested_by: PersonId
+    room: RoomId
+    created_at: datetime
+    state: RunState = RunState.QUEUED
+    position: int = 0
+    seq: int = 0
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    reason: str = ""
+    paused: bool = False
+    share: int | None = None
+    unwinding: Unwinding | None = None
+    redeploys: ReleaseId | None = None
+
+    @property
+    def stage(self) -> StageRun:
+        """The stage that the run is at."""
+        return self.stages[self.position]
+
+    @property
+    def rule(self) -> StageRule:
+        """What the definition says of the stage that the run is at."""
+        return self.rules[self.position]
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A workload at a version, with the configuration that it is deployed with.
+
+    `number` counts the releases of the workload that were deployed everywhere (None until then). `settings` is the
+    rendered deployment configuration, `manifest` the YAML that people are shown.
+    """
+
+    id: ReleaseId
+    workload: str
+    image: str
+    digest: str
+    settings: Json
+    manifest: str
+    run: RunId
+    variables: Mapping[str, str]
+    created_at: datetime
+    number: int | None = None
+    deployed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """One human. `email` and `phone` are where notifications go."""
+
+    id: PersonId
+    email: str = ""
+    phone: str = ""

@@ -1,0 +1,1 @@
+"""Who receives traffic: neutral routes written in the language of one proxy each."""
