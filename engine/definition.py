@@ -1,68 +1,87 @@
-"""The shape of a pipeline definition: one class a section, checked by pydantic, explained in `deploy/pipeline.reference.yaml`.
+"""The shape of a pipeline definition: one class a section, explained in `deploy/pipeline.reference.yaml`.
 
-Text only becomes one of these in `engine.pipeline`, which knows about lines, variables and aliases; here live the types and
-the rules that hold within one section or between stages.
+Text only becomes one of these in `engine.pipeline`, which knows about lines, variables and aliases, and about the order
+of stages; here live the types. The sections of a deployment are in `engine.deployment`, the kinds of values in
+`engine.fields`.
 """
 
-import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-import re2
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, field_validator, model_validator
 
+from engine.deployment import ContentRule, Deployment, Gray, Policy, Readiness, Service, Text, count_of
+from engine.fields import (
+    MAX_INSTANCES,
+    Amount,
+    Cron,
+    Duration,
+    FreeName,
+    HeaderName,
+    ImageName,
+    Name,
+    OneLine,
+    Port,
+    SomeTime,
+    TimeZone,
+    VariableName,
+    WebAddress,
+    parse_duration,
+    shown,
+)
+from engine.git_url import check_form, check_name
 from engine.model import Mode, OnError, StageKind
+from engine.section import Conflict, Section, exactly_one
 
-MAX_INSTANCES = 300
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
-_UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-
-
-def parse_duration(value: object) -> object:
-    """Read ``90s``, ``1h30m`` or ``500ms`` as a timedelta; anything else is left for pydantic to refuse."""
-    if isinstance(value, timedelta) or not isinstance(value, str):
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            raise ValueError(f"{value} has no unit; write for example {value}s, {value}m or {value}h")
-        return value
-    parts = _DURATION.findall(value)
-    if not parts or "".join(number + unit for number, unit in parts) != value:
-        raise ValueError(f"{value!r} is not a duration; write for example 500ms, 30s, 10m, 1h30m or 7d")
-    return sum((timedelta(**{_UNITS[unit]: float(number)}) for number, unit in parts), timedelta())
-
-
-def _check_amount(value: object) -> object:
-    if isinstance(value, str) and re.fullmatch(r"\d{1,3}%", value) and int(value[:-1]) <= 100:
-        return value
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        return value
-    raise ValueError(f"{value!r} is neither a count nor a percentage; write for example 1 or 20%")
-
-
-Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
-Amount = Annotated[int | str, BeforeValidator(_check_amount)]
-"""A count (int) or a percentage (``"20%"``)."""
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
-FreeName = Annotated[str, StringConstraints(min_length=1, max_length=63, strip_whitespace=True)]
-ImageName = Annotated[
-    str,
-    StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*/[a-z0-9][a-z0-9._-]*:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$"),
+__all__ = [
+    "MAX_INSTANCES",
+    "Amount",
+    "Build",
+    "Conditions",
+    "ContentRule",
+    "Deployment",
+    "Duration",
+    "ErrorRule",
+    "FreeName",
+    "Gray",
+    "HeaderName",
+    "Hook",
+    "ImageName",
+    "Name",
+    "Notify",
+    "Official",
+    "Pipeline",
+    "Policy",
+    "Port",
+    "Readiness",
+    "Recipient",
+    "Review",
+    "Section",
+    "Service",
+    "Source",
+    "Stage",
+    "Start",
+    "Tell",
+    "Text",
+    "Variable",
+    "VariableName",
+    "count_of",
+    "parse_duration",
 ]
-Port = Annotated[int, Field(ge=1, le=65535)]
-VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
-HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]
-
-
-class Section(BaseModel):
-    """One mapping of a definition. Unknown keys are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
 
 class Variable(Section):
-    """A global variable with the value it has when nobody changes it."""
+    """A global variable with the value it has when nobody changes it. Its value alone will do: ``tag: v1``."""
 
     value: str = ""
     description: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_value_alone(cls, value: object) -> object:
+        return {"value": value} if isinstance(value, str | int | float) else value
 
     @field_validator("value", mode="before")
     @classmethod
@@ -80,10 +99,10 @@ class Recipient(Section):
     email: str | None = None
     phone: str | None = None
 
-    @model_validator(mode="after")
-    def _needs_one(self) -> Self:
-        _exactly_one(self, "person", "room", "email", "phone")
-        return self
+    @classmethod
+    def conflicts(cls, given: Mapping[str, Any]) -> Iterator[Conflict]:
+        """One line, one way."""
+        yield from exactly_one(given, "person", "room", "email", "phone")
 
 
 class Notify(Section):
@@ -100,10 +119,10 @@ class Hook(Section):
     channel: Name | None = None
     parameters: dict[str, VariableName] = Field(default_factory=dict)
 
-    @model_validator(mode="after")
-    def _needs_one(self) -> Self:
-        _exactly_one(self, "webhook", "channel")
-        return self
+    @classmethod
+    def conflicts(cls, given: Mapping[str, Any]) -> Iterator[Conflict]:
+        """One line, one way."""
+        yield from exactly_one(given, "webhook", "channel")
 
     @property
     def key(self) -> str:
@@ -114,16 +133,16 @@ class Hook(Section):
 class Start(Section):
     """A start of the pipeline that needs no person: by the clock, by a webhook or by a channel."""
 
-    cron: str | None = None
-    timezone: str = "UTC"
+    cron: Cron | None = None
+    timezone: TimeZone = "UTC"
     webhook: Name | None = None
     channel: Name | None = None
     parameters: dict[str, VariableName] = Field(default_factory=dict)
 
-    @model_validator(mode="after")
-    def _needs_one(self) -> Self:
-        _exactly_one(self, "cron", "webhook", "channel")
-        return self
+    @classmethod
+    def conflicts(cls, given: Mapping[str, Any]) -> Iterator[Conflict]:
+        """One line, one way."""
+        yield from exactly_one(given, "cron", "webhook", "channel")
 
 
 class ErrorRule(Section):
@@ -144,32 +163,37 @@ class Tell(Section):
     """One message that goes out when a stage has ended."""
 
     channel: Name | None = None
-    webhook: str | None = None
+    webhook: WebAddress | None = None
     method: Literal["GET", "POST"] = "POST"
-    headers: dict[HeaderName, str] = Field(default_factory=dict)
+    headers: dict[HeaderName, OneLine] = Field(default_factory=dict)
     body: str = ""
     parameters: dict[str, VariableName] = Field(default_factory=dict)
     when: tuple[Literal["success", "failure"], ...] = ("success", "failure")
 
-    @model_validator(mode="after")
-    def _needs_one(self) -> Self:
-        _exactly_one(self, "channel", "webhook")
-        return self
+    @classmethod
+    def conflicts(cls, given: Mapping[str, Any]) -> Iterator[Conflict]:
+        """One message, one way."""
+        yield from exactly_one(given, "channel", "webhook")
 
 
 class Source(Section):
-    """Where the code comes from: a branch or a tag of a git repository."""
+    """Where the code comes from: a branch or a tag of a git repository. An empty text counts as left out."""
 
-    git: str
-    branch: str | None = None
-    tag: str | None = None
-    account: str | None = None
+    git: Annotated[str, AfterValidator(check_form)]
+    branch: Annotated[str, AfterValidator(check_name)] | None = None
+    tag: Annotated[str, AfterValidator(check_name)] | None = None
+    account: OneLine | None = None
 
-    @model_validator(mode="after")
-    def _branch_or_tag(self) -> Self:
-        if self.branch and self.tag:
-            raise ValueError("has both a branch and a tag; keep one of them")
-        return self
+    @field_validator("branch", "tag", "account")
+    @classmethod
+    def _empty_is_none(cls, value: str | None) -> str | None:
+        return value or None
+
+    @classmethod
+    def conflicts(cls, given: Mapping[str, Any]) -> Iterator[Conflict]:
+        """Keep to a branch or a tag."""
+        if given.get("branch") and given.get("tag"):
+            yield Conflict("tag", "stands beside a branch", "one of the two")
 
 
 class Build(Section):
@@ -181,148 +205,30 @@ class Build(Section):
     procfile: str = ""
 
 
-class Service(Section):
-    """The one service of a workload: the fixed port in front of all its instances."""
-
-    port: Port
-    name: Name = "service"
-    protocol: Literal["http"] = "http"
-    preview_port: Port | None = None
-
-
-class Readiness(Section):
-    """When an instance counts as ready: `http` is a path that answers 200-399; without it the port only has to open."""
-
-    http: str | None = None
-    every: Duration = timedelta(milliseconds=500)
-    within: Duration = timedelta(minutes=1)
-
-    @field_validator("http")
-    @classmethod
-    def _is_a_path(cls, value: str | None) -> str | None:
-        if value is not None and not value.startswith("/"):
-            raise ValueError(f"{value!r} is not a path; write for example /healthz")
-        return value
-
-
-class Text(Section):
-    """A value to hold a request's against: exactly, or as an RE2 expression that must match the whole of it."""
-
-    exact: str | None = None
-    regex: str | None = None
-
-    @model_validator(mode="after")
-    def _needs_one(self) -> Self:
-        _exactly_one(self, "exact", "regex")
-        if self.regex is not None:
-            _check_re2(self.regex)
-        return self
-
-
-class ContentRule(Section):
-    """One group of tests; a request belongs to gray when it passes all of them."""
-
-    cookie: Text | None = None
-    headers: dict[HeaderName, Text] = Field(default_factory=dict)
-    systems: tuple[Literal["ios", "android", "windows", "macos", "linux"], ...] = ()
-    browsers: tuple[Literal["chrome", "360", "ie", "safari", "sogou", "edge"], ...] = ()
-
-    @model_validator(mode="after")
-    def _needs_a_test(self) -> Self:
-        if not (self.cookie or self.headers or self.systems or self.browsers):
-            raise ValueError("tests nothing; give it a cookie, headers, systems or browsers")
-        return self
-
-
-class Policy(Section):
-    """Who gets the new version. `ratio` is percent of the plain requests, 0 to 100."""
-
-    ratio: Annotated[int, Field(ge=0, le=100)] | None = None
-    content: tuple[ContentRule, ...] = ()
-    description: str = ""
-
-
-class Deployment(Section):
-    """Where and how a workload runs: what the gray stage and a stand-alone official stage share."""
-
-    service: Service
-    image: ImageName | None = None
-    target: Literal["process"] = "process"
-    workload: Name | None = None
-    strategy: Literal["canary", "blue_green", "istio"] = "canary"
-    instances: Annotated[int, Field(ge=1, le=MAX_INSTANCES)] = 2
-    max_unavailable: Amount = 0
-    upgrade: Literal["rolling", "recreate"] = "rolling"
-    readiness: Readiness = Readiness()
-    drain: Duration = timedelta(seconds=5)
-    environment: dict[VariableName, str] = Field(default_factory=dict)
-    hold: Duration = timedelta(minutes=1)
-    after_hold: Literal["upgrade", "remove"] = "upgrade"
-
-    @field_validator("environment", mode="before")
-    @classmethod
-    def _read_scalars(cls, value: Any) -> Any:
-        if not isinstance(value, dict):
-            return value
-        return {key: str(item) if isinstance(item, int | float) else item for key, item in value.items()}
-
-    @property
-    def missing_allowed(self) -> int:
-        """How many of the instances may be missing, as a count. A percentage is rounded down."""
-        return count_of(self.max_unavailable, self.instances, round_up=False)
-
-
-class Gray(Deployment):
-    """A deployment whose new version gets a share of the traffic first."""
-
-    gray_instances: Amount = 1
-    policy: Policy = Policy()
-
-    @model_validator(mode="after")
-    def _instances_fit(self) -> Self:
-        if self.strategy == "canary" and self.instances < 2:  # noqa: PLR2004 - R18
-            raise ValueError("a canary needs instances: 2 or more, one of them gray")
-        if self.strategy == "blue_green":
-            return self
-        gray = self.gray_count
-        if gray < 1 or gray > MAX_INSTANCES:
-            raise ValueError(f"gray_instances is {gray}; it must be 1 to {MAX_INSTANCES}")
-        if gray >= self.instances and self.strategy == "canary":
-            raise ValueError(
-                f"gray_instances ({gray}) must be fewer than instances ({self.instances}); write {self.instances - 1} or fewer"
-            )
-        return self
-
-    @property
-    def gray_count(self) -> int:
-        """How many instances the gray track has. A percentage is rounded up."""
-        if self.strategy == "blue_green":
-            return self.instances
-        return count_of(self.gray_instances, self.instances, round_up=True)
-
-    @property
-    def share(self) -> int:
-        """Percent of the plain requests that gray gets."""
-        if self.policy.ratio is not None:
-            return self.policy.ratio
-        if self.policy.content or self.strategy == "blue_green":
-            return 0
-        if self.strategy == "istio":
-            return round(100 * self.gray_count / (self.gray_count + self.instances))
-        return round(100 * self.gray_count / self.instances)
-
-
 class Review(Section):
     """Who is asked before the run goes on. Nobody deciding before the deadline counts as a refusal."""
 
-    reviewers: Annotated[tuple[str, ...], Field(min_length=1)]
+    reviewers: Annotated[tuple[FreeName, ...], Field(min_length=1, max_length=100)]
     mode: Literal["all", "one"] = "one"
     on_refusal: Literal["take_back", "keep"] = "take_back"
-    deadline: Duration = timedelta(days=7)
+    deadline: SomeTime = timedelta(days=7)
+
+    @classmethod
+    def conflicts(cls, given: Mapping[str, Any]) -> Iterator[Conflict]:
+        """Nobody votes twice."""
+        names = given.get("reviewers")
+        if isinstance(names, list | tuple):
+            counted = Counter(name for name in names if isinstance(name, str))
+            for name in sorted(name for name, times in counted.items() if times > 1):
+                yield Conflict("reviewers", f"names {shown(name)} more than once", "each reviewer once")
 
 
 class Official(Section):
     """The official release after a gray stage: it has no settings of its own."""
+
+
+def _has_settings(value: object) -> str:
+    return "official" if value == {} or isinstance(value, Official) else "deployment"
 
 
 class Stage(Section):
@@ -333,16 +239,22 @@ class Stage(Section):
     build: Build | None = None
     gray: Gray | None = None
     review: Review | None = None
-    official: Deployment | Official | None = None
+    official: (
+        Annotated[
+            Annotated[Deployment, Tag("deployment")] | Annotated[Official, Tag("official")],
+            Discriminator(_has_settings),
+        ]
+        | None
+    ) = None
     on_error: ErrorRule = ErrorRule()
     conditions: Conditions = Conditions()
     tell: tuple[Tell, ...] = ()
-    timeout: Duration = timedelta(hours=1)
+    timeout: SomeTime = timedelta(hours=1)
 
-    @model_validator(mode="after")
-    def _needs_one(self) -> Self:
-        _exactly_one(self, *(kind.value for kind in StageKind))
-        return self
+    @classmethod
+    def conflicts(cls, given: Mapping[str, Any]) -> Iterator[Conflict]:
+        """One stage does one thing."""
+        yield from exactly_one(given, *(kind.value for kind in StageKind))
 
     @property
     def kind(self) -> StageKind:
@@ -357,7 +269,7 @@ class Pipeline(Section):
     stages: Annotated[tuple[Stage, ...], Field(min_length=1, max_length=50)]
     group: Name = "default"
     description: str = ""
-    variables: dict[VariableName, Variable] = Field(default_factory=dict)
+    variables: Annotated[dict[VariableName, Variable], Field(max_length=200)] = Field(default_factory=dict)
     notify: Notify = Notify()
     concurrency: Literal["queue", "reject", "replace"] = "queue"
     starts: tuple[Start, ...] = ()
@@ -377,27 +289,3 @@ class Pipeline(Section):
         """The workload that a run holds while it is active; empty when the pipeline deploys nothing."""
         deployment = self.deployment
         return (deployment.workload or self.pipeline) if deployment else ""
-
-
-def count_of(amount: int | str, whole: int, *, round_up: bool) -> int:
-    """An `Amount` as a count of `whole`."""
-    if isinstance(amount, int):
-        return amount
-    hundredths = int(amount[:-1]) * whole
-    return -(-hundredths // 100) if round_up else hundredths // 100
-
-
-def _exactly_one(section: Section, *names: str) -> None:
-    given = [name for name in names if getattr(section, name) is not None]
-    if len(given) != 1:
-        has = " and ".join(given) if given else "none of them"
-        raise ValueError(f"needs exactly one of {', '.join(names)}; it has {has}")
-
-
-def _check_re2(pattern: str) -> None:
-    options = re2.Options()
-    options.log_errors = False
-    try:
-        re2.compile(pattern, options)
-    except re2.error as error:
-        raise ValueError(f"{pattern!r} is not an RE2 expression: {error}") from None

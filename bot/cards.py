@@ -1,0 +1,105 @@
+"""What a chat shows, before any chat's own markup: made by presenters, rendered by each chat natively.
+
+Every text in here is plain text from anywhere (commit messages, reasons, logs): a renderer escapes all of it.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Tone(StrEnum):
+    """How a card feels: the colour of its edge."""
+
+    PLAIN = "plain"
+    BUSY = "busy"
+    ASKING = "asking"
+    GOOD = "good"
+    BAD = "bad"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """Something to press. `line` is the command line that it stands for; `danger` asks for a second look.
+
+    A line that begins with ``press `` carries what the button was made for (run, stage attempt, fingerprint), so a stale
+    one is recognised.
+    """
+
+    text: str
+    line: str
+    primary: bool = False
+    danger: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """One stage in the topology: its name, kind, state and, when it runs or ran, for how long (seconds)."""
+
+    name: str
+    kind: str
+    state: str
+    seconds: float | None = None
+    detail: str = ""
+    started_at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Shares of the gray track: wanted in percent, observed in percent (None before the first request), counts per track."""
+
+    wanted: int
+    observed: float | None
+    requests: dict[str, int] = field(default_factory=dict)
+    failed: dict[str, int] = field(default_factory=dict)
+    rules: str = ""
+    gray: str = ""
+    stable: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ballot:
+    """Who decides: who passed, who refused (with the reason), who is missing, and how many are needed."""
+
+    needed: str
+    passed: tuple[str, ...] = ()
+    refused: tuple[tuple[str, str], ...] = ()
+    missing: tuple[str, ...] = ()
+    until: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A labelled value."""
+
+    label: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows under a head."""
+
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One message. `key` names what it is about (a run's id), so that the next one of the key takes its place.
+
+    Shown in this order: title, text, topology, split, ballot, fields, table, code, buttons.
+    """
+
+    title: str
+    tone: Tone = Tone.PLAIN
+    text: str = ""
+    topology: tuple[Stop, ...] = ()
+    split: Split | None = None
+    ballot: Ballot | None = None
+    fields: tuple[Field, ...] = ()
+    table: Table | None = None
+    code: str = ""
+    buttons: tuple[Button, ...] = ()
+    key: str = ""
+    badge: str = ""

@@ -1,0 +1,79 @@
+"""`WebServer`: the console on a socket.
+
+It leaves signals to the bot, and ends the event streams before it ends itself.
+"""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import uvicorn
+from starlette.applications import Starlette
+
+from bot.web.hub import Hub
+from engine.errors import Broken
+
+GRACE = 3
+
+
+class _Uvicorn(uvicorn.Server):
+    """Uvicorn inside a program that handles its own signals."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals alone."""
+        yield
+
+
+@dataclass(slots=True)
+class WebServer:
+    """Serves `app` on `host`:`port`; port 0 takes a free one, which `start` tells."""
+
+    app: Starlette
+    hub: Hub
+    host: str = "127.0.0.1"
+    port: int = 8787
+    _server: _Uvicorn | None = None
+    _task: asyncio.Task[None] | None = None
+    _socket: socket.socket | None = field(default=None)
+
+    async def start(self) -> str:
+        """Begin to serve; returns the address, without a slash at its end."""
+        self._socket = self._listen()
+        config = uvicorn.Config(
+            self.app,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=GRACE,
+        )
+        self._server = _Uvicorn(config)
+        self._task = asyncio.create_task(self._server.serve([self._socket]), name="sluice-web")
+        port = self._socket.getsockname()[1]
+        return f"http://[{self.host}]:{port}" if ":" in self.host else f"http://{self.host}:{port}"
+
+    async def stop(self) -> None:
+        """Send every browser away and end."""
+        self.hub.close()
+        if self._server is not None and self._task is not None:
+            self._server.should_exit = True
+            await self._task
+        if self._socket is not None:
+            self._socket.close()
+
+    def _listen(self) -> socket.socket:
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        opened = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            opened.bind((self.host, self.port))
+            opened.listen(128)
+        except OSError as error:
+            opened.close()
+            raise Broken(f"The console cannot listen on {self.host}:{self.port}: {error}.") from error
+        opened.setblocking(False)
+        return opened

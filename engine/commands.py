@@ -1,0 +1,139 @@
+"""What can be asked of a run. Every change of a run is one of these, handed to `engine.control.Control.submit`.
+
+People's commands name who asks. The worker's reports carry the fencing token of its lease: a report under an old token
+is refused, so a worker that was thought dead cannot write any more.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from engine.model import Json, PersonId, RunId, RunState, Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """Something asked of one run by one person (the worker and the clock have names of their own)."""
+
+    run: RunId
+    by: PersonId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admit(Command):
+    """The workload is free: begin."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stop(Command):
+    """End the run as `final` at the next safe point, with whatever it placed taken back."""
+
+    reason: str = ""
+    final: RunState = RunState.CANCELLED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollBack(Command):
+    """Take the new version back while the run is not over."""
+
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry(Command):
+    """Try the held stage again, or begin anew after a return to the start."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CastVote(Command):
+    """A reviewer's verdict. `stage`, `attempt` and `fingerprint` say what the person saw; empty means what is open now."""
+
+    verdict: Verdict
+    reason: str = ""
+    stage: int | None = None
+    attempt: int | None = None
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeShare(Command):
+    """Give gray another share of the plain requests, in percent."""
+
+    percent: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeetCondition(Command):
+    """A webhook or channel that stages of the run wait for has been called."""
+
+    key: str
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expire(Command):
+    """A deadline of one stage attempt has passed."""
+
+    stage: int
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remind(Command):
+    """Nobody has decided for a while: say so."""
+
+    stage: int
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report(Command):
+    """What the worker found out about the stage attempt that it acts on. `token` is its lease's."""
+
+    stage: int
+    attempt: int
+    token: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportNote(Report):
+    """Something worth keeping before or after an act: an intent, a wait, a trouble. `outputs` are merged into the stage's."""
+
+    note: str
+    outputs: Json = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportReview(Report):
+    """The review can be opened: this is the plan's fingerprint, and until when somebody must decide."""
+
+    fingerprint: str
+    plan: Json
+    deadline: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportSuccess(Report):
+    """The stage did what it is for."""
+
+    outputs: Json = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportFailure(Report):
+    """The stage failed for good."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportChanged(Report):
+    """What was approved is no longer what would be released: ask again. `review` is the review stage's position."""
+
+    review: int
+    difference: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportUnwound(Report):
+    """Everything that the run placed is taken back."""

@@ -1,0 +1,129 @@
+"""What a run releases, from what, in words and as the values that targets and plans need. Pure."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from engine.definition import Deployment, Gray
+from engine.model import Json, Release, Run, StageKind
+from engine.ports import Placement, Traffic
+from engine.rollout.fleet import Fleet, Launch, Move, ReleaseId, Reroute, Retire, Scale
+from engine.rollout.traffic import describe_rules
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """`new` on its way to replace `old` (None: the workload's first release), with the settings `spec`."""
+
+    workload: str
+    spec: Deployment
+    new: Release
+    old: Release | None
+
+    def placement(self) -> Placement:
+        """Where, for a target."""
+        releases = {release.id: release for release in (self.new, self.old) if release}
+        service = self.spec.service
+        return Placement(self.workload, service.port, releases, service.preview_port, self.spec.drain)
+
+    def name_of(self, release: ReleaseId) -> str:
+        """A release in people's words: its image's tag."""
+        found = {item.id: item for item in (self.new, self.old) if item}.get(release)
+        return found.image if found else release
+
+    def plan(self, run: Run) -> Json:
+        """Everything that reviewers approve. Whatever changes here voids their votes."""
+        gray = self.spec if isinstance(self.spec, Gray) else None
+        share = run.share if run.share is not None else (gray.share if gray else 0)
+        settings = {name: value for name, value in self.new.settings.items() if name not in ("image", "policy")}
+        return {
+            "image": self.new.image,
+            "digest": self.new.digest,
+            "release": self.new.id,
+            "from": self.old.id if self.old else "",
+            "workload": self.workload,
+            "target": self.spec.target,
+            "strategy": self.spec.strategy,
+            "share": share,
+            "rules": describe_rules(gray.policy) if gray else "",
+            "settings": settings,
+        }
+
+
+def fingerprint(plan: Json) -> str:
+    """A short name for exactly this plan."""
+    return hashlib.sha256(json.dumps(plan, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def difference(before: Json, after: Json) -> str:
+    """What is no longer as it was approved, in words."""
+    changed = [name for name in after if before.get(name) != after.get(name)]
+    words = [f"{name} was {_short(before.get(name))} and is {_short(after.get(name))}" for name in changed]
+    return "; ".join(words) or "nothing that can be named"
+
+
+def describe_move(move: Move, deployed: Deployed) -> str:
+    """A move in people's words."""
+    match move:
+        case Launch(group, release, count):
+            return f"Bringing {group} to {count} × {deployed.name_of(release)}"
+        case Scale(group, count):
+            return f"Scaling {group} to {count}"
+        case Retire(group):
+            return f"Draining and ending {group}"
+        case Reroute(route):
+            shares = ", ".join(f"{weight} % to {name}" for name, weight in sorted(route.weights.items()) if weight)
+            matched = f"; requests that match the rules to {route.matched}" if route.rules and route.matched else ""
+            return f"Sending {shares or 'no traffic'}{matched}"
+
+
+def tracks_of(fleet: Fleet, new: ReleaseId) -> dict[str, str]:
+    """Each group's track: ``gray`` is where the new release runs."""
+    return {name: "gray" if group.release == new else "stable" for name, group in fleet.groups.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What the proxy has counted on each track since the present split began."""
+
+    requests: Mapping[str, int]
+    failed: Mapping[str, int]
+
+    @property
+    def total(self) -> int:
+        """Requests on both tracks."""
+        return sum(self.requests.values())
+
+    @property
+    def share(self) -> float | None:
+        """The share of gray, 0 to 1; None before the first request."""
+        return self.requests.get("gray", 0) / self.total if self.total else None
+
+
+def observed(run: Run, traffic: Traffic) -> Observed | None:
+    """Requests and failures per track since the split that is in effect was set; None before there is one."""
+    noted = latest_split(run)
+    if noted is None:
+        return None
+    tracks, base = noted["tracks"], noted["baseline"]
+    requests = {"stable": 0, "gray": 0}
+    failed = {"stable": 0, "gray": 0}
+    for group, count in traffic.requests.items():
+        track = tracks.get(group, "stable")
+        requests[track] += max(0, count - base["requests"].get(group, 0))
+        failed[track] += max(0, traffic.failed.get(group, 0) - base["failed"].get(group, 0))
+    return Observed(requests, failed)
+
+
+def latest_split(run: Run) -> Json | None:
+    """What was noted when the newest split of the run was set."""
+    for stage in reversed(run.stages):
+        if stage.kind in (StageKind.GRAY, StageKind.REVIEW) and "baseline" in stage.outputs:
+            return stage.outputs
+    return None
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."  # noqa: PLR2004 - what fits a phone's line

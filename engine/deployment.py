@@ -1,0 +1,205 @@
+"""The sections of a definition that say where and how a workload runs, and who gets its new version."""
+
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator
+
+from engine.fields import (
+    MAX_INSTANCES,
+    Amount,
+    Duration,
+    HeaderName,
+    HttpPath,
+    ImageName,
+    Name,
+    Port,
+    SomeTime,
+    VariableName,
+    check_re2,
+    from_to,
+    read_amount,
+    shown,
+    whole_number,
+)
+from engine.section import Conflict, Mistake, Section, exactly_one
+
+_UNTESTABLE = frozenset(
+    {"host", "connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
+)
+
+
+def _testable(value: str) -> str:
+    if not value or value != value.strip() or not value.isprintable():
+        raise Mistake(
+            f"{shown(value)} is a value that no request can have", "printable text without spaces at either end"
+        )
+    return value
+
+
+def _sent(name: str) -> str:
+    low = name.lower()
+    if low == "cookie":
+        raise Mistake(f"{name} is tested as a whole here", "a cookie rule: cookie: {exact: name=value}")
+    if low in _UNTESTABLE or low.startswith("x-envoy-"):
+        raise Mistake(f"{name} never reaches the rule; the proxy sets or removes it", "for example X-Tester")
+    return name
+
+
+class Service(Section):
+    """The one service of a workload: the fixed port in front of all its instances."""
+
+    port: Port
+    name: Name = "service"
+    protocol: Literal["http"] = "http"
+    preview_port: Port | None = None
+
+    @classmethod
+    def conflicts(cls, given: Mapping[str, Any]) -> Iterator[Conflict]:
+        """See that the two ports are two."""
+        port = whole_number(given.get("port"))
+        if port is not None and port == whole_number(given.get("preview_port")):
+            yield Conflict("preview_port", f"{port} is the service's own port too", "another port")
+
+
+class Readiness(Section):
+    """When an instance counts as ready: `http` is a path that answers 200-399; without it the port only has to open."""
+
+    http: HttpPath | None = None
+    every: SomeTime = timedelta(milliseconds=500)
+    within: SomeTime = timedelta(minutes=1)
+
+
+class Text(Section):
+    """A value to hold a request's against: exactly, or as an RE2 expression that must match the whole of it."""
+
+    exact: Annotated[str, AfterValidator(_testable)] | None = None
+    regex: Annotated[str, AfterValidator(check_re2)] | None = None
+
+    @classmethod
+    def conflicts(cls, given: Mapping[str, Any]) -> Iterator[Conflict]:
+        """Exactly or by expression, not both."""
+        yield from exactly_one(given, "exact", "regex")
+
+
+class ContentRule(Section):
+    """One group of tests; a request belongs to gray when it passes all of them."""
+
+    cookie: Text | None = None
+    headers: dict[Annotated[HeaderName, AfterValidator(_sent)], Text] = Field(default_factory=dict)
+    systems: tuple[Literal["ios", "android", "windows", "macos", "linux"], ...] = ()
+    browsers: tuple[Literal["chrome", "360", "ie", "safari", "sogou", "edge"], ...] = ()
+
+    @field_validator("cookie")
+    @classmethod
+    def _is_a_pair(cls, value: Text | None) -> Text | None:
+        if value is not None and value.exact is not None and ("=" not in value.exact or ";" in value.exact):
+            raise Mistake(f"{shown(value.exact)} is not one cookie", "name=value, for example beta=yes")
+        return value
+
+    @classmethod
+    def conflicts(cls, given: Mapping[str, Any]) -> Iterator[Conflict]:
+        """Refuse a rule that tests nothing: it would send everybody to gray."""
+        if not any(given.get(name) for name in ("cookie", "headers", "systems", "browsers")):
+            yield Conflict("", "tests nothing", "a cookie, headers, systems or browsers")
+
+
+class Policy(Section):
+    """Who gets the new version. `ratio` is percent of the plain requests, 0 to 100."""
+
+    ratio: Annotated[int, BeforeValidator(from_to(0, 100))] | None = None
+    content: tuple[ContentRule, ...] = ()
+    description: str = ""
+
+
+class Deployment(Section):
+    """Where and how a workload runs: what the gray stage and a stand-alone official stage share."""
+
+    service: Service
+    image: ImageName | None = None
+    target: Literal["process"] = "process"
+    workload: Name | None = None
+    strategy: Literal["canary", "blue_green", "istio"] = "canary"
+    instances: Annotated[int, BeforeValidator(from_to(1, MAX_INSTANCES))] = 2
+    max_unavailable: Amount = 0
+    upgrade: Literal["rolling", "recreate"] = "rolling"
+    readiness: Readiness = Readiness()
+    drain: Duration = timedelta(seconds=5)
+    environment: dict[VariableName, str] = Field(default_factory=dict)
+    hold: Duration = timedelta(minutes=1)
+    after_hold: Literal["upgrade", "remove"] = "upgrade"
+
+    @field_validator("environment", mode="before")
+    @classmethod
+    def _read_scalars(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        return {key: str(item) if isinstance(item, int | float) else item for key, item in value.items()}
+
+    @classmethod
+    def conflicts(cls, given: Mapping[str, Any]) -> Iterator[Conflict]:
+        """Keep the port of an instance out of its environment: it is not the author's to choose."""
+        environment = given.get("environment")
+        if isinstance(environment, Mapping) and "PORT" in environment:
+            yield Conflict("environment", "sets PORT, which Sluice gives to each instance", "another name")
+
+    @property
+    def missing_allowed(self) -> int:
+        """How many of the instances may be missing, as a count. A percentage is rounded down."""
+        return count_of(self.max_unavailable, self.instances, round_up=False)
+
+
+class Gray(Deployment):
+    """A deployment whose new version gets a share of the traffic first."""
+
+    gray_instances: Amount = 1
+    policy: Policy = Policy()
+
+    @classmethod
+    def conflicts(cls, given: Mapping[str, Any]) -> Iterator[Conflict]:
+        """Gray instances must leave room for stable ones."""
+        yield from super().conflicts(given)
+        strategy = given.get("strategy", "canary")
+        instances = whole_number(given.get("instances", 2))
+        if strategy == "blue_green" or instances is None or not 1 <= instances <= MAX_INSTANCES:
+            return
+        if strategy == "canary" and instances == 1:
+            yield Conflict("instances", "1 leaves a canary no stable instance", "2 or more, at least one of them gray")
+            return
+        try:
+            gray = count_of(read_amount(given.get("gray_instances", 1)), instances, round_up=True)
+        except Mistake:
+            return
+        most = instances - 1 if strategy == "canary" else MAX_INSTANCES
+        if gray < 1:
+            yield Conflict("gray_instances", f"{gray} shows the new version to nobody", f"1 to {most}")
+        elif gray > most:
+            problem = f"{gray} gray instances leave no stable one of {instances}"
+            yield Conflict("gray_instances", problem, f"1 to {most}")
+
+    @property
+    def gray_count(self) -> int:
+        """How many instances the gray track has. A percentage is rounded up."""
+        if self.strategy == "blue_green":
+            return self.instances
+        return count_of(self.gray_instances, self.instances, round_up=True)
+
+    @property
+    def share(self) -> int:
+        """Percent of the plain requests that gray gets."""
+        if self.policy.ratio is not None:
+            return self.policy.ratio
+        if self.policy.content or self.strategy == "blue_green":
+            return 0
+        if self.strategy == "istio":
+            return round(100 * self.gray_count / (self.gray_count + self.instances))
+        return round(100 * self.gray_count / self.instances)
+
+
+def count_of(amount: int | str, whole: int, *, round_up: bool) -> int:
+    """Turn an `Amount` into a count of `whole`."""
+    if isinstance(amount, int):
+        return amount
+    hundredths = int(amount[:-1]) * whole
+    return -(-hundredths // 100) if round_up else hundredths // 100

@@ -1,0 +1,241 @@
+"""Plain git: any repository that an address leads to, at the commit that a branch or tag points to now.
+
+A commit once resolved is kept in the mirror, so that a later stage gets exactly it, even when the branch has moved on
+or is gone. The tree is written by git itself from the objects, never through anything that the repository could
+configure, and then brought into one form: a symbolic link that leads out of it is refused.
+"""
+
+import asyncio
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from engine.disk import DiskFull, disk_errors, free_bytes
+from engine.errors import Broken, InvariantViolation, Refused, SluiceError, StageFailure
+from engine.forges.address import Address, Transport, check_ref, parse_address
+from engine.forges.complaints import (
+    Answer,
+    RefMissing,
+    RepositoryEmpty,
+    explain,
+    is_corrupt,
+    is_missing_ref,
+    is_too_simple_for_depth,
+    reason_of,
+)
+from engine.forges.credential import Credential
+from engine.forges.mirror import Mirror
+from engine.ports import Commit, LogSink
+from engine.trees import settle
+
+_FETCHED = "refs/sluice/fetched"
+_SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_FORMAT = "--format=%H%x00%s%x00%an <%ae>%x00%cI"
+_LISTED = re.compile(r"[0-9a-f]+\trefs/(heads|tags)/(.+)")
+_LONGEST_TEXT = 200
+_ALMOST_NOTHING = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What to fetch: `kind` and `name` are people's words, `ref` is git's."""
+
+    kind: str
+    name: str
+    ref: str
+
+
+def _no_credential(_url: str) -> Credential | None:
+    return None
+
+
+class GitForge:
+    """The forge for any git address. Mirrors are kept under `root`.
+
+    `credentials` gives what an https address asks for; ssh works with the machine's own keys. `surroundings` is the
+    environment of the bot: PATH, proxies, certificates and the ssh agent are passed on from it, nothing else.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        allow_local: bool = False,
+        allow_http: bool = False,
+        credentials: Callable[[str], Credential | None] = _no_credential,
+        timeout: timedelta = timedelta(minutes=15),
+        surroundings: Mapping[str, str] = os.environ,
+    ) -> None:
+        self._root = root.absolute()
+        self._allow_local = allow_local
+        self._allow_http = allow_http
+        self._credentials = credentials
+        self._timeout = timeout
+        self._surroundings = surroundings
+
+    async def resolve(self, url: str, *, branch: str | None, tag: str | None, log: LogSink) -> Commit:
+        """Fetch the commit that the branch or tag (neither: the default branch) points to now."""
+        mirror = self._mirror(url)
+        wanted = _read_wanted(branch, tag)
+        async with mirror.opened():
+            if wanted is None:
+                wanted = await self._find_default(mirror, log)
+            log(f"Fetching {wanted.kind} {wanted.name} of {mirror.address.url}")
+            await self._fetch(mirror, wanted, log)
+            commit = await self._describe(mirror, wanted, log)
+        log(f"{wanted.kind.capitalize()} {wanted.name} is at {commit.sha[:12]}: {commit.subject} ({commit.author})")
+        return commit
+
+    async def export(self, commit: Commit, directory: str, log: LogSink) -> None:
+        """Put the tree at `commit` into the empty `directory`. Submodules and LFS content are not fetched."""
+        mirror, tree = self._mirror(commit.url), Path(directory)
+        if not _SHA.fullmatch(commit.sha):
+            raise InvariantViolation(f"{commit.sha!r} is not the full name of a commit.")
+        _check_empty(tree)
+        async with mirror.opened():
+            await self._ensure_commit(mirror, commit, log)
+            for arguments in (("read-tree", commit.sha), ("checkout-index", "--all", "--force", "--quiet")):
+                answer = await mirror.git(*arguments, log=log, tree=tree)
+                if answer.failed:
+                    raise _explain_export(mirror.address, answer, tree)
+        with disk_errors(tree):
+            await asyncio.to_thread(settle, tree, commit.at)
+            _say_what_is_missing(tree, log)
+
+    def _mirror(self, url: str) -> Mirror:
+        address = parse_address(url, allow_local=self._allow_local, allow_http=self._allow_http)
+        return Mirror(self._root, address, self._surroundings, self._timeout)
+
+    async def _ask(self, mirror: Mirror, *arguments: str, log: LogSink) -> Answer:
+        """Call git with the credential for the address; an answer about a damaged mirror never gets out."""
+        credential = self._credential_for(mirror.address)
+        answer = await mirror.git(*arguments, log=log, credential=credential)
+        if answer.failed and is_corrupt(answer):
+            log("The mirror is damaged; starting it anew")
+            await mirror.start_anew()
+            answer = await mirror.git(*arguments, log=log, credential=credential)
+        return answer
+
+    def _credential_for(self, address: Address) -> Credential | None:
+        return self._credentials(address.url) if address.transport in (Transport.HTTPS, Transport.HTTP) else None
+
+    async def _find_default(self, mirror: Mirror, log: LogSink) -> _Wanted:
+        answer = await self._ask(mirror, "ls-remote", "--quiet", "--symref", "--", mirror.address.url, "HEAD", log=log)
+        if answer.failed:
+            raise explain(mirror.address, answer)
+        lines = [line.split("\t") for line in answer.text.splitlines()]
+        pointers = [value for value, *name in lines if name == ["HEAD"]]
+        branches = [
+            value.removeprefix("ref: refs/heads/") for value in pointers if value.startswith("ref: refs/heads/")
+        ]
+        if not any(_SHA.fullmatch(value) for value in pointers):
+            raise RepositoryEmpty(mirror.address.url)
+        if branches:
+            return _Wanted("branch", branches[0], f"refs/heads/{branches[0]}")
+        return _Wanted("revision", "HEAD", "HEAD")
+
+    async def _fetch(self, mirror: Mirror, wanted: _Wanted, log: LogSink) -> None:
+        answer = await self._fetch_ref(mirror, wanted.ref, log)
+        if answer.failed and is_missing_ref(answer):
+            raise await self._missing(mirror, wanted, log)
+        if answer.failed:
+            raise explain(mirror.address, answer)
+
+    async def _fetch_ref(self, mirror: Mirror, ref: str, log: LogSink) -> Answer:
+        options = (
+            "--quiet",
+            "--no-progress",
+            "--no-tags",
+            "--force",
+            "--no-write-fetch-head",
+            "--no-recurse-submodules",
+        )
+        order = (*options, "--", mirror.address.url, f"+{ref}:{_FETCHED}")
+        answer = await self._ask(mirror, "fetch", "--depth=1", *order, log=log)
+        if answer.failed and is_too_simple_for_depth(answer):
+            answer = await self._ask(mirror, "fetch", *order, log=log)
+        return answer
+
+    async def _missing(self, mirror: Mirror, wanted: _Wanted, log: LogSink) -> StageFailure:
+        listing = await self._ask(
+            mirror, "ls-remote", "--quiet", "--refs", "--heads", "--tags", "--", mirror.address.url, log=log
+        )
+        found = [_LISTED.fullmatch(line) for line in listing.text.splitlines()]
+        branches = [match[2] for match in found if match and match[1] == "heads"]
+        tags = [match[2] for match in found if match and match[1] == "tags"]
+        return RefMissing(wanted.kind, wanted.name, mirror.address.url, branches, tags)
+
+    async def _describe(self, mirror: Mirror, wanted: _Wanted, log: LogSink) -> Commit:
+        peeled = await mirror.git("rev-parse", "--verify", "--quiet", f"{_FETCHED}^{{commit}}", log=log)
+        sha = peeled.text.strip()
+        if peeled.failed:
+            raise StageFailure(f"The {wanted.kind} {wanted.name} of {mirror.address.url} does not point to a commit.")
+        kept = await mirror.git("update-ref", f"refs/sluice/commits/{sha}", sha, log=log)
+        shown = await mirror.git("log", "-1", "--no-color", _FORMAT, "--end-of-options", sha, log=log)
+        if kept.failed or shown.failed:
+            raise explain(mirror.address, kept if kept.failed else shown)
+        name, subject, author, moment = shown.text.removesuffix("\n").split("\0")
+        at = datetime.fromisoformat(moment)
+        return Commit(mirror.address.url, wanted.name, name, _make_plain(subject), _make_plain(author), at)
+
+    async def _ensure_commit(self, mirror: Mirror, commit: Commit, log: LogSink) -> None:
+        """Fetch the commit again if the mirror was lost since it was resolved."""
+        here = await mirror.git("cat-file", "-e", f"{commit.sha}^{{tree}}", log=_say_nothing)
+        if not here.failed:
+            return
+        log(f"Fetching commit {commit.sha[:12]} of {commit.url} again")
+        answer = await self._fetch_ref(mirror, commit.sha, log)
+        if answer.failed and is_missing_ref(answer):
+            raise StageFailure(
+                f"Commit {commit.sha} is no longer in {commit.url}.",
+                "Start the run again; it takes the present commit.",
+            )
+        if answer.failed:
+            raise explain(mirror.address, answer)
+        await mirror.git("update-ref", f"refs/sluice/commits/{commit.sha}", commit.sha, log=log)
+
+
+def _read_wanted(branch: str | None, tag: str | None) -> _Wanted | None:
+    if branch and tag:
+        raise Refused(f"The source names a branch ({branch}) and a tag ({tag}).", "Keep one of them.")
+    if branch is not None:
+        return _Wanted("branch", check_ref("branch", branch), f"refs/heads/{branch}")
+    if tag is not None:
+        return _Wanted("tag", check_ref("tag", tag), f"refs/tags/{tag}")
+    return None
+
+
+def _make_plain(text: str) -> str:
+    """Cut what a stranger wrote to one short line without control and direction marks."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)[:_LONGEST_TEXT]
+
+
+def _check_empty(tree: Path) -> None:
+    if any(tree.iterdir()):
+        raise InvariantViolation(f"{tree} is not empty; a tree is only put into an empty directory.")
+
+
+def _explain_export(address: Address, answer: Answer, tree: Path) -> SluiceError:
+    """Git says that it cannot write, and not why."""
+    if free_bytes(tree) < _ALMOST_NOTHING:
+        return DiskFull(tree)
+    if "unable to write" in answer.complaint or "unable to create" in answer.complaint:
+        return Broken(
+            f"The tree cannot be written to {tree}: {reason_of(answer)}.", "Mend the disk; it goes on by itself."
+        )
+    return explain(address, answer)
+
+
+def _say_nothing(_text: str) -> None:
+    """Be a log that nobody reads: the question may fail."""
+
+
+def _say_what_is_missing(tree: Path, log: LogSink) -> None:
+    if (tree / ".gitmodules").is_file():
+        log("The repository has submodules; they are not fetched")
+    attributes = tree / ".gitattributes"
+    if attributes.is_file() and b"filter=lfs" in attributes.read_bytes():
+        log("The repository keeps files in Git LFS; they stay pointers")

@@ -1,0 +1,28 @@
+"""Which strategy a definition's word stands for.
+
+A strategy is a pure function of the goal, of the fleet as it is observed, and of the time. It is asked again after
+every pass and after every crash, and answers with one move, with what to await, or with Done.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from engine.errors import InvariantViolation
+from engine.rollout import blue_green, canary, istio
+from engine.rollout.fleet import Advice, Fleet, Goal
+
+Strategy = Callable[[Goal, Fleet, datetime], Advice]
+
+STRATEGIES: Mapping[str, Strategy] = {
+    "canary": canary.next_move,
+    "blue_green": blue_green.next_move,
+    "istio": istio.next_move,
+}
+
+
+def next_move(strategy: str, goal: Goal, fleet: Fleet, now: datetime) -> Advice:
+    """Say what `strategy` does next on the way to `goal`, seeing `fleet` at `now` (aware UTC)."""
+    chosen = STRATEGIES.get(strategy)
+    if chosen is None:
+        raise InvariantViolation(f"{strategy!r} is not a strategy; there are {', '.join(STRATEGIES)}.")
+    return chosen(goal, fleet, now)

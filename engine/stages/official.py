@@ -1,0 +1,63 @@
+"""The official release: the new version becomes the only one. Also a deployment of its own, and the way back to a version."""
+
+from dataclasses import dataclass
+
+from engine.deployed import Deployed, difference, fingerprint
+from engine.errors import StageFailure
+from engine.model import Run, StageKind
+from engine.rollout.fleet import GoalKind
+from engine.stages.gray import check_fixed
+from engine.stages.job import Changed, Finished, Job, Later, Outcome, Unwound
+from engine.stages.rollout import TICK, Rollouts
+
+
+@dataclass(frozen=True, slots=True)
+class OfficialStage:
+    """Moves the workload towards its promotion, if it is still the one that was approved."""
+
+    rollouts: Rollouts
+
+    async def act(self, job: Job) -> Outcome:
+        """One tick. Before the first move, what was approved is compared with what would be released now."""
+        deployed = await self.rollouts.deployed(job)
+        check_fixed(deployed)
+        if "release" not in job.state.outputs and (changed := await self._changed(job, deployed)) is not None:
+            return changed
+        try:
+            done = await self.rollouts.tick(job, deployed, GoalKind.PROMOTE)
+        except StageFailure as failure:
+            raise StageFailure(
+                f"The promotion failed: {failure}", "Traffic stays on the healthy copy. Retry, or roll back."
+            ) from failure
+        return Finished({"release": deployed.new.id}) if done else Later(TICK)
+
+    async def _changed(self, job: Job, deployed: Deployed) -> Changed | None:
+        review = _last_review(job.run)
+        if review is None or not job.run.stages[review].fingerprint:
+            return None
+        approved = job.run.stages[review]
+        plan = await self.rollouts.current_plan(job, deployed)
+        if fingerprint(plan) == approved.fingerprint:
+            return None
+        return Changed(review, f"What was approved has changed: {difference(approved.outputs['plan'], plan)}.")
+
+
+@dataclass(frozen=True, slots=True)
+class WayBack:
+    """Takes a run back: all traffic on the last good version, nothing of the new one left."""
+
+    rollouts: Rollouts
+
+    async def act(self, job: Job) -> Outcome:
+        """One tick."""
+        if not any("release" in stage.outputs for stage in job.run.stages) and job.run.redeploys is None:
+            return Unwound()
+        deployed = await self.rollouts.deployed(job)
+        return Unwound() if await self.rollouts.tick(job, deployed, GoalKind.ROLL_BACK) else Later(TICK)
+
+
+def _last_review(run: Run) -> int | None:
+    for number in range(run.position - 1, -1, -1):
+        if run.stages[number].kind is StageKind.REVIEW:
+            return number
+    return None

@@ -1,0 +1,43 @@
+"""The review stage: sees to it that gray is what it should be, then asks the people about exactly that."""
+
+from dataclasses import dataclass
+
+from engine.deployed import fingerprint
+from engine.errors import InvariantViolation
+from engine.model import StageKind
+from engine.rollout.fleet import GoalKind
+from engine.stages.job import Ask, Job, Later, Outcome
+from engine.stages.rollout import TICK, Rollouts
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewStage:
+    """Opens a review. A changed split is brought into effect first: people vote on what is there."""
+
+    rollouts: Rollouts
+
+    async def act(self, job: Job) -> Outcome:
+        """One tick towards the wanted split, or the question."""
+        review = job.stage.review if job.stage else None
+        if review is None:
+            raise InvariantViolation(f"Stage {job.state.name} has no review.")
+        plan: dict[str, object] = {}
+        if job.pipeline.deployment is not None and _may_deploy(job):
+            deployed = await self.rollouts.deployed(job)
+            if _gray_came_before(job) and not await self.rollouts.tick(job, deployed, GoalKind.GRAY):
+                return Later(TICK)
+            plan = dict(await self.rollouts.current_plan(job, deployed))
+        mark = fingerprint({**plan, "attempt": job.state.attempt} if not plan else plan)
+        outputs = {**job.state.outputs, "plan": plan}
+        return Ask(mark, outputs, job.now() + review.deadline)
+
+
+def _gray_came_before(job: Job) -> bool:
+    return any(stage.kind is StageKind.GRAY for stage in job.run.stages[: job.run.position])
+
+
+def _may_deploy(job: Job) -> bool:
+    """Whether what will be deployed is known already: built, or named by its image."""
+    deployment = job.pipeline.deployment
+    named = deployment is not None and deployment.image is not None
+    return named or any("digest" in stage.outputs for stage in job.run.stages[: job.run.position])

@@ -1,0 +1,180 @@
+"""One workload's release in motion: what the gray, review and official stages and the way back have in common.
+
+Each call is one tick: look at the fleet, ask the strategy, write the move down, make it. Nothing is remembered between
+ticks but what the run and the fleet themselves say, so after a crash the next tick simply goes on. The one thing kept in
+memory is since when nothing has moved; a crash starts that clock anew, the stage's own absolute deadline does not.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import yaml
+
+from engine.definition import Deployment, Gray
+from engine.deployed import Deployed, describe_move, tracks_of
+from engine.errors import InvariantViolation, StageFailure
+from engine.model import Json, Release, Run, RunId, StageKind
+from engine.ports import Book, Builder, Placement, Store, Target
+from engine.rollout.fleet import Done, Fleet, Goal, GoalKind, Reroute, ReleaseId, Wait
+from engine.rollout.strategies import next_move
+from engine.rollout.traffic import rules_of
+from engine.stages.job import Job
+
+TICK = timedelta(milliseconds=100)
+UNIDENTIFIED = ("gray_instances", "policy", "instances", "image", "max_unavailable", "hold", "after_hold", "strategy")
+"""Settings that say how a release gets its traffic, not what it is."""
+
+
+@dataclass(slots=True)
+class Rollouts:
+    """Moves workloads towards goals. `targets` are the places by name, `builder` knows images by tag."""
+
+    store: Store
+    targets: Mapping[str, Target]
+    builder: Builder
+    _still: dict[RunId, tuple[str, datetime]] = field(default_factory=dict)
+
+    async def deployed(self, job: Job) -> Deployed:
+        """What this run releases, from what, with which settings."""
+        old = await self.store.read(lambda book: book.releases.deployed(job.run.workload))
+        if job.run.redeploys is not None:
+            wanted = job.run.redeploys
+            new = await self.store.read(lambda book: _known(book, wanted))
+            settings = Deployment.model_validate(deployment_part(new.settings))
+            return Deployed(job.run.workload, settings, new, old)
+        spec = job.pipeline.deployment
+        if spec is None:
+            raise InvariantViolation(f"Pipeline {job.pipeline.pipeline} deploys nothing.")
+        new = await self._release(job, spec)
+        return Deployed(job.run.workload, spec, new, old)
+
+    async def _release(self, job: Job, spec: Deployment) -> Release:
+        pinned = next((stage.outputs["release"] for stage in job.run.stages if "release" in stage.outputs), None)
+        if pinned is not None:
+            return await self.store.read(lambda book: _known(book, ReleaseId(pinned)))
+        image, digest = await self._image(job, spec)
+        release = _new_release(job, spec, image, digest)
+        await self.store.transact(lambda book: book.releases.add(release))
+        return release
+
+    async def _image(self, job: Job, spec: Deployment) -> tuple[str, str]:
+        if spec.image is not None:
+            return spec.image, await self.builder.find(spec.image)
+        for stage in reversed(job.run.stages):
+            if stage.kind is StageKind.BUILD and "digest" in stage.outputs:
+                return stage.outputs["image"], stage.outputs["digest"]
+        raise StageFailure(f"Run {job.run.id} has built no image to release.", "Retry the run from its build stage.")
+
+    async def current_plan(self, job: Job, deployed: Deployed) -> Json:
+        """What would be released now: a tag that was moved since shows here as another digest."""
+        plan = dict(deployed.plan(job.run))
+        if deployed.spec.image is not None and job.run.redeploys is None:
+            plan["digest"] = await self.builder.find(deployed.spec.image)
+        return plan
+
+    async def tick(self, job: Job, deployed: Deployed, kind: GoalKind) -> bool:
+        """One step towards the goal. True when it is reached. Raises `StageFailure` when nothing has moved for too long."""
+        target, place = self.targets[deployed.spec.target], deployed.placement()
+        await target.tend(place)
+        fleet = await target.observe(place)
+        goal = goal_of(job.run, deployed, kind)
+        advice = next_move(deployed.spec.strategy, goal, fleet, job.now())
+        if isinstance(advice, Done):
+            self._still.pop(job.run.id, None)
+            return True
+        if isinstance(advice, Wait):
+            self._check_progress(job, deployed, fleet, advice)
+            return False
+        outputs: dict[str, Any] = {"release": deployed.new.id} if kind is not GoalKind.ROLL_BACK else {}
+        if isinstance(advice, Reroute):
+            outputs |= await self._baseline(target, deployed, fleet)
+        words = describe_move(advice, deployed)
+        job.log(words)
+        await job.note(words, outputs)
+        await target.perform(place, advice)
+        self._still.pop(job.run.id, None)
+        return False
+
+    async def _baseline(self, target: Target, deployed: Deployed, fleet: Fleet) -> Json:
+        traffic = await target.traffic(deployed.workload)
+        return {
+            "tracks": tracks_of(fleet, deployed.new.id),
+            "baseline": {"requests": dict(traffic.requests), "failed": dict(traffic.failed)},
+        }
+
+    def _check_progress(self, job: Job, deployed: Deployed, fleet: Fleet, wait: Wait) -> None:
+        picture, now = _picture(fleet), job.now()
+        seen, since = self._still.get(job.run.id, ("", now))
+        if seen != picture or wait.until is not None:
+            self._still[job.run.id] = (picture, now)
+            return
+        patience = deployed.spec.readiness.within
+        if now - since < patience:
+            return
+        self._still.pop(job.run.id, None)
+        trouble = next((group.trouble for group in fleet.groups.values() if group.trouble), "")
+        seconds = f"{patience.total_seconds():g}"
+        raise StageFailure(f"{wait.what}: nothing has changed for {seconds} s. {trouble}".strip())
+
+
+def goal_of(run: Run, deployed: Deployed, kind: GoalKind) -> Goal:
+    """What the strategy is asked to reach."""
+    spec, old = deployed.spec, deployed.old
+    gray = spec if isinstance(spec, Gray) else None
+    share = run.share if run.share is not None else (gray.share if gray else 0)
+    instances = spec.instances
+    if kind is GoalKind.ROLL_BACK and old is not None:
+        instances = int(old.settings["instances"])
+    return Goal(
+        kind=kind,
+        new=deployed.new.id,
+        old=old.id if old else None,
+        instances=instances,
+        gray_instances=gray.gray_count if gray else 0,
+        share=share,
+        rules=rules_of(gray.policy) if gray else (),
+        max_unavailable=spec.missing_allowed,
+        recreate=spec.upgrade == "recreate",
+        drain=spec.drain,
+        hold=spec.hold,
+        after_hold=spec.after_hold,
+    )
+
+
+def deployment_part(settings: Json) -> Json:
+    """The settings of a release without those that only its gray stage had."""
+    return {name: value for name, value in settings.items() if name in Deployment.model_fields}
+
+
+def _known(book: Book, release: ReleaseId) -> Release:
+    found = book.releases.find(release)
+    if found is None:
+        raise InvariantViolation(f"Release {release} is not kept.")
+    return found
+
+
+def _new_release(job: Job, spec: Deployment, image: str, digest: str) -> Release:
+    settings = spec.model_dump(mode="json", exclude_none=True)
+    what = {name: value for name, value in settings.items() if name not in UNIDENTIFIED}
+    identity = hashlib.sha256(json.dumps([digest, what], sort_keys=True).encode()).hexdigest()[:12]
+    manifest = {"workload": job.run.workload, "image": image, "digest": digest, **settings}
+    return Release(
+        id=ReleaseId(f"{job.run.workload}@{identity}"),
+        workload=job.run.workload,
+        image=image,
+        digest=digest,
+        settings=settings,
+        manifest=yaml.safe_dump(manifest, sort_keys=False, allow_unicode=True),
+        run=job.run.id,
+        variables={name: value for name, value in job.run.variables.items() if not name.startswith("SYS_")},
+        created_at=job.now(),
+    )
+
+
+def _picture(fleet: Fleet) -> str:
+    groups = sorted((g.name, sorted(g.ready.items()), g.draining, g.count, g.release) for g in fleet.groups.values())
+    return f"{groups} {fleet.route} {fleet.in_effect}"

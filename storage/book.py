@@ -1,0 +1,62 @@
+"""Everything that is stored, inside one transaction: what `engine.ports.Book` asks for, and what only the chats need."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, CursorResult, Executable
+
+from storage.chats import SqlChats
+from storage.journal import SqlJournal
+from storage.logs import SqlLogs
+from storage.people import SqlPeople
+from storage.pipelines import SqlPipelines
+from storage.releases import SqlReleases
+from storage.runs import SqlRuns
+from storage.timers import SqlTimers
+
+
+@dataclass(slots=True)
+class SqlBook:
+    """One transaction. `writes` counts its statements that change anything, `touched` are the runs whose journal grew, with their newest entry."""
+
+    connection: Connection
+    writes: int = 0
+    touched: dict[str, int] = field(default_factory=dict)
+    runs: SqlRuns = field(init=False)
+    journal: SqlJournal = field(init=False)
+    timers: SqlTimers = field(init=False)
+    pipelines: SqlPipelines = field(init=False)
+    releases: SqlReleases = field(init=False)
+    logs: SqlLogs = field(init=False)
+    people: SqlPeople = field(init=False)
+    chats: SqlChats = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Open each part on this transaction."""
+        self.runs = SqlRuns(self)
+        self.journal = SqlJournal(self)
+        self.timers = SqlTimers(self)
+        self.pipelines = SqlPipelines(self)
+        self.releases = SqlReleases(self)
+        self.logs = SqlLogs(self)
+        self.people = SqlPeople(self)
+        self.chats = SqlChats(self)
+
+    def read(self, statement: Executable, values: Any = None) -> CursorResult[Any]:
+        """Ask the database."""
+        self.flush()
+        return self.connection.execute(statement, values)
+
+    def write(self, statement: Executable, values: Any = None) -> CursorResult[Any]:
+        """Change the database."""
+        self.writes += 1
+        return self.connection.execute(statement, values)
+
+    def flush(self) -> None:
+        """Send what was gathered for one statement."""
+        self.journal.flush()
+
+    @property
+    def dialect(self) -> str:
+        """``sqlite`` or ``postgresql``."""
+        return self.connection.dialect.name

@@ -1,0 +1,112 @@
+"""What chats need to remember: how far each room has been told, which message is whose card, what waits for a yes."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, insert, select
+
+from engine.model import PersonId, RoomId, RunId
+from storage.part import Transaction, upsert
+from storage.tables import cards, confirmations, inbox, messages, rooms
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """A command that waits for its person to type `phrase`. `document` is the command's line."""
+
+    id: str
+    room: RoomId
+    person: PersonId
+    phrase: str
+    document: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Something said in a room; `document` is a JSON object that the chat understands."""
+
+    seq: int
+    room: RoomId
+    at: datetime
+    by: str
+    document: str
+
+
+class SqlChats:
+    """The chats' memory in one transaction."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        self._in = transaction
+
+    def cursor(self, room: RoomId) -> int | None:
+        """How far the room has been told, or None for a new one."""
+        return self._in.read(select(rooms.c.cursor).where(rooms.c.id == room)).scalar_one_or_none()
+
+    def set_cursor(self, room: RoomId, seq: int) -> None:
+        """The room has been told everything up to `seq`."""
+        upsert(self._in, rooms, {"id": room, "cursor": seq}, update=("cursor",))
+
+    def rooms(self) -> list[RoomId]:
+        """Every room that was ever told anything."""
+        return [RoomId(name) for name in self._in.read(select(rooms.c.id).order_by(rooms.c.id)).scalars()]
+
+    def card(self, room: RoomId, run: RunId) -> str | None:
+        """Which message of the room is the run's card."""
+        statement = select(cards.c.message).where(cards.c.room == room, cards.c.run == run)
+        return self._in.read(statement).scalar_one_or_none()
+
+    def set_card(self, room: RoomId, run: RunId, message: str, seq: int) -> None:
+        """Remember the run's card and which value of the run it shows."""
+        row = {"room": room, "run": run, "message": message, "seq": seq}
+        upsert(self._in, cards, row, update=("message", "seq"))
+
+    def ask(self, confirmation: Confirmation) -> None:
+        """Wait for a yes. An earlier question to the same person in the same room is dropped."""
+        row = {
+            "id": confirmation.id,
+            "room": confirmation.room,
+            "person": confirmation.person,
+            "phrase": confirmation.phrase,
+            "document": confirmation.document,
+            "expires_at": confirmation.expires_at,
+        }
+        self._in.write(delete(confirmations).where(_asked(confirmation.room, confirmation.person)))
+        self._in.write(insert(confirmations), row)
+
+    def asked(self, room: RoomId, person: PersonId) -> Confirmation | None:
+        """What the person is asked in the room."""
+        row = self._in.read(select(confirmations).where(_asked(room, person))).one_or_none()
+        return None if row is None else Confirmation(row.id, room, person, row.phrase, row.document, row.expires_at)
+
+    def take(self, confirmation: str) -> bool:
+        """Use a question up; False when somebody has already."""
+        return self._in.write(delete(confirmations).where(confirmations.c.id == confirmation)).rowcount == 1
+
+    def is_new(self, key: str, at: datetime) -> bool:
+        """Remember an inbound delivery; False when it has been seen before."""
+        return upsert(self._in, inbox, {"key": key, "at": at}) == 1
+
+    def forget_inbox(self, before: datetime) -> None:
+        """Forget deliveries older than `before`."""
+        self._in.write(delete(inbox).where(inbox.c.at < before))
+
+    def say(self, room: RoomId, at: datetime, by: str, document: str) -> int:
+        """Keep a message; returns its number."""
+        row = {"room": room, "at": at, "by": by, "document": document}
+        return int(self._in.write(insert(messages).returning(messages.c.seq), row).scalar_one())
+
+    def replace(self, seq: int, document: str) -> None:
+        """Change a message."""
+        self._in.write(messages.update().where(messages.c.seq == seq).values(document=document))
+
+    def said(self, room: RoomId, limit: int) -> list[Message]:
+        """The room's last messages, oldest first."""
+        statement = select(messages).where(messages.c.room == room).order_by(messages.c.seq.desc()).limit(limit)
+        rows = self._in.read(statement).all()
+        return [Message(row.seq, RoomId(row.room), row.at, row.by, row.document) for row in reversed(rows)]
+
+
+def _asked(room: RoomId, person: PersonId) -> Any:
+    return (confirmations.c.room == room) & (confirmations.c.person == person)

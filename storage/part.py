@@ -1,0 +1,38 @@
+"""What the parts of a book need of it. They are written apart and opened on the same transaction."""
+
+from typing import Any, Protocol
+
+from sqlalchemy import CursorResult, Executable, Insert, Table
+from sqlalchemy.dialects import postgresql, sqlite
+
+
+class Transaction(Protocol):
+    """The transaction that a part works in."""
+
+    touched: dict[str, int]
+
+    @property
+    def dialect(self) -> str:
+        """``sqlite`` or ``postgresql``."""
+        ...
+
+    def read(self, statement: Executable, values: Any = None) -> CursorResult[Any]:
+        """Ask the database."""
+        ...
+
+    def write(self, statement: Executable, values: Any = None) -> CursorResult[Any]:
+        """Change the database."""
+        ...
+
+
+def upsert(transaction: Transaction, table: Table, values: dict[str, Any], *, update: tuple[str, ...] = ()) -> int:
+    """Insert a row; where its key exists, change `update` columns of it, or nothing. Returns how many rows changed."""
+    make = postgresql.insert if transaction.dialect == "postgresql" else sqlite.insert
+    statement = make(table).values(values)
+    keys = list(table.primary_key.columns)
+    final: Insert = (
+        statement.on_conflict_do_update(index_elements=keys, set_={name: values[name] for name in update})
+        if update
+        else statement.on_conflict_do_nothing(index_elements=keys)
+    )
+    return transaction.write(final).rowcount

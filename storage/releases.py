@@ -1,0 +1,77 @@
+"""Releases, and when each was deployed everywhere."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import bindparam, func, insert, select
+
+from engine.errors import InvariantViolation
+from engine.model import Release, RunId
+from engine.rollout.fleet import ReleaseId
+from storage import codec
+from storage.part import Transaction, upsert
+from storage.tables import deployments, releases
+
+_FIND = select(releases.c.document).where(releases.c.id == bindparam("id_"))
+_HISTORY = (
+    select(releases.c.document, deployments.c.number, deployments.c.run, deployments.c.at)
+    .join_from(deployments, releases, deployments.c.release == releases.c.id)
+    .where(deployments.c.workload == bindparam("workload_"))
+    .order_by(deployments.c.number.desc())
+    .limit(bindparam("limit_"))
+)
+
+
+class SqlReleases:
+    """`engine.ports.Releases` in one transaction."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        self._in = transaction
+
+    def add(self, release: Release) -> None:
+        """Keep it once."""
+        row = {"id": release.id, "workload": release.workload, "document": codec.dump(release)}
+        upsert(self._in, releases, row)
+
+    def find(self, release: ReleaseId) -> Release | None:
+        """One release."""
+        text = self._in.read(_FIND, {"id_": release}).scalar_one_or_none()
+        return None if text is None else codec.load_release(text)
+
+    def mark_deployed(self, release: ReleaseId, run: RunId, at: datetime) -> Release:
+        """Number it, once for each run."""
+        found = self.find(release)
+        if found is None:
+            raise InvariantViolation(f"Release {release} was deployed without having been kept.")
+        present = self.deployed(found.workload)
+        if present is not None and (present.id, present.run) == (release, run):
+            return present
+        highest = select(func.max(deployments.c.number)).where(deployments.c.workload == found.workload)
+        number = (self._in.read(highest).scalar_one() or 0) + 1
+        row = {"workload": found.workload, "number": number, "release": release, "run": run, "at": at}
+        self._in.write(insert(deployments), row)
+        return replace(found, number=number, deployed_at=at, run=run)
+
+    def history(self, workload: str, limit: int) -> list[Release]:
+        """Newest first."""
+        return [_deployed(row) for row in self._in.read(_HISTORY, {"workload_": workload, "limit_": limit})]
+
+    def deployed(self, workload: str) -> Release | None:
+        """What is everywhere now."""
+        return next(iter(self.history(workload, 1)), None)
+
+    def all_of(self, workload: str, names: Sequence[ReleaseId]) -> dict[ReleaseId, Release]:
+        """Those of these names."""
+        statement = select(releases.c.document).where(releases.c.workload == workload, releases.c.id.in_(names))
+        found = [codec.load_release(text) for text in self._in.read(statement).scalars()]
+        return {release.id: release for release in found}
+
+    def workloads(self) -> list[str]:
+        """Each that had a release."""
+        return list(self._in.read(select(releases.c.workload).distinct().order_by(releases.c.workload)).scalars())
+
+
+def _deployed(row: Any) -> Release:
+    return replace(codec.load_release(row.document), number=row.number, deployed_at=row.at, run=RunId(row.run))

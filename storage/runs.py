@@ -1,0 +1,195 @@
+"""Runs as they stand, the leases on them, and who holds which workload.
+
+A lease is three columns of the run's own row, so "store this, if the lease still holds" is one statement: a worker that
+was paused for longer than its lease finds its token outdated and changes nothing.
+"""
+
+import difflib
+from datetime import datetime
+
+from sqlalchemy import Select, and_, bindparam, delete, insert, or_, select, update
+
+from engine.errors import Interrupted, LeaseLost, Refused
+from engine.model import Run, RunId
+from engine.ports import Claim
+from storage import codec
+from storage.part import Transaction, upsert
+from storage.tables import counters, holders, runs
+
+_LOAD = select(runs.c.document).where(runs.c.id == bindparam("id_"))
+_INSERT = insert(runs)
+_VALUES = {name: bindparam(name) for name in ("state", "active", "seq", "document", "due_at")}
+_SAVE = update(runs).where(runs.c.id == bindparam("id_"), runs.c.seq == bindparam("before_")).values(_VALUES)
+_SAVE_FENCED = _SAVE.where(runs.c.token == bindparam("token_"))
+_SAVE_LAST = _SAVE_FENCED.values(lease_owner=None, lease_until=None)
+_RELEASE = (
+    update(runs)
+    .where(runs.c.id == bindparam("id_"), runs.c.token == bindparam("token_"))
+    .values(lease_owner=None, lease_until=None)
+)
+_ABANDON = update(runs).where(runs.c.lease_owner == bindparam("owner_")).values(lease_owner=None, lease_until=None)
+_ABANDON_ALL = update(runs).where(runs.c.lease_owner.is_not(None)).values(lease_owner=None, lease_until=None)
+_EXTEND = update(runs).where(runs.c.lease_owner == bindparam("owner_")).values(lease_until=bindparam("until_"))
+_CLAIMABLE = (
+    select(runs.c.id, runs.c.token)
+    .where(
+        runs.c.due_at.is_not(None),
+        runs.c.due_at <= bindparam("now_"),
+        or_(runs.c.lease_until.is_(None), runs.c.lease_until < bindparam("now_")),
+    )
+    .order_by(runs.c.due_at)
+    .limit(bindparam("limit_"))
+)
+_DUE = _CLAIMABLE.with_for_update(skip_locked=True)
+_CLAIM = (
+    update(runs)
+    .where(runs.c.id == bindparam("id_"), runs.c.token == bindparam("before_"))
+    .values(token=bindparam("token"), lease_owner=bindparam("lease_owner"), lease_until=bindparam("lease_until"))
+)
+_BY_CREATION = select(runs.c.document).order_by(runs.c.created_at.desc()).limit(bindparam("limit_"))
+_OF_PIPELINE = (
+    select(runs.c.document)
+    .where(runs.c.pipeline == bindparam("pipeline_"))
+    .order_by(runs.c.number.desc())
+    .limit(bindparam("limit_"))
+)
+_ACTIVE = select(runs.c.document).where(runs.c.active)
+_HOLDER = select(holders.c.run).where(holders.c.workload == bindparam("workload_"))
+_LET_GO = delete(holders).where(holders.c.workload == bindparam("workload_"), holders.c.run == bindparam("run_"))
+_QUEUED = (
+    select(runs.c.document)
+    .where(and_(runs.c.active, runs.c.workload == bindparam("workload_"), runs.c.state == "queued"))
+    .order_by(runs.c.created_at, runs.c.number)
+)
+_COUNT = update(counters).where(counters.c.name == bindparam("name_")).values(value=counters.c.value + 1)
+
+
+class SqlRuns:
+    """`engine.ports.Runs` in one transaction."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        self._in = transaction
+
+    def find(self, run: RunId) -> Run | None:
+        """The run, or None."""
+        text = self._in.read(_LOAD, {"id_": run}).scalar_one_or_none()
+        return None if text is None else codec.load_run(text)
+
+    def load(self, run: RunId) -> Run:
+        """The run; `Refused` when there is none."""
+        found = self.find(run)
+        if found is None:
+            raise Refused(f"There is no run {run}.", self._nearest(run))
+        return found
+
+    def _nearest(self, run: RunId) -> str:
+        names = [str(row.id) for row in self._in.read(select(runs.c.id).order_by(runs.c.created_at.desc()).limit(200))]
+        near = difflib.get_close_matches(run, names, n=1)
+        return f"Did you mean {near[0]}?" if near else "`runs` lists the latest ones."
+
+    def add(self, run: Run) -> None:
+        """Store a new run."""
+        self._in.write(
+            _INSERT,
+            {
+                "id": run.id,
+                "pipeline": run.pipeline,
+                "number": run.number,
+                "workload": run.workload,
+                "state": run.state.value,
+                "active": not run.state.is_over,
+                "created_at": run.created_at,
+                "seq": run.seq,
+                "document": codec.dump(run),
+                "due_at": None,
+                "token": 0,
+            },
+        )
+
+    def save(self, run: Run, before: int, *, token: int | None, due_at: datetime | None) -> None:
+        """Store `run` over its value at `before`. A worker's last report gives its lease back in the same statement."""
+        values = {
+            "id_": run.id,
+            "before_": before,
+            "state": run.state.value,
+            "active": not run.state.is_over,
+            "seq": run.seq,
+            "document": codec.dump(run),
+            "due_at": due_at,
+        }
+        statement = _SAVE
+        if token is not None:
+            values["token_"] = token
+            statement = _SAVE_LAST if due_at is None else _SAVE_FENCED
+        if self._in.write(statement, values).rowcount == 1:
+            return
+        if token is not None:
+            raise LeaseLost(run.id, token)
+        raise Interrupted(f"Run {run.id} was changed by somebody else at the same moment.")
+
+    def is_due(self, now: datetime) -> bool:
+        """Whether there is anything to claim."""
+        return self._in.read(_CLAIMABLE, {"now_": now, "limit_": 1}).first() is not None
+
+    def claim(self, owner: str, now: datetime, until: datetime, limit: int) -> list[Claim]:
+        """Lease runs that are due."""
+        claims = []
+        for row in self._in.read(_DUE, {"now_": now, "limit_": limit}).all():
+            values = {"id_": row.id, "before_": row.token, "token": row.token + 1, "lease_owner": owner, "lease_until": until}
+            if self._in.write(_CLAIM, values).rowcount == 1:
+                claims.append(Claim(RunId(row.id), row.token + 1))
+        return claims
+
+    def extend(self, owner: str, until: datetime) -> None:
+        """Keep the owner's leases."""
+        self._in.write(_EXTEND, {"owner_": owner, "until_": until})
+
+    def release(self, claim: Claim) -> None:
+        """Give a lease back."""
+        self._in.write(_RELEASE, {"id_": claim.run, "token_": claim.token})
+
+    def abandon(self, owner: str | None) -> None:
+        """Give all leases of the owner back, or everybody's."""
+        if owner is None:
+            self._in.write(_ABANDON_ALL)
+        else:
+            self._in.write(_ABANDON, {"owner_": owner})
+
+    def next_number(self, pipeline: str) -> int:
+        """Count up."""
+        name = f"run:{pipeline}"
+        if self._in.write(_COUNT, {"name_": name}).rowcount == 0:
+            upsert(self._in, counters, {"name": name, "value": 1})
+        return int(self._in.read(select(counters.c.value).where(counters.c.name == name)).scalar_one())
+
+    def latest(self, pipeline: str | None, limit: int) -> list[Run]:
+        """The newest runs first."""
+        if pipeline is None:
+            return self._runs(_BY_CREATION, {"limit_": limit})
+        return self._runs(_OF_PIPELINE, {"pipeline_": pipeline, "limit_": limit})
+
+    def active(self, pipeline: str | None = None) -> list[Run]:
+        """Runs that are not over, oldest first."""
+        statement = _ACTIVE if pipeline is None else _ACTIVE.where(runs.c.pipeline == pipeline)
+        return self._runs(statement.order_by(runs.c.created_at))
+
+    def holder(self, workload: str) -> RunId | None:
+        """Who has the workload."""
+        name = self._in.read(_HOLDER, {"workload_": workload}).scalar_one_or_none()
+        return None if name is None else RunId(name)
+
+    def hold(self, workload: str, run: RunId) -> bool:
+        """Take the workload for the run, if nobody else has it."""
+        upsert(self._in, holders, {"workload": workload, "run": run})
+        return self.holder(workload) == run
+
+    def let_go(self, workload: str, run: RunId) -> None:
+        """Give the workload back."""
+        self._in.write(_LET_GO, {"workload_": workload, "run_": run})
+
+    def queued(self, workload: str) -> list[Run]:
+        """Who waits for the workload."""
+        return self._runs(_QUEUED, {"workload_": workload})
+
+    def _runs(self, statement: Select[tuple[str]], values: dict[str, object] | None = None) -> list[Run]:
+        return [codec.load_run(text) for text in self._in.read(statement, values).scalars()]

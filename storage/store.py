@@ -1,0 +1,118 @@
+"""`SqlStore`: the database opened, brought up to date, written by one thread and read by others."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
+
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.exc import SQLAlchemyError
+
+from engine.model import RunId
+from storage.book import SqlBook
+from storage.faults import translated
+from storage.migrate import upgrade
+from storage.writer import Writer
+
+T = TypeVar("T")
+Durability = Literal["NORMAL", "FULL"]
+READERS = 2
+
+
+@dataclass(slots=True)
+class SqlStore:
+    """`engine.ports.Store` on SQLite or PostgreSQL.
+
+    SQLite with `synchronous` NORMAL (WAL): what was committed survives the death of the process and of the operating
+    system's programs; a power cut may lose the last commits but never tears one. FULL waits for the disk at each commit.
+    """
+
+    engine: Engine
+    writer: Writer = field(init=False)
+    _heard: list[Callable[[Mapping[RunId, int]], None]] = field(default_factory=list)
+    _loop: asyncio.AbstractEventLoop | None = None
+    _readers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(READERS, "sluice-reader"))
+
+    def __post_init__(self) -> None:
+        """Make the writing thread, which begins with `start`."""
+        self.writer = Writer(self.engine, self._spread)
+
+    @classmethod
+    def open(cls, url: str, *, synchronous: Durability = "NORMAL", migrate: bool = True) -> "SqlStore":
+        """Open the database at an SQLAlchemy `url`, with its tables brought up to date when `migrate`."""
+        engine = create_engine(url, **_options(url))
+        if engine.dialect.name == "sqlite":
+            _prepare_sqlite(engine, synchronous)
+        try:
+            if migrate:
+                upgrade(engine)
+        except (SQLAlchemyError, OSError) as error:
+            engine.dispose()
+            raise translated(error) from error
+        return cls(engine)
+
+    def start(self) -> None:
+        """Begin to write; commits are told on the event loop that runs now."""
+        self._loop = asyncio.get_running_loop()
+        self.writer.start()
+
+    def close(self) -> None:
+        """Finish what waits and close."""
+        self.writer.stop()
+        self._readers.shutdown(wait=True)
+        self.engine.dispose()
+
+    async def transact(self, work: Callable[[SqlBook], T]) -> T:
+        """Run `work` in one transaction and commit it."""
+        return await self.writer.submit(work)
+
+    async def read(self, work: Callable[[SqlBook], T]) -> T:
+        """Run `work`, which only reads."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work)
+
+    def _read(self, work: Callable[[SqlBook], T]) -> T:
+        try:
+            with self.engine.connect() as connection:
+                return work(SqlBook(connection))
+        except SQLAlchemyError as error:
+            raise translated(error) from error
+
+    def on_commit(self, heard: Callable[[Mapping[RunId, int]], None]) -> None:
+        """Tell `heard` of each commit that added to the journal."""
+        self._heard.append(heard)
+
+    def _spread(self, runs: dict[str, int]) -> None:
+        if self._loop is None or not self._heard:
+            return
+        try:
+            self._loop.call_soon_threadsafe(self._tell, {RunId(run): newest for run, newest in runs.items()})
+        except RuntimeError:
+            return
+
+    def _tell(self, runs: Mapping[RunId, int]) -> None:
+        for heard in self._heard:
+            heard(runs)
+
+
+def _options(url: str) -> dict[str, Any]:
+    if url.startswith("sqlite"):
+        return {"connect_args": {"check_same_thread": False, "timeout": 5.0}, "pool_size": READERS + 2}
+    return {"pool_size": READERS + 2, "pool_pre_ping": True}
+
+
+def _prepare_sqlite(engine: Engine, synchronous: Durability) -> None:
+    @event.listens_for(engine, "connect")
+    def _connected(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute(f"PRAGMA synchronous={synchronous}")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.execute("PRAGMA temp_store=MEMORY")
+        cursor.execute("PRAGMA cache_size=-20000")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _began(connection: Any) -> None:
+        connection.exec_driver_sql("BEGIN")

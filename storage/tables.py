@@ -1,0 +1,208 @@
+"""The tables, written once for SQLite and PostgreSQL. `storage/migrations` brings a database here."""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+metadata = MetaData(
+    naming_convention={"pk": "pk_%(table_name)s", "ix": "ix_%(column_0_label)s", "uq": "uq_%(table_name)s_%(column_0_name)s"}
+)
+
+
+class Moment(TypeDecorator[datetime]):
+    """Aware UTC; SQLite keeps no zone, so it is taken off on the way in and put back on the way out."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Turn an aware moment into what the database keeps."""
+        if value is None or dialect.name != "sqlite":
+            return value
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Turn what the database kept into an aware moment."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+Number = BigInteger().with_variant(Integer, "sqlite")
+
+pipelines = Table(
+    "pipelines",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("pipeline_group", String(64), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("deleted_at", Moment),
+)
+
+pipeline_versions = Table(
+    "pipeline_versions",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("text", Text, nullable=False),
+    Column("by", String(128), nullable=False),
+    Column("at", Moment, nullable=False),
+)
+
+counters = Table(
+    "counters",
+    metadata,
+    Column("name", String(200), primary_key=True),
+    Column("value", Number, nullable=False),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", String(128), primary_key=True),
+    Column("pipeline", String(64), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("workload", String(64), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("active", Boolean, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("seq", Integer, nullable=False),
+    Column("document", Text, nullable=False),
+    Column("due_at", Moment),
+    Column("lease_owner", String(64)),
+    Column("lease_until", Moment),
+    Column("token", Integer, nullable=False, default=0),
+)
+Index("ix_runs_pipeline_number", runs.c.pipeline, runs.c.number.desc())
+Index("ix_runs_created", runs.c.created_at.desc())
+Index("ix_runs_active", runs.c.workload, sqlite_where=runs.c.active, postgresql_where=runs.c.active)
+Index("ix_runs_active_pipeline", runs.c.pipeline, sqlite_where=runs.c.active, postgresql_where=runs.c.active)
+Index("ix_runs_due", runs.c.due_at, sqlite_where=runs.c.due_at.is_not(None), postgresql_where=runs.c.due_at.is_not(None))
+
+holders = Table(
+    "holders",
+    metadata,
+    Column("workload", String(64), primary_key=True),
+    Column("run", String(128), nullable=False),
+)
+
+journal = Table(
+    "journal",
+    metadata,
+    Column("seq", Number, primary_key=True, autoincrement=True),
+    Column("run", String(128), nullable=False),
+    Column("n", Integer, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("by", String(128), nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("document", Text, nullable=False),
+    UniqueConstraint("run", "n"),
+)
+
+timers = Table(
+    "timers",
+    metadata,
+    Column("run", String(128), primary_key=True),
+    Column("kind", String(16), primary_key=True),
+    Column("stage", Integer, primary_key=True),
+    Column("attempt", Integer, primary_key=True),
+    Column("due_at", Moment, nullable=False, index=True),
+)
+
+releases = Table(
+    "releases",
+    metadata,
+    Column("id", String(128), primary_key=True),
+    Column("workload", String(64), nullable=False, index=True),
+    Column("document", Text, nullable=False),
+)
+
+deployments = Table(
+    "deployments",
+    metadata,
+    Column("workload", String(64), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("release", String(128), nullable=False),
+    Column("run", String(128), nullable=False),
+    Column("at", Moment, nullable=False),
+)
+
+logs = Table(
+    "logs",
+    metadata,
+    Column("seq", Number, primary_key=True, autoincrement=True),
+    Column("run", String(128), nullable=False),
+    Column("stage", Integer, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("text", Text, nullable=False),
+)
+Index("ix_logs_run", logs.c.run, logs.c.seq)
+
+people = Table(
+    "people",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("email", String(256), nullable=False, default=""),
+    Column("phone", String(64), nullable=False, default=""),
+)
+
+rooms = Table(
+    "rooms",
+    metadata,
+    Column("id", String(128), primary_key=True),
+    Column("cursor", Number, nullable=False),
+)
+
+cards = Table(
+    "cards",
+    metadata,
+    Column("room", String(128), primary_key=True),
+    Column("run", String(128), primary_key=True),
+    Column("message", String(128), nullable=False),
+    Column("seq", Integer, nullable=False),
+)
+
+confirmations = Table(
+    "confirmations",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("room", String(128), nullable=False),
+    Column("person", String(64), nullable=False),
+    Column("phrase", String(64), nullable=False),
+    Column("document", Text, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+)
+Index("ix_confirmations_person", confirmations.c.room, confirmations.c.person)
+
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("key", String(200), primary_key=True),
+    Column("at", Moment, nullable=False, index=True),
+)
+
+messages = Table(
+    "messages",
+    metadata,
+    Column("seq", Number, primary_key=True, autoincrement=True),
+    Column("room", String(128), nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("by", String(64), nullable=False),
+    Column("document", Text, nullable=False),
+)
+Index("ix_messages_room", messages.c.room, messages.c.seq)

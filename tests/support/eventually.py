@@ -1,0 +1,15 @@
+"""Waits for something that another process does, with a deadline."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+_LOOK_AGAIN = 0.02
+
+
+async def eventually(condition: Callable[[], bool], within: float = 20.0) -> None:
+    """Return as soon as `condition` holds; fail when it does not within that many seconds."""
+    deadline = time.monotonic() + within
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        await asyncio.sleep(_LOOK_AGAIN)
