@@ -29,32 +29,130 @@ VERBS: tuple[Verb, ...] = (
     Verb("help", "help [COMMAND]", "what you can say", "help run", most=1),
     Verb("list", "list", "every pipeline, and how its last run went", "list", most=2),
     Verb("show", "show PIPELINE", "a pipeline: its stages, variables and people", "show hello", least=1, most=1),
-    Verb("define", "define YAML", "make or change a pipeline from its definition", "define (then the YAML)", "act", text=True),
-    Verb("check", "check YAML", "every complaint about a definition, without keeping it", "check (then the YAML)", text=True),
-    Verb("export", "export PIPELINE [VERSION]", "a pipeline's definition as it was written", "export hello", least=1, most=2),
-    Verb("run", "run PIPELINE [NAME=VALUE ...]", "start a run, after showing its variables", "run hello tag=v2", "act", 1, 99),
+    Verb(
+        "define",
+        "define YAML",
+        "make or change a pipeline from its definition",
+        "define (then the YAML)",
+        "act",
+        text=True,
+    ),
+    Verb(
+        "check",
+        "check YAML",
+        "every complaint about a definition, without keeping it",
+        "check (then the YAML)",
+        text=True,
+    ),
+    Verb(
+        "export",
+        "export PIPELINE [VERSION]",
+        "a pipeline's definition as it was written",
+        "export hello",
+        least=1,
+        most=2,
+    ),
+    Verb(
+        "run",
+        "run PIPELINE [NAME=VALUE ...]",
+        "start a run, after showing its variables",
+        "run hello tag=v2",
+        "act",
+        1,
+        99,
+    ),
     Verb("stop", "stop RUN [REASON]", "end a run and take back what it placed", "stop hello-2", "act", 1, 99),
-    Verb("retry", "retry RUN", "try a held stage again, or begin anew after a return to the start", "retry hello-2", "act", 1, 1),
+    Verb(
+        "retry",
+        "retry RUN",
+        "try a held stage again, or begin anew after a return to the start",
+        "retry hello-2",
+        "act",
+        1,
+        1,
+    ),
     Verb("status", "status [PIPELINE|RUN]", "what is going on", "status", most=1),
     Verb("runs", "runs [PIPELINE]", "the latest 20 runs", "runs hello", most=1),
     Verb("logs", "logs RUN [STAGE]", "what a run's stages said", "logs hello-2 image", least=1, most=2),
     Verb("approve", "approve RUN", "pass the review that is open", "approve hello-2", "act", 1, 1),
-    Verb("reject", "reject RUN [REASON]", "refuse the review that is open", "reject hello-2 too many errors", "act", 1, 99),
+    Verb(
+        "reject",
+        "reject RUN [REASON]",
+        "refuse the review that is open",
+        "reject hello-2 too many errors",
+        "act",
+        1,
+        99,
+    ),
     Verb("split", "split RUN PERCENT", "give gray another share of the traffic", "split hello-2 40", "act", 1, 2),
-    Verb("promote", "promote RUN", "go on to everybody: pass the review, or retry a failed promotion", "promote hello-2", "act", 1, 1),
-    Verb("rollback", "rollback PIPELINE|RUN [VERSION]", "go back, after showing what will happen", "rollback hello", "act", 1, 2),
-    Verb("versions", "versions PIPELINE", "what was released, and the definition's versions", "versions hello", least=1, most=1),
-    Verb("yaml", "yaml PIPELINE [VERSION]", "the configuration deployed, and the routes in effect", "yaml hello", least=1, most=2),
+    Verb(
+        "promote",
+        "promote RUN",
+        "go on to everybody: pass the review, or retry a failed promotion",
+        "promote hello-2",
+        "act",
+        1,
+        1,
+    ),
+    Verb(
+        "rollback",
+        "rollback PIPELINE|RUN [VERSION]",
+        "go back, after showing what will happen",
+        "rollback hello",
+        "act",
+        1,
+        2,
+    ),
+    Verb(
+        "versions",
+        "versions PIPELINE",
+        "what was released, and the definition's versions",
+        "versions hello",
+        least=1,
+        most=1,
+    ),
+    Verb(
+        "yaml",
+        "yaml PIPELINE [VERSION]",
+        "the configuration deployed, and the routes in effect",
+        "yaml hello",
+        least=1,
+        most=2,
+    ),
     Verb("plan", "plan PIPELINE|RUN", "what would happen next, step by step", "plan hello-2", least=1, most=99),
-    Verb("instances", "instances PIPELINE", "what runs: status, release, address, age", "instances hello", least=1, most=1),
-    Verb("trigger", "trigger RUN CONDITION [NAME=VALUE ...]", "meet a condition a stage waits for", "trigger hello-2 webhook:gate", "act", 2, 99),
+    Verb(
+        "instances",
+        "instances PIPELINE",
+        "what runs: status, release, address, age",
+        "instances hello",
+        least=1,
+        most=1,
+    ),
+    Verb(
+        "trigger",
+        "trigger RUN CONDITION [NAME=VALUE ...]",
+        "meet a condition a stage waits for",
+        "trigger hello-2 webhook:gate",
+        "act",
+        2,
+        99,
+    ),
     Verb("delete", "delete PIPELINE", "take a pipeline away, after DELETE is typed", "delete hello", "act", 1, 1),
     Verb("whoami", "whoami", "who you are here, and what waits for you", "whoami"),
     Verb("yes", "yes", "do what was just asked about", "yes", "act", most=1),
     Verb("no", "no", "leave it", "no", "act", most=1),
 )
 BY_NAME = {verb.name: verb for verb in VERBS}
-ALIASES = {"start": "run", "abort": "stop", "cancel": "no", "ok": "yes", "pass": "approve", "refuse": "reject", "ls": "list", "?": "help"}
+ALIASES = {
+    "start": "run",
+    "abort": "stop",
+    "cancel": "no",
+    "ok": "yes",
+    "pass": "approve",
+    "refuse": "reject",
+    "ls": "list",
+    "?": "help",
+}
 _LINE = re.compile(r"\s*(?:/?sluice\s+)?/?(\S+)\s*(.*)\Z", re.DOTALL)
 
 
@@ -86,7 +184,9 @@ def parse(line: str) -> Said:
     verb = BY_NAME.get(ALIASES.get(name, name))
     if verb is None:
         near = difflib.get_close_matches(name, [*BY_NAME, *ALIASES], n=1)
-        raise Refused(f"There is no command {name}.", f"Did you mean `{near[0]}`?" if near else "`help` tells what you can say.")
+        raise Refused(
+            f"There is no command {name}.", f"Did you mean `{near[0]}`?" if near else "`help` tells what you can say."
+        )
     if verb.text:
         return Said(verb, (), text)
     words = _words(text)

@@ -46,7 +46,7 @@ class Retry(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CastVote(Command):
-    """A reviewer's verdict. `stage`, `attempt` and `fingerprint` say what the person saw; empty means what is open now."""
+    """A reviewer's verdict. `stage`, `attempt` and `fingerprint`: what the person saw; empty means what is open now."""
 
     verdict: Verdict
     reason: str = ""
@@ -88,16 +88,20 @@ class Remind(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report(Command):
-    """What the worker found out about the stage attempt that it acts on. `token` is its lease's."""
+    """What the worker found out about the stage attempt that it acts on. `token` is its lease's.
+
+    `seen` is the newest journal entry of the run that the worker knew when it looked (None: it does not matter).
+    """
 
     stage: int
     attempt: int
     token: int
+    seen: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportNote(Report):
-    """Something worth keeping before or after an act: an intent, a wait, a trouble. `outputs` are merged into the stage's."""
+    """Something worth keeping about an act: an intent, a wait, a trouble. `outputs` are merged into the stage's."""
 
     note: str
     outputs: Json = field(default_factory=dict)

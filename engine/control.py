@@ -1,8 +1,8 @@
 """The one door that changes a run: load, decide, evolve, append to the journal, store. One transaction.
 
-Whatever follows from a change beside the run itself belongs to the same transaction: the timers that its new state needs,
-the workload that it takes or gives back, and the next run in that workload's queue. So there is no moment at which a run
-is over and its workload is still taken, or a review is open without its deadline.
+Whatever follows from a change beside the run itself belongs to the same transaction: the timers that its new state
+needs, the workload that it takes or gives back, and the next run in that workload's queue. So there is no moment at
+which a run is over and its workload is still taken, or a review is open without its deadline.
 """
 
 from collections.abc import Mapping, Sequence

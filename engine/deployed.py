@@ -32,10 +32,19 @@ class Deployed:
         found = {item.id: item for item in (self.new, self.old) if item}.get(release)
         return found.image if found else release
 
+    def share(self, run: Run) -> int:
+        """Percent of the plain requests that gray is to get in this run."""
+        if run.share is not None:
+            return run.share
+        return self.spec.share if isinstance(self.spec, Gray) else 0
+
+    @property
+    def rules(self) -> str:
+        """Which requests get the new version by their content, in words."""
+        return describe_rules(self.spec.policy) if isinstance(self.spec, Gray) and self.spec.policy.content else ""
+
     def plan(self, run: Run) -> Json:
         """Everything that reviewers approve. Whatever changes here voids their votes."""
-        gray = self.spec if isinstance(self.spec, Gray) else None
-        share = run.share if run.share is not None else (gray.share if gray else 0)
         settings = {name: value for name, value in self.new.settings.items() if name not in ("image", "policy")}
         return {
             "image": self.new.image,
@@ -45,8 +54,8 @@ class Deployed:
             "workload": self.workload,
             "target": self.spec.target,
             "strategy": self.spec.strategy,
-            "share": share,
-            "rules": describe_rules(gray.policy) if gray else "",
+            "share": self.share(run),
+            "rules": self.rules,
             "settings": settings,
         }
 

@@ -363,6 +363,10 @@ class Releases(Protocol):
         """One release."""
         ...
 
+    def load(self, release: ReleaseId) -> Release:
+        """One release that is known to be there; raises `InvariantViolation` when it is not."""
+        ...
+
     def mark_deployed(self, release: ReleaseId, run: RunId, at: datetime) -> Release:
         """It is deployed everywhere: it gets the workload's next number. The same run marks it once."""
         ...

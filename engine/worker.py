@@ -5,9 +5,9 @@ done again or found done, never twice with effect, and never by two workers at o
 
 Why it holds. A run is acted on under a lease, which has a number that grows with every claim; every report carries the
 number and is refused when it is not the newest. One transaction writes the outcome of an act and the intent of the next
-one, so between two acts there is no gap to fall into. Acts can be repeated: they look at what is there before they change
-it. What people ask for meanwhile goes through the same store and rings a bell; the worker looks at the run again at the
-next safe point: between two acts, or inside an act that can simply be broken off (fetching, building).
+one, so between two acts there is no gap to fall into. Acts can be repeated: they look at what is there before they
+change it. What people ask for meanwhile goes through the same store and rings a bell; the worker looks at the run
+again at the next safe point: between two acts, or inside an act that can simply be broken off (fetching, building).
 """
 
 import asyncio

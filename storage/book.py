@@ -1,4 +1,4 @@
-"""Everything that is stored, inside one transaction: what `engine.ports.Book` asks for, and what only the chats need."""
+"""Everything that is stored, inside one transaction: `engine.ports.Book`, and what only the chats need."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +17,10 @@ from storage.timers import SqlTimers
 
 @dataclass(slots=True)
 class SqlBook:
-    """One transaction. `writes` counts its statements that change anything, `touched` are the runs whose journal grew, with their newest entry."""
+    """One transaction.
+
+    `writes` counts what it changes, `touched` are the runs whose journal grew, with their newest entry.
+    """
 
     connection: Connection
     writes: int = 0
@@ -44,13 +47,16 @@ class SqlBook:
 
     def read(self, statement: Executable, values: Any = None) -> CursorResult[Any]:
         """Ask the database."""
-        self.flush()
         return self.connection.execute(statement, values)
 
     def write(self, statement: Executable, values: Any = None) -> CursorResult[Any]:
         """Change the database."""
-        self.writes += 1
+        self.wrote()
         return self.connection.execute(statement, values)
+
+    def wrote(self) -> None:
+        """Count a change: whoever fails from here on has to be rolled back."""
+        self.writes += 1
 
     def flush(self) -> None:
         """Send what was gathered for one statement."""

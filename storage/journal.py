@@ -1,8 +1,8 @@
 """The journal: entries are added, read, and never changed.
 
 The order of `seq` is the order of commits, or a feed that remembers "up to here" would miss an entry that was numbered
-earlier and committed later. SQLite has one writer, so it is. On PostgreSQL whoever appends takes an advisory lock that ends
-with its transaction.
+earlier and committed later. SQLite has one writer, so it is. On PostgreSQL whoever appends takes an advisory lock
+that ends with its transaction.
 """
 
 from collections.abc import Sequence
@@ -33,6 +33,7 @@ class SqlJournal:
 
     def append(self, run: RunId, first: int, events: Sequence[Event]) -> None:
         """Add the run's next entries."""
+        self._in.wrote()
         self._in.touched[run] = first + len(events) - 1
         for n, event in enumerate(events, first):
             kind = type(event).__name__
@@ -40,24 +41,27 @@ class SqlJournal:
             self._rows.append(row)
 
     def flush(self) -> None:
-        """Send what was gathered."""
+        """Send what was gathered. It was counted as a change when it was gathered."""
         if not self._rows:
             return
         rows, self._rows = self._rows, []
         if self._in.dialect == "postgresql":
-            self._in.write(_IN_COMMIT_ORDER)
-        self._in.write(_INSERT, rows)
+            self._in.read(_IN_COMMIT_ORDER)
+        self._in.read(_INSERT, rows)
 
     def of(self, run: RunId, after: int = 0) -> list[Entry]:
         """One run's entries."""
+        self.flush()
         return [_entry(row) for row in self._in.read(_OF, {"run_": run, "after_": after})]
 
     def since(self, seq: int, limit: int) -> list[Entry]:
         """All runs' entries."""
+        self.flush()
         return [_entry(row) for row in self._in.read(_SINCE, {"seq_": seq, "limit_": limit})]
 
     def head(self) -> int:
         """The newest entry's number."""
+        self.flush()
         return int(self._in.read(_HEAD).scalar_one())
 
 

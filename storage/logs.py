@@ -18,12 +18,16 @@ class SqlLogs:
         self._in = transaction
 
     def append(self, run: RunId, stage: int, attempt: int, at: datetime, text: str) -> None:
-        """Keep some lines."""
-        self._in.write(insert(logs), {"run": run, "stage": stage, "attempt": attempt, "at": at, "text": text})
+        """Keep some lines. What a program says may hold characters that no database takes."""
+        clean = text.replace("\0", "").encode("utf-8", "replace").decode()
+        self._in.write(insert(logs), {"run": run, "stage": stage, "attempt": attempt, "at": at, "text": clean})
 
     def read(self, run: RunId, stage: int | None, after: int, limit: int) -> list[LogLine]:
         """The next pieces."""
-        return [_line(row) for row in self._in.read(_of(run, stage).where(logs.c.seq > after).order_by(logs.c.seq).limit(limit))]
+        return [
+            _line(row)
+            for row in self._in.read(_of(run, stage).where(logs.c.seq > after).order_by(logs.c.seq).limit(limit))
+        ]
 
     def tail(self, run: RunId, stage: int | None, limit: int) -> list[LogLine]:
         """The last pieces."""

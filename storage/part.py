@@ -20,6 +20,10 @@ class Transaction(Protocol):
         """Ask the database."""
         ...
 
+    def wrote(self) -> None:
+        """Count a change that will be sent later."""
+        ...
+
     def write(self, statement: Executable, values: Any = None) -> CursorResult[Any]:
         """Change the database."""
         ...

@@ -49,8 +49,10 @@ class SqlPipelines:
 
     def load(self, name: str, version: int | None = None) -> StoredPipeline:
         """The newest version, or a chosen one. A chosen one can be had of a deleted pipeline too: its runs need it."""
-        query = _LOAD if version is None else _VERSION
-        row = self._in.read(query, {"name_": name, "version_": version} if version else {"name_": name}).one_or_none()
+        if version is None:
+            row = self._in.read(_LOAD, {"name_": name}).one_or_none()
+        else:
+            row = self._in.read(_VERSION, {"name_": name, "version_": version}).one_or_none()
         if row is None:
             raise self._unknown(name, version)
         return _stored(row)

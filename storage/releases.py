@@ -15,13 +15,14 @@ from storage.part import Transaction, upsert
 from storage.tables import deployments, releases
 
 _FIND = select(releases.c.document).where(releases.c.id == bindparam("id_"))
-_HISTORY = (
+_DEPLOYED = (
     select(releases.c.document, deployments.c.number, deployments.c.run, deployments.c.at)
     .join_from(deployments, releases, deployments.c.release == releases.c.id)
     .where(deployments.c.workload == bindparam("workload_"))
     .order_by(deployments.c.number.desc())
-    .limit(bindparam("limit_"))
 )
+_HISTORY = _DEPLOYED.limit(bindparam("limit_"))
+_MARKED = _DEPLOYED.where(deployments.c.release == bindparam("release_"), deployments.c.run == bindparam("run_"))
 
 
 class SqlReleases:
@@ -40,14 +41,19 @@ class SqlReleases:
         text = self._in.read(_FIND, {"id_": release}).scalar_one_or_none()
         return None if text is None else codec.load_release(text)
 
-    def mark_deployed(self, release: ReleaseId, run: RunId, at: datetime) -> Release:
-        """Number it, once for each run."""
+    def load(self, release: ReleaseId) -> Release:
+        """One release that is known to be there."""
         found = self.find(release)
         if found is None:
-            raise InvariantViolation(f"Release {release} was deployed without having been kept.")
-        present = self.deployed(found.workload)
-        if present is not None and (present.id, present.run) == (release, run):
-            return present
+            raise InvariantViolation(f"Release {release} is not kept.")
+        return found
+
+    def mark_deployed(self, release: ReleaseId, run: RunId, at: datetime) -> Release:
+        """Number it, once for each run."""
+        found = self.load(release)
+        marked = self._in.read(_MARKED, {"workload_": found.workload, "release_": release, "run_": run}).first()
+        if marked is not None:
+            return _deployed(marked)
         highest = select(func.max(deployments.c.number)).where(deployments.c.workload == found.workload)
         number = (self._in.read(highest).scalar_one() or 0) + 1
         row = {"workload": found.workload, "number": number, "release": release, "run": run, "at": at}

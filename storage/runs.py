@@ -7,18 +7,20 @@ was paused for longer than its lease finds its token outdated and changes nothin
 import difflib
 from datetime import datetime
 
-from sqlalchemy import Select, and_, bindparam, delete, insert, or_, select, update
+from sqlalchemy import BindParameter, Select, bindparam, delete, insert, or_, select, update
 
 from engine.errors import Interrupted, LeaseLost, Refused
 from engine.model import Run, RunId
 from engine.ports import Claim
 from storage import codec
 from storage.part import Transaction, upsert
-from storage.tables import counters, holders, runs
+from storage.tables import IS_ACTIVE, counters, holders, runs
 
 _LOAD = select(runs.c.document).where(runs.c.id == bindparam("id_"))
 _INSERT = insert(runs)
-_VALUES = {name: bindparam(name) for name in ("state", "active", "seq", "document", "due_at")}
+_VALUES: dict[str, BindParameter[object]] = {
+    name: bindparam(name) for name in ("state", "active", "seq", "document", "due_at")
+}
 _SAVE = update(runs).where(runs.c.id == bindparam("id_"), runs.c.seq == bindparam("before_")).values(_VALUES)
 _SAVE_FENCED = _SAVE.where(runs.c.token == bindparam("token_"))
 _SAVE_LAST = _SAVE_FENCED.values(lease_owner=None, lease_until=None)
@@ -31,7 +33,7 @@ _ABANDON = update(runs).where(runs.c.lease_owner == bindparam("owner_")).values(
 _ABANDON_ALL = update(runs).where(runs.c.lease_owner.is_not(None)).values(lease_owner=None, lease_until=None)
 _EXTEND = update(runs).where(runs.c.lease_owner == bindparam("owner_")).values(lease_until=bindparam("until_"))
 _CLAIMABLE = (
-    select(runs.c.id, runs.c.token)
+    select(runs.c.id)
     .where(
         runs.c.due_at.is_not(None),
         runs.c.due_at <= bindparam("now_"),
@@ -43,9 +45,11 @@ _CLAIMABLE = (
 _DUE = _CLAIMABLE.with_for_update(skip_locked=True)
 _CLAIM = (
     update(runs)
-    .where(runs.c.id == bindparam("id_"), runs.c.token == bindparam("before_"))
-    .values(token=bindparam("token"), lease_owner=bindparam("lease_owner"), lease_until=bindparam("lease_until"))
+    .where(runs.c.id.in_(bindparam("ids_", expanding=True)))
+    .values(token=runs.c.token + 1, lease_owner=bindparam("owner_"), lease_until=bindparam("until_"))
+    .returning(runs.c.id, runs.c.token)
 )
+_TOKEN = select(runs.c.token).where(runs.c.id == bindparam("id_"))
 _BY_CREATION = select(runs.c.document).order_by(runs.c.created_at.desc()).limit(bindparam("limit_"))
 _OF_PIPELINE = (
     select(runs.c.document)
@@ -53,15 +57,20 @@ _OF_PIPELINE = (
     .order_by(runs.c.number.desc())
     .limit(bindparam("limit_"))
 )
-_ACTIVE = select(runs.c.document).where(runs.c.active)
+_ACTIVE = select(runs.c.document).where(IS_ACTIVE)
 _HOLDER = select(holders.c.run).where(holders.c.workload == bindparam("workload_"))
 _LET_GO = delete(holders).where(holders.c.workload == bindparam("workload_"), holders.c.run == bindparam("run_"))
 _QUEUED = (
     select(runs.c.document)
-    .where(and_(runs.c.active, runs.c.workload == bindparam("workload_"), runs.c.state == "queued"))
+    .where(IS_ACTIVE, runs.c.workload == bindparam("workload_"), runs.c.state == "queued")
     .order_by(runs.c.created_at, runs.c.number)
 )
-_COUNT = update(counters).where(counters.c.name == bindparam("name_")).values(value=counters.c.value + 1)
+_COUNT = (
+    update(counters)
+    .where(counters.c.name == bindparam("name_"))
+    .values(value=counters.c.value + 1)
+    .returning(counters.c.value)
+)
 
 
 class SqlRuns:
@@ -100,7 +109,7 @@ class SqlRuns:
                 "active": not run.state.is_over,
                 "created_at": run.created_at,
                 "seq": run.seq,
-                "document": codec.dump(run),
+                "document": codec.dump_run(run),
                 "due_at": None,
                 "token": 0,
             },
@@ -114,7 +123,7 @@ class SqlRuns:
             "state": run.state.value,
             "active": not run.state.is_over,
             "seq": run.seq,
-            "document": codec.dump(run),
+            "document": codec.dump_run(run),
             "due_at": due_at,
         }
         statement = _SAVE
@@ -123,7 +132,7 @@ class SqlRuns:
             statement = _SAVE_LAST if due_at is None else _SAVE_FENCED
         if self._in.write(statement, values).rowcount == 1:
             return
-        if token is not None:
+        if token is not None and self._in.read(_TOKEN, {"id_": run.id}).scalar_one_or_none() != token:
             raise LeaseLost(run.id, token)
         raise Interrupted(f"Run {run.id} was changed by somebody else at the same moment.")
 
@@ -133,12 +142,12 @@ class SqlRuns:
 
     def claim(self, owner: str, now: datetime, until: datetime, limit: int) -> list[Claim]:
         """Lease runs that are due."""
-        claims = []
-        for row in self._in.read(_DUE, {"now_": now, "limit_": limit}).all():
-            values = {"id_": row.id, "before_": row.token, "token": row.token + 1, "lease_owner": owner, "lease_until": until}
-            if self._in.write(_CLAIM, values).rowcount == 1:
-                claims.append(Claim(RunId(row.id), row.token + 1))
-        return claims
+        due = list(self._in.read(_DUE, {"now_": now, "limit_": limit}).scalars())
+        if not due:
+            return []
+        claimed = self._in.write(_CLAIM, {"ids_": due, "owner_": owner, "until_": until}).all()
+        tokens = {row.id: row.token for row in claimed}
+        return [Claim(RunId(name), tokens[name]) for name in due]
 
     def extend(self, owner: str, until: datetime) -> None:
         """Keep the owner's leases."""
@@ -158,9 +167,8 @@ class SqlRuns:
     def next_number(self, pipeline: str) -> int:
         """Count up."""
         name = f"run:{pipeline}"
-        if self._in.write(_COUNT, {"name_": name}).rowcount == 0:
-            upsert(self._in, counters, {"name": name, "value": 1})
-        return int(self._in.read(select(counters.c.value).where(counters.c.name == name)).scalar_one())
+        upsert(self._in, counters, {"name": name, "value": 0})
+        return int(self._in.write(_COUNT, {"name_": name}).scalar_one())
 
     def latest(self, pipeline: str | None, limit: int) -> list[Run]:
         """The newest runs first."""
@@ -179,8 +187,12 @@ class SqlRuns:
         return None if name is None else RunId(name)
 
     def hold(self, workload: str, run: RunId) -> bool:
-        """Take the workload for the run, if nobody else has it."""
-        upsert(self._in, holders, {"workload": workload, "run": run})
+        """Take the workload for the run, if nobody else has it.
+
+        Who has it cannot give it back before this transaction ends: on PostgreSQL a run that ends while another one
+        queues behind it would otherwise not see that other one, and nobody would ever let it in.
+        """
+        upsert(self._in, holders, {"workload": workload, "run": run}, update=("workload",))
         return self.holder(workload) == run
 
     def let_go(self, workload: str, run: RunId) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeVar
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.exc import SQLAlchemyError
 
+from engine.errors import Interrupted
 from engine.model import RunId
 from storage.book import SqlBook
 from storage.faults import translated
@@ -25,23 +26,34 @@ class SqlStore:
     """`engine.ports.Store` on SQLite or PostgreSQL.
 
     SQLite with `synchronous` NORMAL (WAL): what was committed survives the death of the process and of the operating
-    system's programs; a power cut may lose the last commits but never tears one. FULL waits for the disk at each commit.
+    system's programs; a power cut may lose the last commits but never tears one. FULL waits for the disk at each
+    commit.
     """
 
     engine: Engine
     writer: Writer = field(init=False)
+    _reading: Engine = field(init=False)
     _heard: list[Callable[[Mapping[RunId, int]], None]] = field(default_factory=list)
     _loop: asyncio.AbstractEventLoop | None = None
     _readers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(READERS, "sluice-reader"))
 
     def __post_init__(self) -> None:
-        """Make the writing thread, which begins with `start`."""
+        """Make the writing thread, which begins with `start`; what reads sees one moment of the database."""
         self.writer = Writer(self.engine, self._spread)
+        if self.engine.dialect.name == "postgresql":
+            self._reading = self.engine.execution_options(isolation_level="REPEATABLE READ")
+        else:
+            self._reading = self.engine
 
     @classmethod
-    def open(cls, url: str, *, synchronous: Durability = "NORMAL", migrate: bool = True) -> "SqlStore":
-        """Open the database at an SQLAlchemy `url`, with its tables brought up to date when `migrate`."""
-        engine = create_engine(url, **_options(url))
+    def open(
+        cls, url: str, *, synchronous: Durability = "NORMAL", migrate: bool = True, patience: float = 5.0
+    ) -> "SqlStore":
+        """Open the database at an SQLAlchemy `url`, with its tables brought up to date when `migrate`.
+
+        `patience` is how many seconds an SQLite database may be locked by somebody else before that is an error.
+        """
+        engine = create_engine(url, **_options(url, patience))
         if engine.dialect.name == "sqlite":
             _prepare_sqlite(engine, synchronous)
         try:
@@ -69,13 +81,17 @@ class SqlStore:
 
     async def read(self, work: Callable[[SqlBook], T]) -> T:
         """Run `work`, which only reads."""
-        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work)
+        try:
+            answer = asyncio.get_running_loop().run_in_executor(self._readers, self._read, work)
+        except RuntimeError as error:
+            raise Interrupted("The store is closed.") from error
+        return await answer
 
     def _read(self, work: Callable[[SqlBook], T]) -> T:
         try:
-            with self.engine.connect() as connection:
+            with self._reading.connect() as connection:
                 return work(SqlBook(connection))
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, OSError) as error:
             raise translated(error) from error
 
     def on_commit(self, heard: Callable[[Mapping[RunId, int]], None]) -> None:
@@ -95,9 +111,9 @@ class SqlStore:
             heard(runs)
 
 
-def _options(url: str) -> dict[str, Any]:
+def _options(url: str, patience: float) -> dict[str, Any]:
     if url.startswith("sqlite"):
-        return {"connect_args": {"check_same_thread": False, "timeout": 5.0}, "pool_size": READERS + 2}
+        return {"connect_args": {"check_same_thread": False, "timeout": patience}, "pool_size": READERS + 2}
     return {"pool_size": READERS + 2, "pool_pre_ping": True}
 
 
@@ -115,4 +131,5 @@ def _prepare_sqlite(engine: Engine, synchronous: Durability) -> None:
 
     @event.listens_for(engine, "begin")
     def _began(connection: Any) -> None:
-        connection.exec_driver_sql("BEGIN")
+        writes = connection.get_execution_options().get("writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -16,10 +16,15 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    text,
 )
 
 metadata = MetaData(
-    naming_convention={"pk": "pk_%(table_name)s", "ix": "ix_%(column_0_label)s", "uq": "uq_%(table_name)s_%(column_0_name)s"}
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "ix": "ix_%(column_0_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+    }
 )
 
 
@@ -35,7 +40,7 @@ class Moment(TypeDecorator[datetime]):
             return value
         return value.astimezone(UTC).replace(tzinfo=None)
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy asks so
         """Turn what the database kept into an aware moment."""
         if value is None:
             return None
@@ -83,15 +88,18 @@ runs = Table(
     Column("seq", Integer, nullable=False),
     Column("document", Text, nullable=False),
     Column("due_at", Moment),
-    Column("lease_owner", String(64)),
+    Column("lease_owner", String(128)),
     Column("lease_until", Moment),
     Column("token", Integer, nullable=False, default=0),
 )
 Index("ix_runs_pipeline_number", runs.c.pipeline, runs.c.number.desc())
 Index("ix_runs_created", runs.c.created_at.desc())
-Index("ix_runs_active", runs.c.workload, sqlite_where=runs.c.active, postgresql_where=runs.c.active)
-Index("ix_runs_active_pipeline", runs.c.pipeline, sqlite_where=runs.c.active, postgresql_where=runs.c.active)
-Index("ix_runs_due", runs.c.due_at, sqlite_where=runs.c.due_at.is_not(None), postgresql_where=runs.c.due_at.is_not(None))
+IS_ACTIVE = text("runs.active")
+"""An index over some rows serves only queries that say the same in the same words; SQLAlchemy writes ``active = 1``."""
+_ACTIVE, _DUE = text("active"), text("due_at IS NOT NULL")
+Index("ix_runs_active", runs.c.workload, sqlite_where=_ACTIVE, postgresql_where=_ACTIVE)
+Index("ix_runs_active_pipeline", runs.c.pipeline, sqlite_where=_ACTIVE, postgresql_where=_ACTIVE)
+Index("ix_runs_due", runs.c.due_at, sqlite_where=_DUE, postgresql_where=_DUE)
 
 holders = Table(
     "holders",
@@ -156,7 +164,7 @@ Index("ix_logs_run", logs.c.run, logs.c.seq)
 people = Table(
     "people",
     metadata,
-    Column("id", String(64), primary_key=True),
+    Column("id", String(128), primary_key=True),
     Column("email", String(256), nullable=False, default=""),
     Column("phone", String(64), nullable=False, default=""),
 )
@@ -182,12 +190,12 @@ confirmations = Table(
     metadata,
     Column("id", String(32), primary_key=True),
     Column("room", String(128), nullable=False),
-    Column("person", String(64), nullable=False),
-    Column("phrase", String(64), nullable=False),
+    Column("person", String(128), nullable=False),
+    Column("phrase", String(128), nullable=False),
     Column("document", Text, nullable=False),
     Column("expires_at", Moment, nullable=False),
 )
-Index("ix_confirmations_person", confirmations.c.room, confirmations.c.person)
+Index("ix_confirmations_person", confirmations.c.room, confirmations.c.person, unique=True)
 
 inbox = Table(
     "inbox",
@@ -202,7 +210,7 @@ messages = Table(
     Column("seq", Number, primary_key=True, autoincrement=True),
     Column("room", String(128), nullable=False),
     Column("at", Moment, nullable=False),
-    Column("by", String(64), nullable=False),
+    Column("by", String(128), nullable=False),
     Column("document", Text, nullable=False),
 )
 Index("ix_messages_room", messages.c.room, messages.c.seq)

@@ -44,7 +44,8 @@ class SqlTimers:
 
     def next_due(self) -> datetime | None:
         """When something will be."""
-        return self._in.read(_NEXT).scalar_one()
+        soonest: datetime | None = self._in.read(_NEXT).scalar_one()
+        return soonest
 
     def remove(self, timer: Timer) -> None:
         """Forget one timer."""

@@ -1,31 +1,44 @@
 """One thread that writes, and commits in one transaction what many runs decided.
 
-The danger: a commit costs a disk write, and an asynchronous program is tempted to make one per request, each waiting for the
-one before. The promise: whoever awaits `submit` gets the result only when it is committed, and a job that fails changes
-nothing and disturbs nobody.
+The danger: a commit costs a disk write, and an asynchronous program is tempted to make one per request, each waiting
+for the one before. The promise: whoever awaits `submit` gets the result only when it is committed, and a job that
+fails changes nothing and disturbs nobody.
 
-Why it holds: jobs that wait are run one after another inside one transaction, which is then committed once. A job that is
-refused before it wrote anything only loses its own turn. A job that fails after a write spoils the transaction: it is
-rolled back and every job of the batch is run again, each in a transaction of its own. Jobs are functions of the book alone,
-so running one twice is running it once.
+Why it holds: jobs that wait are run one after another inside one transaction, which is then committed once. A job
+that is refused before it wrote anything only loses its own turn. A job that fails after a write spoils the
+transaction: it is rolled back and every job of the batch is run again, each in a transaction of its own. Jobs are
+functions of the book alone, so running one twice is running it once. Only a database that takes nothing at all ends the whole batch at once: each job
+would wait for it as long as the first did.
 """
 
 import asyncio
+import contextlib
 import queue
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from engine.errors import Interrupted, SluiceError
+from engine.errors import Interrupted, LeaseLost, SluiceError
 from storage.book import SqlBook
-from storage.faults import Faults, translated
+from storage.faults import Faults, StoreUnavailable, translated
 
 T = TypeVar("T")
 BATCH = 256
+TRIES = 3
+"""How often a job is run that met another writer's change. It reads what is there anew each time."""
+
+
+class Outcome(Enum):
+    """What became of a batch: all of it, none of it, or each job has to be run for itself."""
+
+    COMMITTED = "committed"
+    FAILED = "failed"
+    APART = "apart"
 
 
 @dataclass(slots=True)
@@ -38,15 +51,9 @@ class Job(Generic[T]):
     result: T | None = None
     error: BaseException | None = None
 
-    def answer(self) -> None:
-        """Tell the one who waits. A loop that has ended waits for nothing any more."""
-        try:
-            self.loop.call_soon_threadsafe(self._settle)
-        except RuntimeError:
-            return
-
-    def _settle(self) -> None:
-        if self.future.cancelled():
+    def settle(self) -> None:
+        """Hand over what came of it, on the loop of whoever waits."""
+        if self.future.done():
             return
         if self.error is not None:
             self.future.set_exception(self.error)
@@ -64,6 +71,11 @@ class Writer:
     _jobs: "queue.SimpleQueue[Job[Any] | None]" = field(default_factory=queue.SimpleQueue)
     _thread: threading.Thread | None = None
     _ended: bool = False
+    _writing: Engine = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Say at the start of each transaction that it will write."""
+        self._writing = self.engine.execution_options(writes=True)
 
     def start(self) -> None:
         """Begin to write."""
@@ -89,8 +101,7 @@ class Writer:
     def _live(self) -> None:
         while (batch := self._gather()) is not None:
             self._write(batch)
-            for job in batch:
-                job.answer()
+            _answer(batch)
 
     def _gather(self) -> list[Job[Any]] | None:
         first = self._jobs.get()
@@ -109,30 +120,33 @@ class Writer:
         return batch
 
     def _write(self, batch: list[Job[Any]]) -> None:
-        if self._together(batch) or len(batch) == 1:
+        if self._together(batch) is not Outcome.APART:
             return
         for job in batch:
-            job.error = None
-            self._together([job])
+            self._alone(job)
 
-    def _together(self, batch: list[Job[Any]]) -> bool:
-        """Run and commit `batch` as one transaction; False when it has to be taken apart."""
+    def _alone(self, job: Job[Any]) -> None:
+        for _ in range(TRIES):
+            self._together([job])
+            if not isinstance(job.error, Interrupted) or isinstance(job.error, LeaseLost):
+                return
+
+    def _together(self, batch: list[Job[Any]]) -> Outcome:
+        """Run and commit `batch` as one transaction."""
         try:
-            with self.engine.begin() as connection:
+            with self._writing.connect() as connection:
                 book = SqlBook(connection)
                 for job in batch:
                     if not _ran(job, book):
                         connection.rollback()
-                        return False
+                        return _undone(batch, job)
                 self._commit(connection, book)
         except (SQLAlchemyError, OSError) as error:
-            for job in batch:
-                job.error = translated(error)
-            return False
+            return _failed(batch, translated(error))
         if book.touched:
             self.faults.after_commit()
             self.heard(book.touched)
-        return True
+        return Outcome.COMMITTED
 
     def _commit(self, connection: Connection, book: SqlBook) -> None:
         book.flush()
@@ -147,10 +161,35 @@ def _ran(job: Job[Any], book: SqlBook) -> bool:
     try:
         job.result = job.work(book)
         job.error = None
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, OSError) as error:
         job.error = translated(error)
         return False
-    except (SluiceError, ValueError, TypeError, KeyError, AttributeError, AssertionError, IndexError) as error:
+    except Exception as error:  # noqa: BLE001 - one thread writes for everybody: a bug in one job is for who waits for it
         job.error = error
         return book.writes == writes
     return True
+
+
+def _undone(batch: list[Job[Any]], culprit: Job[Any]) -> Outcome:
+    if isinstance(culprit.error, StoreUnavailable):
+        return _failed(batch, culprit.error)
+    return Outcome.APART
+
+
+def _failed(batch: list[Job[Any]], error: SluiceError) -> Outcome:
+    """Nothing of `batch` was committed. A database that is locked or full is so for each of its jobs alone, too."""
+    for job in batch:
+        job.error = error
+    return Outcome.FAILED if isinstance(error, StoreUnavailable) else Outcome.APART
+
+
+def _answer(batch: list[Job[Any]]) -> None:
+    """Tell those who wait. A loop that has ended waits for nothing any more."""
+    for loop in {job.loop for job in batch}:
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(_settle, [job for job in batch if job.loop is loop])
+
+
+def _settle(batch: list[Job[Any]]) -> None:
+    for job in batch:
+        job.settle()

@@ -13,6 +13,7 @@ from bot.cards import Card
 from bot.web.hub import Hub
 from bot.web.render import render_live, render_message
 from bot.web.said import SLUICE, Document, Line, Moved, Shown, read, write
+from engine.errors import SluiceError
 from engine.model import PersonId, RoomId
 from engine.ports import Clock
 from storage.book import SqlBook
@@ -33,6 +34,7 @@ class WebChat:
     name: str = "web"
     hub: Hub = field(default_factory=Hub)
     _rooms: dict[RoomId, dict[int, Shown]] = field(default_factory=dict)
+    _unkept: int = 0
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def post(self, room: RoomId, card: Card) -> str:
@@ -53,6 +55,14 @@ class WebChat:
             at, by = (known.at, known.by) if known else (self.clock.now(), SLUICE)
             await self._change(room, Shown(place, at, by, card))
             self._tell_live(room)
+
+    async def announce(self, room: RoomId, card: Card) -> None:
+        """Show a card even when nothing can be kept: then it lasts as long as the browsers that saw it."""
+        try:
+            await self.post(room, card)
+        except SluiceError:
+            self._unkept -= 1
+            self._tell(room, Shown(self._unkept, self.clock.now(), SLUICE, card))
 
     async def say(self, room: RoomId, person: PersonId, line: Line) -> None:
         """Show what a person said."""

@@ -4,7 +4,6 @@ The strategy itself is asked, again and again, about a fleet in which everything
 anything else than what will be done, as long as the fleet is the one it was made from; and making it changes nothing.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -27,15 +26,17 @@ class PlanStep:
 
 def plan(strategy: str, goal: Goal, fleet: Fleet, now: datetime) -> tuple[PlanStep, ...]:
     """Return what `strategy` would do from `fleet` on until `goal` is reached; empty when it is reached already."""
-    return tuple(_rehearse(strategy, goal, fleet, now))
+    return rehearse(strategy, goal, fleet, now)[0]
 
 
-def _rehearse(strategy: str, goal: Goal, fleet: Fleet, now: datetime) -> Iterator[PlanStep]:
+def rehearse(strategy: str, goal: Goal, fleet: Fleet, now: datetime) -> tuple[tuple[PlanStep, ...], Fleet]:
+    """Return the plan, and the fleet as it would be after it: where the next goal's plan begins."""
+    steps: list[PlanStep] = []
     for _ in range(_MOST_STEPS):
         advice = next_move(strategy, goal, fleet, now)
         if isinstance(advice, Done):
-            return
-        yield PlanStep(_words(advice, fleet, now), advice)
+            return tuple(steps), fleet
+        steps.append(PlanStep(_words(advice, fleet, now), advice))
         if not isinstance(advice, Wait):
             fleet = rehearsal.perform(fleet, advice, now)
         elif advice.until is not None:

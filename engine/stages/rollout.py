@@ -15,10 +15,10 @@ from typing import Any
 import yaml
 
 from engine.definition import Deployment, Gray
-from engine.deployed import Deployed, describe_move, tracks_of
+from engine.deployed import Deployed, describe_move, observed, tracks_of
 from engine.errors import InvariantViolation, StageFailure
 from engine.model import Json, Release, Run, RunId, StageKind
-from engine.ports import Book, Builder, Placement, Store, Target
+from engine.ports import Builder, Placement, Store, Target
 from engine.rollout.fleet import Done, Fleet, Goal, GoalKind, Reroute, ReleaseId, Wait
 from engine.rollout.strategies import next_move
 from engine.rollout.traffic import rules_of
@@ -43,7 +43,7 @@ class Rollouts:
         old = await self.store.read(lambda book: book.releases.deployed(job.run.workload))
         if job.run.redeploys is not None:
             wanted = job.run.redeploys
-            new = await self.store.read(lambda book: _known(book, wanted))
+            new = await self.store.read(lambda book: book.releases.load(wanted))
             settings = Deployment.model_validate(deployment_part(new.settings))
             return Deployed(job.run.workload, settings, new, old)
         spec = job.pipeline.deployment
@@ -55,7 +55,7 @@ class Rollouts:
     async def _release(self, job: Job, spec: Deployment) -> Release:
         pinned = next((stage.outputs["release"] for stage in job.run.stages if "release" in stage.outputs), None)
         if pinned is not None:
-            return await self.store.read(lambda book: _known(book, ReleaseId(pinned)))
+            return await self.store.read(lambda book: book.releases.load(ReleaseId(pinned)))
         image, digest = await self._image(job, spec)
         release = _new_release(job, spec, image, digest)
         await self.store.transact(lambda book: book.releases.add(release))
@@ -91,7 +91,7 @@ class Rollouts:
             return False
         outputs: dict[str, Any] = {"release": deployed.new.id} if kind is not GoalKind.ROLL_BACK else {}
         if isinstance(advice, Reroute):
-            outputs |= await self._baseline(target, deployed, fleet)
+            outputs |= await self._counted(job.run, target, deployed, fleet, kind)
         words = describe_move(advice, deployed)
         job.log(words)
         await job.note(words, outputs)
@@ -99,10 +99,23 @@ class Rollouts:
         self._still.pop(job.run.id, None)
         return False
 
-    async def _baseline(self, target: Target, deployed: Deployed, fleet: Fleet) -> Json:
+    async def _counted(
+        self, run: Run, target: Target, deployed: Deployed, fleet: Fleet, kind: GoalKind
+    ) -> dict[str, Any]:
+        """What the proxy has counted under the split that ends now, and from where the next one counts."""
         traffic = await target.traffic(deployed.workload)
-        return {
+        before = observed(run, traffic)
+        kept: dict[str, Any] = {}
+        if before is not None and before.total:
+            kept["observed"] = {"requests": dict(before.requests), "failed": dict(before.failed)}
+        if kind is not GoalKind.GRAY:
+            return kept
+        return kept | {
             "tracks": tracks_of(fleet, deployed.new.id),
+            "share": deployed.share(run),
+            "rules": deployed.rules,
+            "gray_image": deployed.new.image,
+            "stable_image": deployed.old.image if deployed.old else "",
             "baseline": {"requests": dict(traffic.requests), "failed": dict(traffic.failed)},
         }
 
@@ -125,7 +138,6 @@ def goal_of(run: Run, deployed: Deployed, kind: GoalKind) -> Goal:
     """What the strategy is asked to reach."""
     spec, old = deployed.spec, deployed.old
     gray = spec if isinstance(spec, Gray) else None
-    share = run.share if run.share is not None else (gray.share if gray else 0)
     instances = spec.instances
     if kind is GoalKind.ROLL_BACK and old is not None:
         instances = int(old.settings["instances"])
@@ -135,7 +147,7 @@ def goal_of(run: Run, deployed: Deployed, kind: GoalKind) -> Goal:
         old=old.id if old else None,
         instances=instances,
         gray_instances=gray.gray_count if gray else 0,
-        share=share,
+        share=deployed.share(run),
         rules=rules_of(gray.policy) if gray else (),
         max_unavailable=spec.missing_allowed,
         recreate=spec.upgrade == "recreate",
@@ -148,13 +160,6 @@ def goal_of(run: Run, deployed: Deployed, kind: GoalKind) -> Goal:
 def deployment_part(settings: Json) -> Json:
     """The settings of a release without those that only its gray stage had."""
     return {name: value for name, value in settings.items() if name in Deployment.model_fields}
-
-
-def _known(book: Book, release: ReleaseId) -> Release:
-    found = book.releases.find(release)
-    if found is None:
-        raise InvariantViolation(f"Release {release} is not kept.")
-    return found
 
 
 def _new_release(job: Job, spec: Deployment, image: str, digest: str) -> Release:

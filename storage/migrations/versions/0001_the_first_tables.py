@@ -25,14 +25,14 @@ def upgrade() -> None:
         "confirmations",
         sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("room", sa.String(length=128), nullable=False),
-        sa.Column("person", sa.String(length=64), nullable=False),
-        sa.Column("phrase", sa.String(length=64), nullable=False),
+        sa.Column("person", sa.String(length=128), nullable=False),
+        sa.Column("phrase", sa.String(length=128), nullable=False),
         sa.Column("document", sa.Text(), nullable=False),
         sa.Column("expires_at", Moment(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_confirmations")),
     )
     with op.batch_alter_table("confirmations", schema=None) as batch_op:
-        batch_op.create_index("ix_confirmations_person", ["room", "person"], unique=False)
+        batch_op.create_index("ix_confirmations_person", ["room", "person"], unique=True)
 
     op.create_table(
         "counters",
@@ -94,7 +94,7 @@ def upgrade() -> None:
         sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("room", sa.String(length=128), nullable=False),
         sa.Column("at", Moment(timezone=True), nullable=False),
-        sa.Column("by", sa.String(length=64), nullable=False),
+        sa.Column("by", sa.String(length=128), nullable=False),
         sa.Column("document", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("seq", name=op.f("pk_messages")),
     )
@@ -103,7 +103,7 @@ def upgrade() -> None:
 
     op.create_table(
         "people",
-        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("id", sa.String(length=128), nullable=False),
         sa.Column("email", sa.String(length=256), nullable=False),
         sa.Column("phone", sa.String(length=64), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_people")),
@@ -153,7 +153,7 @@ def upgrade() -> None:
         sa.Column("seq", sa.Integer(), nullable=False),
         sa.Column("document", sa.Text(), nullable=False),
         sa.Column("due_at", Moment(timezone=True), nullable=True),
-        sa.Column("lease_owner", sa.String(length=64), nullable=True),
+        sa.Column("lease_owner", sa.String(length=128), nullable=True),
         sa.Column("lease_until", Moment(timezone=True), nullable=True),
         sa.Column("token", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_runs")),

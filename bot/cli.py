@@ -1,0 +1,195 @@
+"""The command `sluice`."""
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from bot.app import running
+from bot.cards import Tone
+from bot.demo import play, tour
+from bot.settings import Settings
+from bot.terminal.client import Client
+from bot.terminal.render import show
+from engine.errors import SluiceError
+from engine.model import Person, PersonId
+from engine.pipeline import check as find_complaints
+from engine.pipeline import describe
+from storage.migrate import upgrade
+from storage.store import SqlStore
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Sluice releases software from where teams talk.")
+people = typer.Typer(no_args_is_help=True, help="Who may speak here.")
+app.add_typer(people, name="person")
+As = Annotated[str, typer.Option("--as", envvar="SLUICE_AS", help="Who speaks.")]
+ME = os.environ.get("USER") or "me"
+
+
+def main() -> None:
+    """Run the command line; the house's errors end it with their sentence and exit code 1."""
+    logging.basicConfig(
+        level=os.environ.get("SLUICE_LOG", "WARNING"), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    try:
+        app()
+    except SluiceError as error:
+        console = Console(stderr=True)
+        console.print(str(error), style="red", highlight=False, markup=False)
+        if error.hint:
+            console.print(error.hint, highlight=False, markup=False)
+        sys.exit(1)
+
+
+@app.command()
+def serve() -> None:
+    """Run the bot with its web console. Everything it deploys goes on running when it ends."""
+    asyncio.run(_serve(Settings()))
+
+
+async def _serve(settings: Settings) -> None:
+    done = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, done.set)
+    async with running(settings) as sluice:
+        person = PersonId(os.environ.get("SLUICE_AS") or ME)
+        out = Console()
+        out.print(f"Sluice is at {sluice.url}", highlight=False)
+        out.print(f"Sign in as {person}, once, within ten minutes:", highlight=False)
+        out.print(sluice.url + sluice.sessions.new_link(person), highlight=False, soft_wrap=True)
+        await done.wait()
+
+
+@app.command()
+def say(
+    line: Annotated[list[str], typer.Argument(help="What to say, for example: run hello tag=v2")], as_: As = ME
+) -> None:
+    """Say one line to the running bot and print the answers."""
+    text = sys.stdin.read() if line == ["-"] else " ".join(line)
+    if line[0] in ("define", "check") and len(line) > 1 and Path(line[1]).is_file():
+        text = f"{line[0]}\n{Path(line[1]).read_text()}"
+    cards = Client(Settings().socket).say(as_, text)
+    for card in cards:
+        show(Console(), card)
+    if any(card.tone is Tone.BAD and not card.topology for card in cards):
+        raise typer.Exit(1)
+
+
+@app.command()
+def chat(as_: As = ME) -> None:
+    """Talk to the running bot; its news are printed between the lines."""
+    client, out = Client(Settings().socket), Console()
+    seq, _ = client.news(-1)
+    out.print("`help` tells what you can say. Ctrl-D leaves.", style="dim")
+    threading.Thread(target=_tell, args=(client, out, seq), daemon=True).start()
+    while True:
+        try:
+            line = input("› ")
+        except (EOFError, KeyboardInterrupt):
+            return
+        if line.strip() in ("define", "check"):
+            line += "\n" + _document()
+        if line.strip():
+            for card in client.say(as_, line):
+                show(out, card)
+
+
+def _document() -> str:
+    print("Paste the YAML, then a line with a single dot.")  # noqa: T201
+    lines = []
+    while (line := input()) != ".":
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def _tell(client: Client, out: Console, seq: int) -> None:
+    with contextlib.suppress(SluiceError):
+        while True:
+            seq, news = client.news(seq)
+            for one in news:
+                out.print(f"  {one['text']}", style="dim", highlight=False, markup=False)
+
+
+@app.command()
+def watch(run: str) -> None:
+    """Print what happens to a run until it is over. Exit code 0 when it succeeded."""
+    client, out, seq = Client(Settings().socket), Console(), 0
+    ends = {"succeeded": 0, "failed": 1, "rejected": 1, "cancelled": 1, "rolled_back": 1}
+    while True:
+        seq, news = client.news(seq, run)
+        for one in news:
+            out.print(one["text"], highlight=False, markup=False)
+        if news and news[-1]["state"] in ends and " ".join(news[-1]["state"].split("_")) in news[-1]["text"]:
+            raise typer.Exit(ends[news[-1]["state"]])
+
+
+@app.command()
+def link(as_: As = ME) -> None:
+    """Print a one-time link into the web console."""
+    print(Client(Settings().socket).link(as_))  # noqa: T201
+
+
+@people.command("add")
+def add_person(name: str, email: str = "", phone: str = "") -> None:
+    """Make a person known, who may then speak and review."""
+    settings = Settings()
+    if settings.socket.exists():
+        Client(settings.socket).add_person(name, email, phone)
+    else:
+        asyncio.run(_add(settings, Person(PersonId(name), email, phone)))
+    print(f"{name} is known.")  # noqa: T201
+
+
+async def _add(settings: Settings, person: Person) -> None:
+    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    store = SqlStore.open(settings.database_url)
+    store.start()
+    try:
+        await store.transact(lambda book: book.people.add(person))
+    finally:
+        store.close()
+
+
+@app.command()
+def check(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True)]) -> None:
+    """Print every complaint about a pipeline definition. Exit code 1 when there is one."""
+    settings = Settings()
+    found = find_complaints(file.read_text(errors="replace"), None, allow_local=True, allow_http=settings.plain_git)
+    if found:
+        print(describe(found, str(file)))  # noqa: T201
+        raise typer.Exit(1)
+    print(f"{file}: nothing to complain about.")  # noqa: T201
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to this version's tables."""
+    store = SqlStore.open(Settings().database_url, migrate=False)
+    upgrade(store.engine)
+    store.engine.dispose()
+    print("The database is up to date.")  # noqa: T201
+
+
+@app.command()
+def demo(
+    *,
+    script: Annotated[bool, typer.Option(help="Play the whole story without a person, then end.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="With --script: print one JSON object.")] = False,
+    keep: Annotated[bool, typer.Option(help="Keep the demo's directory.")] = False,
+) -> None:
+    """A gray release from end to end on this machine, with a small web service and steady traffic."""
+    if not script:
+        asyncio.run(tour(keep=keep))
+        return
+    told = asyncio.run(play(quiet=as_json))
+    if as_json:
+        print(json.dumps(told))  # noqa: T201
+    raise typer.Exit(0 if told["ok"] else 1)

@@ -1,0 +1,268 @@
+"""What can be looked at: every `look` command's card, from the store and the targets. Changes nothing."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from bot.cards import Card, Field, Stop, Table, Tone
+from bot.grammar import BY_NAME, Said, help_rows
+from bot.presenters import badge_of, clock_time, elapsed, present_run
+from bot.preview import Previews
+from engine.deployed import Observed, observed
+from engine.errors import Broken, Interrupted, Refused
+from engine.model import PersonId, Release, Run, RunId, StageState
+from engine.pipeline import check, describe, parse, resolve
+from engine.ports import Clock, Instance, StoredPipeline, Target
+from engine.transitions import missing_reviewers
+from engine.variables import merge, system_variables
+from storage.book import SqlBook
+from storage.store import SqlStore
+
+PAGE = 50
+LATEST = 20
+LOG_PIECES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Answers what people look at. `targets` are the places by name."""
+
+    store: SqlStore
+    clock: Clock
+    targets: Mapping[str, Target]
+    previews: Previews
+    allow_local: bool
+    troubles: Callable[[], tuple[str, ...]]
+
+    async def card_of(self, run: Run) -> Card:
+        """Return a run's card with what the proxy counts now."""
+        return present_run(run, self.clock.now(), await self.observed(run))
+
+    async def observed(self, run: Run) -> Observed | None:
+        """Return requests and failures per track under the run's present split; None when there is none to count."""
+        if run.state.is_over or not run.workload:
+            return None
+        try:
+            for target in self.targets.values():
+                return observed(run, await target.traffic(run.workload))
+        except (Broken, Interrupted):
+            return None
+        return None
+
+    async def help(self, said: Said) -> Card:
+        """Tell what can be said."""
+        if not said.words:
+            return Card("What you can say", table=Table(("Say", "To"), help_rows()))
+        verb = BY_NAME.get(said.words[0])
+        if verb is None:
+            raise Refused(f"There is no command {said.words[0]}.", "`help` tells what you can say.")
+        return Card(verb.name, text=verb.does, fields=(Field("Write", verb.form), Field("For example", verb.example)))
+
+    async def pipelines(self, said: Said) -> Card:
+        """List pipelines, a page at a time."""
+        after = said.words[0] if said.words else ""
+        rows = await self.store.read(lambda book: _pipeline_rows(book, after))
+        if not rows:
+            hint = "`define` makes the first one." if not after else f"Nothing follows {after}."
+            return Card("No pipelines", text=hint)
+        more = f"`list {rows[-1][0]}` shows more." if len(rows) == PAGE else ""
+        return Card("Pipelines", text=more, table=Table(("Pipeline", "Group", "Last run", "State", "When"), rows))
+
+    async def show(self, said: Said) -> Card:
+        """Show a definition as its topology, variables and people."""
+        stored = await self.store.read(lambda book: book.pipelines.load(said.words[0]))
+        pipeline = parse(stored.text).pipeline
+        stops = tuple(Stop(stage.name, stage.kind.value, StageState.PENDING.value) for stage in pipeline.stages)
+        fields = [
+            Field("Group", pipeline.group),
+            Field("Version", f"{stored.version}, {stored.by}, {clock_time(stored.at)}"),
+        ]
+        fields += [
+            Field(f"{stage.name} asks", f"{', '.join(stage.review.reviewers)} ({stage.review.mode})")
+            for stage in pipeline.stages
+            if stage.review
+        ]
+        if pipeline.deployment is not None:
+            spec = pipeline.deployment
+            where = f"{pipeline.workload} on {spec.target}, {spec.strategy}, {spec.instances} instances, port {spec.service.port}"
+            fields.append(Field("Releases", where))
+        rows = tuple((name, item.value, item.description) for name, item in pipeline.variables.items())
+        table = Table(("Variable", "Value", "For"), rows) if rows else None
+        return Card(stored.name, text=pipeline.description, topology=stops, fields=tuple(fields), table=table)
+
+    async def check(self, said: Said) -> Card:
+        """Show every complaint about a definition."""
+        people = await self.store.read(lambda book: book.people.names())
+        found = check(said.text, people, allow_local=self.allow_local)
+        if not found:
+            name = parse(said.text, people=people, allow_local=self.allow_local).pipeline.pipeline
+            return Card(f"{name} can be defined", Tone.GOOD, "Nothing to complain about.")
+        return Card(f"{len(found)} to mend", Tone.BAD, code=describe(found, "definition"))
+
+    async def export(self, said: Said) -> Card:
+        """Give a definition back as it was written."""
+        version = number_of(said.words[1]) if len(said.words) > 1 else None
+        stored = await self.store.read(lambda book: book.pipelines.load(said.words[0], version))
+        return Card(f"{stored.name}, version {stored.version}", code=stored.text)
+
+    async def status(self, said: Said) -> list[Card]:
+        """Show what is going on: everywhere, in one pipeline, or in one run."""
+        name = said.words[0] if said.words else None
+        if name is not None and (run := await self.store.read(lambda book: book.runs.find(RunId(name)))) is not None:
+            return [await self.card_of(run)]
+        if name is not None:
+            await self.store.read(lambda book: book.pipelines.load(name))
+        runs = await self.store.read(lambda book: book.runs.active(name)[:LATEST])
+        troubles = [Card(sentence, Tone.BAD) for sentence in self.troubles()]
+        if runs:
+            return [*troubles, *[await self.card_of(run) for run in runs]]
+        if name is None:
+            return [*troubles, Card("All quiet", Tone.GOOD, "Nothing is running and nothing waits.")]
+        latest = await self.store.read(lambda book: book.runs.latest(name, 1))
+        return [*troubles, *[await self.card_of(run) for run in latest]] or [Card(name, text="It has never run.")]
+
+    async def runs(self, said: Said) -> Card:
+        """List the latest runs."""
+        name = said.words[0] if said.words else None
+        if name is not None:
+            await self.store.read(lambda book: book.pipelines.load(name))
+        found = await self.store.read(lambda book: book.runs.latest(name, LATEST))
+        if not found:
+            return Card("No runs yet", text=f"`run {name or 'PIPELINE'}` starts one.")
+        rows = tuple(_run_row(run, self.clock.now()) for run in found)
+        return Card("Latest runs", table=Table(("Run", "State", "By", "Began", "Took", "Variables"), rows))
+
+    async def logs(self, said: Said) -> Card:
+        """Show what a run's stages said last."""
+        run = await self.store.read(lambda book: book.runs.load(RunId(said.words[0])))
+        number = _stage_number(run, said.words[1]) if len(said.words) > 1 else None
+        pieces = await self.store.read(lambda book: book.logs.tail(run.id, number, LOG_PIECES))
+        text = "\n".join(
+            f"{run.stages[piece.stage].name} │ {line}" for piece in pieces for line in piece.text.splitlines()
+        )
+        where = f", {run.stages[number].name}" if number is not None else ""
+        return Card(f"Log of {run.id}{where}", code=text, text="" if text else "Nothing was said.")
+
+    async def versions(self, said: Said) -> Card:
+        """Show what was released, newest first."""
+        stored = await self.store.read(lambda book: book.pipelines.load(said.words[0]))
+        workload = parse(stored.text).pipeline.workload
+        history = await self.store.read(lambda book: book.releases.history(workload, LATEST))
+        fields = (Field("Definition", f"version {stored.version} by {stored.by}, {clock_time(stored.at)}"),)
+        if not history:
+            return Card(f"{workload or stored.name} was never released", fields=fields)
+        rows = tuple(_release_row(release, number == 0) for number, release in enumerate(history))
+        head = ("Version", "Image", "Digest", "Run", "Deployed", "")
+        return Card(f"Versions of {workload}", fields=fields, table=Table(head, rows))
+
+    async def yaml(self, said: Said) -> list[Card]:
+        """Show the configuration that was deployed, and the routes in effect."""
+        stored = await self.store.read(lambda book: book.pipelines.load(said.words[0]))
+        pipeline = parse(stored.text).pipeline
+        release = await self.release(pipeline.workload, number_of(said.words[1]) if len(said.words) > 1 else None)
+        cards = [Card(f"{release.workload}, version {release.number}", code=release.manifest)] if release else []
+        if len(said.words) == 1 and pipeline.deployment is not None:
+            route = await self.targets[pipeline.deployment.target].effective_route(pipeline.workload)
+            if route:
+                cards.append(Card(f"Routes of {pipeline.workload} in effect", code=route))
+        return cards or [Card(f"{pipeline.workload or stored.name} was never released")]
+
+    async def release(self, workload: str, number: int | None) -> Release | None:
+        """Return a version of a workload, or the newest; refuses a number that never was."""
+        history = await self.store.read(lambda book: book.releases.history(workload, 1 if number is None else 10_000))
+        if number is None:
+            return next(iter(history), None)
+        found = next((release for release in history if release.number == number), None)
+        if found is None:
+            raise Refused(f"{workload} has no version {number}.", "`versions` lists them.")
+        return found
+
+    async def instances(self, said: Said) -> Card:
+        """Show what runs."""
+        stored = await self.store.read(lambda book: book.pipelines.load(said.words[0]))
+        pipeline = parse(stored.text).pipeline
+        if pipeline.deployment is None:
+            return Card(f"{stored.name} deploys nothing")
+        found = await self.targets[pipeline.deployment.target].instances(pipeline.workload)
+        names = [instance.release for instance in found]
+        known = await self.store.read(lambda book: book.releases.all_of(pipeline.workload, names))
+        now = self.clock.now()
+        rows = tuple(
+            _instance_row(one, known[one.release].image if one.release in known else one.release, now) for one in found
+        )
+        if not rows:
+            return Card(f"Nothing of {pipeline.workload} runs")
+        head = ("Instance", "Track", "Version", "Status", "Latest event", "CPU", "Memory", "Node", "Address", "For")
+        return Card(f"Instances of {pipeline.workload}", table=Table(head, rows))
+
+    async def plan(self, said: Said) -> Card:
+        """Show what would happen next."""
+        return await self.previews.plan(said)
+
+    async def whoami(self, person: PersonId) -> Card:
+        """Tell the person who they are, and what waits for them."""
+        known = await self.store.read(lambda book: book.people.find(person))
+        active = await self.store.read(lambda book: book.runs.active())
+        waiting = [
+            run for run in active if run.stage.state is StageState.AWAITING_REVIEW and person in missing_reviewers(run)
+        ]
+        fields = [Field("E-mail", known.email)] if known and known.email else []
+        table = Table(("Run", "Waits at"), tuple((run.id, run.stage.name) for run in waiting)) if waiting else None
+        return Card(
+            f"You are {person}", text="" if waiting else "Nothing waits for you.", fields=tuple(fields), table=table
+        )
+
+
+def number_of(word: str) -> int:
+    """Read a version's number."""
+    if not word.lstrip("v").isdigit():
+        raise Refused(f"{word!r} is no version.", "Versions are numbers; `versions` lists them.")
+    return int(word.lstrip("v"))
+
+
+def variables_of(stored: StoredPipeline, changes: Mapping[str, str], now: datetime) -> dict[str, str]:
+    """Return what a run of the pipeline would have as variables; refuses unknown names and values that do not fit."""
+    declared = parse(stored.text).variables
+    values = merge(declared, changes)
+    resolve(stored.text, {**values, **system_variables(now, 0)})
+    return values
+
+
+def _pipeline_rows(book: SqlBook, after: str) -> tuple[tuple[str, ...], ...]:
+    rows = []
+    for stored in book.pipelines.page(after, PAGE):
+        last = next(iter(book.runs.latest(stored.name, 1)), None)
+        when = clock_time(last.created_at) if last else ""
+        rows.append((stored.name, stored.group, last.id if last else "", badge_of(last) if last else "never run", when))
+    return tuple(rows)
+
+
+def _run_row(run: Run, now: datetime) -> tuple[str, ...]:
+    began = clock_time(run.created_at)
+    took = elapsed((run.ended_at or now) - (run.started_at or run.created_at))
+    own = " ".join(f"{name}={value}" for name, value in run.variables.items() if not name.startswith("SYS_"))
+    return (run.id, badge_of(run), run.requested_by, began, took, own)
+
+
+def _release_row(release: Release, is_newest: bool) -> tuple[str, ...]:  # noqa: FBT001 - a row's mark
+    when = clock_time(release.deployed_at) if release.deployed_at else ""
+    return (
+        str(release.number),
+        release.image,
+        release.digest[7:19],
+        release.run,
+        when,
+        "everywhere now" if is_newest else "",
+    )
+
+
+def _instance_row(one: Instance, image: str, now: datetime) -> tuple[str, ...]:
+    age = elapsed(now - one.started_at) if one.started_at else ""
+    return (one.name, one.group, image, one.status, one.event, one.cpu, one.memory, one.node, one.address, age)
+
+
+def _stage_number(run: Run, name: str) -> int:
+    for number, stage in enumerate(run.stages):
+        if name in (stage.name, str(number + 1)):
+            return number
+    raise Refused(f"Run {run.id} has no stage {name}.", f"It has {', '.join(stage.name for stage in run.stages)}.")

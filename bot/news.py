@@ -1,0 +1,98 @@
+"""Journal entries as sentences: the news of a room, the words under a run's card. Pure."""
+
+from collections.abc import Callable, Mapping
+
+from engine import events as e
+from engine.model import Run
+
+Words = Callable[[Run, e.Event], str]
+
+
+def sentence(run: Run, event: e.Event) -> str:
+    """Return what happened as one sentence that begins with the run's name; empty when it is not worth one."""
+    words = _SENTENCES.get(type(event))
+    said = words(run, event) if words else ""
+    return f"{run.id}: {said}" if said else ""
+
+
+def _stage(run: Run, event: e.Event) -> str:
+    return run.stages[event.stage].name if isinstance(event, e.StageEvent) else ""
+
+
+def _requested(_run: Run, event: e.Event) -> str:
+    return f"asked for by {event.by}"
+
+
+def _noted(run: Run, event: e.Event) -> str:
+    return f"{_stage(run, event)}: {getattr(event, 'note', '')}"
+
+
+def _failed(run: Run, event: e.Event) -> str:
+    return f"{_stage(run, event)} failed: {getattr(event, 'reason', '')}"
+
+
+def _voted(run: Run, event: e.Event) -> str:
+    if not isinstance(event, e.Voted):
+        return ""
+    because = f" ({event.vote.reason})" if event.vote.reason else ""
+    said = {"approve": "approved", "reject": "rejected"}[event.vote.verdict]
+    return f"{event.by} {said} {_stage(run, event)}{because}"
+
+
+def _opened(run: Run, event: e.Event) -> str:
+    return (
+        f"{_stage(run, event)} is open: {', '.join(run.rules[event.stage].reviewers)}"
+        if isinstance(event, e.StageEvent)
+        else ""
+    )
+
+
+def _reminded(run: Run, event: e.Event) -> str:
+    voted = {vote.person for vote in run.stage.votes}
+    missing = [person for person in run.rule.reviewers if person not in voted]
+    return f"{_stage(run, event)} still waits for {', '.join(missing)}"
+
+
+def _unwinding(_run: Run, event: e.Event) -> str:
+    reason = getattr(event, "reason", "")
+    return f"{event.by} takes it back" + (f": {reason}" if reason else "")
+
+
+def _ended(_run: Run, event: e.Event) -> str:
+    if not isinstance(event, e.RunEnded):
+        return ""
+    because = f": {event.reason}" if event.reason else ""
+    return event.state.value.replace("_", " ") + because
+
+
+def _met(_run: Run, event: e.Event) -> str:
+    return f"{getattr(event, 'key', '')} was called"
+
+
+def _shared(_run: Run, event: e.Event) -> str:
+    return f"{event.by} set the gray share to {getattr(event, 'percent', '')} %"
+
+
+_SENTENCES: Mapping[type[e.Event], Words] = {
+    e.RunRequested: _requested,
+    e.RunStarted: lambda _run, _event: "begins",
+    e.StageAwaited: lambda run, event: f"{_stage(run, event)} waits for its trigger",
+    e.ConditionMet: _met,
+    e.StageStarted: lambda run, event: f"{_stage(run, event)} begins",
+    e.StageNoted: _noted,
+    e.ReviewOpened: _opened,
+    e.Voted: _voted,
+    e.VotesVoided: lambda run, event: f"{_stage(run, event)} begins again: {getattr(event, 'difference', '')}",
+    e.Reminded: _reminded,
+    e.StageSucceeded: lambda run, event: f"{_stage(run, event)} succeeded",
+    e.StageFailed: _failed,
+    e.StageHeld: lambda run, event: f"{_stage(run, event)} is held and can be retried",
+    e.StageIgnored: lambda run, event: f"{_stage(run, event)} failed and the run goes on",
+    e.StageRejected: lambda run, event: f"{_stage(run, event)} was refused: {getattr(event, 'reason', '')}",
+    e.StageRetried: lambda run, event: f"{event.by} retries {_stage(run, event)}",
+    e.ReturnedToStart: lambda _run, event: f"back at the start: {getattr(event, 'reason', '')}",
+    e.RunResumed: lambda _run, event: f"{event.by} sends it off again",
+    e.ShareChanged: _shared,
+    e.UnwindingBegan: _unwinding,
+    e.RunEnded: _ended,
+}

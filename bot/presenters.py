@@ -1,0 +1,204 @@
+"""Runs as cards. Pure: what is shown depends on the run, on what the proxy counted and on the time, nothing else."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+from bot.cards import Ballot, Button, Card, Field, Split, Stop, Tone
+from engine.deployed import Observed, latest_split
+from engine.model import Mode, Run, RunState, StageKind, StageRun, StageState, Verdict
+from engine.transitions import missing_reviewers, was_placed
+
+S = StageState
+_TONES = {
+    RunState.QUEUED: Tone.PLAIN,
+    RunState.RUNNING: Tone.BUSY,
+    RunState.WAITING: Tone.ASKING,
+    RunState.SUCCEEDED: Tone.GOOD,
+    RunState.FAILED: Tone.BAD,
+    RunState.REJECTED: Tone.BAD,
+    RunState.CANCELLED: Tone.STOPPED,
+    RunState.ROLLED_BACK: Tone.STOPPED,
+}
+_SHORT = 12
+
+
+def present_run(run: Run, now: datetime, seen: Observed | None = None) -> Card:
+    """Return the one card of a run."""
+    return Card(
+        title=title_of(run),
+        tone=_tone(run),
+        text=_text(run),
+        topology=tuple(_stop(run, number, now) for number in range(len(run.stages))),
+        split=split_of(run, seen),
+        ballot=ballot_of(run),
+        fields=tuple(_fields(run, now)),
+        buttons=tuple(_buttons(run)),
+        key=run.id,
+        badge=badge_of(run),
+    )
+
+
+def title_of(run: Run) -> str:
+    """Return the run's name with the variables that tell it from others."""
+    own = [f"{name}={value}" for name, value in run.variables.items() if not name.startswith("SYS_")]
+    return f"{run.id} · {' '.join(own)}" if own and len(own) <= 3 else run.id  # noqa: PLR2004 - what fits a phone's line
+
+
+def badge_of(run: Run) -> str:
+    """Return where the run is, in two or three words."""
+    if run.unwinding is not None:
+        return "being taken back"
+    if run.paused:
+        return "back at the start"
+    if run.state is RunState.WAITING:
+        return {
+            S.AWAITING_REVIEW: "waits for review",
+            S.AWAITING_TRIGGER: "waits for a trigger",
+            S.HELD: "held",
+        }.get(run.stage.state, "waits")
+    return run.state.value.replace("_", " ")
+
+
+def split_of(run: Run, seen: Observed | None) -> Split | None:
+    """Return the split wanted and the one observed, while there is one or once there was one."""
+    noted = latest_split(run)
+    if noted is None or not any(stage.kind is StageKind.GRAY for stage in run.stages):
+        return None
+    numbers = seen or _kept(run)
+    shown = not run.state.is_over
+    wanted = run.share if run.share is not None else int(noted.get("share", 0))
+    share = None if numbers is None or numbers.share is None else round(100 * numbers.share, 1)
+    if not shown and share is None:
+        return None
+    return Split(
+        wanted=wanted,
+        observed=share,
+        requests=dict(numbers.requests) if numbers else {},
+        failed=dict(numbers.failed) if numbers else {},
+        rules=str(noted.get("rules", "")),
+        gray=str(noted.get("gray_image", "")),
+        stable=str(noted.get("stable_image", "")),
+    )
+
+
+def ballot_of(run: Run) -> Ballot | None:
+    """Return who has voted and who is missing, while the review is open and after it."""
+    for number in range(min(run.position, len(run.stages) - 1), -1, -1):
+        stage, rule = run.stages[number], run.rules[number]
+        if stage.kind is StageKind.REVIEW and (stage.state is S.AWAITING_REVIEW or stage.votes):
+            is_open = stage.state is S.AWAITING_REVIEW
+            return Ballot(
+                needed="everybody must pass" if rule.votes_needed is Mode.ALL else "one of them is enough",
+                passed=tuple(vote.person for vote in stage.votes if vote.verdict is Verdict.APPROVE),
+                refused=tuple((vote.person, vote.reason) for vote in stage.votes if vote.verdict is Verdict.REJECT),
+                missing=tuple(missing_reviewers(run)) if is_open else (),
+                until=f"{stage.deadline:%d %B, %H:%M} UTC" if is_open and stage.deadline else "",
+            )
+    return None
+
+
+def elapsed(span: timedelta) -> str:
+    """Return a duration as people say it: ``12 s``, ``3 min 20 s``, ``2 h 5 min``, ``3 d``."""
+    seconds = max(0, int(span.total_seconds()))
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days} d {hours} h"
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def _tone(run: Run) -> Tone:
+    if run.stage.state is S.HELD or run.paused:
+        return Tone.BAD
+    return Tone.BUSY if run.unwinding else _TONES[run.state]
+
+
+def _text(run: Run) -> str:
+    if run.unwinding is not None:
+        because = f" {run.unwinding.reason}" if run.unwinding.reason else ""
+        return f"{run.unwinding.by} takes it back.{because}\n{run.stage.note}".strip()
+    if run.state.is_over or run.paused:
+        return run.reason
+    if run.stage.state is S.HELD:
+        until = f"\nHeld until {run.stage.deadline:%H:%M} UTC." if run.stage.deadline else ""
+        return run.stage.reason + until
+    if run.state is RunState.QUEUED:
+        return f"Waits until {run.workload} is free."
+    if run.stage.state is S.AWAITING_TRIGGER:
+        missing = [key for key in run.rule.conditions if key not in run.stage.conditions]
+        word = " and " if run.rule.mode is Mode.ALL else " or "
+        return f"{run.stage.name} waits for {word.join(missing)}."
+    return run.stage.note
+
+
+def _stop(run: Run, number: int, now: datetime) -> Stop:
+    stage = run.stages[number]
+    seconds = None
+    if stage.started_at is not None:
+        end = stage.ended_at or run.ended_at or now
+        seconds = max(0.0, (end - stage.started_at).total_seconds())
+    is_running = stage.started_at is not None and stage.ended_at is None and not run.state.is_over
+    return Stop(
+        name=stage.name,
+        kind=stage.kind.value,
+        state=stage.state.value,
+        seconds=seconds,
+        detail=_detail(stage),
+        started_at=stage.started_at.isoformat() if is_running and stage.started_at else "",
+    )
+
+
+def _detail(stage: StageRun) -> str:
+    if "sha" in stage.outputs:
+        return f"{stage.outputs['sha'][:_SHORT]} {stage.outputs['subject']}"
+    if "digest" in stage.outputs:
+        return f"{stage.outputs['image']} {stage.outputs['digest'][7 : 7 + _SHORT]}"
+    return stage.reason if stage.state in (S.FAILED, S.HELD, S.REJECTED) else ""
+
+
+def _fields(run: Run, now: datetime) -> Iterator[Field]:
+    yield Field("Asked for by", run.requested_by)
+    for stage in run.stages:
+        if "sha" in stage.outputs:
+            found = stage.outputs
+            yield Field("Commit", f"{found['sha'][:_SHORT]} {found['subject']} ({found['author']}, {found['ref']})")
+    if run.started_at is not None:
+        yield Field("Took" if run.ended_at else "Running for", elapsed((run.ended_at or now) - run.started_at))
+    if run.unwinding is None and run.stage.state is S.AWAITING_REVIEW and run.stage.note:
+        yield Field("Asked again", run.stage.note)
+
+
+def _buttons(run: Run) -> Iterator[Button]:
+    seen = f"{run.id} {run.position} {run.stage.attempt} {run.stage.fingerprint or '-'}"
+    if run.state.is_over:
+        if run.state is RunState.SUCCEEDED and run.workload:
+            yield Button("Roll back", f"rollback {run.pipeline}", danger=True)
+        return
+    if run.unwinding is not None:
+        return
+    if run.stage.state is S.AWAITING_REVIEW:
+        yield Button("Approve", f"press approve {seen}", primary=True)
+        yield Button("Reject", f"press reject {seen}", danger=True)
+    if run.stage.state is S.HELD or run.paused:
+        yield Button("Retry", f"press retry {seen}", primary=True)
+    if run.stage.kind in (StageKind.GRAY, StageKind.REVIEW) and latest_split(run) is not None:
+        for percent in (5, 20, 50):
+            if percent != run.share:
+                yield Button(f"{percent} %", f"split {run.id} {percent}")
+    if was_placed(run):
+        yield Button("Roll back", f"rollback {run.id}", danger=True)
+    else:
+        yield Button("Stop", f"stop {run.id}", danger=True)
+
+
+def _kept(run: Run) -> Observed | None:
+    noted = next((stage.outputs["observed"] for stage in reversed(run.stages) if "observed" in stage.outputs), None)
+    return None if noted is None else Observed(noted["requests"], noted["failed"])
+
+
+def clock_time(moment: datetime) -> str:
+    """Return a moment for people: UTC, to the second."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S}"

@@ -1,0 +1,44 @@
+"""What an operator sets: environment variables that begin with SLUICE_, all with defaults that suit one machine."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """The settings of one Sluice."""
+
+    model_config = SettingsConfigDict(env_prefix="SLUICE_", extra="ignore")
+
+    home: Path = Field(default_factory=lambda: Path.home() / ".local" / "share" / "sluice")
+    """Where everything is kept: database, bundles, workloads, the terminal's socket."""
+    database: str = ""
+    """An SQLAlchemy URL; empty: SQLite in `home`."""
+    synchronous: Literal["NORMAL", "FULL"] = "NORMAL"
+    """SQLite only. FULL waits for the disk at every commit: then a power cut loses nothing that was acknowledged."""
+    host: str = "127.0.0.1"
+    """Where the console listens."""
+    port: int = 8787
+    """The console's port; 0 takes a free one."""
+    hosts: tuple[str, ...] = ()
+    """More names by which browsers may know the console."""
+    https: bool = False
+    """Whether a proxy in front of the console speaks TLS."""
+    instances_host: str = "127.0.0.1"
+    """The address on which workloads' fixed ports listen."""
+    local_git: bool = False
+    """Whether pipelines may fetch from repositories on this machine's disk."""
+    plain_git: bool = False
+    """Whether pipelines may fetch over http without TLS."""
+
+    @property
+    def database_url(self) -> str:
+        """The database, as SQLAlchemy wants it."""
+        return self.database or f"sqlite:///{self.home / 'sluice.db'}"
+
+    @property
+    def socket(self) -> Path:
+        """Where the terminal reaches the running bot."""
+        return self.home / "sluice.sock"

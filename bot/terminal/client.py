@@ -1,0 +1,59 @@
+"""The terminal's side: finds the running bot through its socket."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from bot.cards import Card
+from engine.errors import Broken
+from storage.codec import load
+
+SECONDS = 60.0
+
+
+class Client:
+    """Talks to the bot whose socket is at `path`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def say(self, name: str, line: str) -> list[Card]:
+        """Return the answers to a line."""
+        return [load(Card, json.dumps(card)) for card in self._ask("POST", "/say", {"as": name, "line": line})]
+
+    def news(self, after: int, run: str = "") -> tuple[int, list[dict[str, str]]]:
+        """Return the newest entry's number and what happened after `after`; waits a little for something to happen."""
+        answer = self._ask("GET", f"/news?after={after}&run={run}")
+        return answer["seq"], answer["news"]
+
+    def link(self, name: str) -> str:
+        """Return a one-time link into the console."""
+        answer = self._ask("POST", "/link", {"as": name})
+        if "error" in answer:
+            raise Broken(answer["error"], answer["hint"])
+        return str(answer["link"])
+
+    def add_person(self, name: str, email: str, phone: str) -> None:
+        """Make a person known."""
+        self._ask("POST", "/person", {"name": name, "email": email, "phone": phone})
+
+    def _ask(self, method: str, path: str, body: dict[str, str] | None = None) -> Any:
+        with self._open() as http:
+            return http.request(method, path, json=body).json()
+
+    @contextmanager
+    def _open(self) -> Iterator[httpx.Client]:
+        try:
+            transport = httpx.HTTPTransport(uds=str(self._path))
+            with httpx.Client(transport=transport, base_url="http://sluice", timeout=SECONDS, trust_env=False) as http:
+                yield http
+        except (httpx.ConnectError, FileNotFoundError) as error:
+            raise Broken(
+                "Sluice is not running here.", f"Start it with `sluice serve`. (Looked at {self._path}.)"
+            ) from error
+        except httpx.HTTPError as error:
+            raise Broken(f"Sluice did not answer: {error}") from error

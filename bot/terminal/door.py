@@ -1,0 +1,99 @@
+"""The bot's side of the terminal: a small HTTP application on a Unix socket that only its owner can open."""
+
+import asyncio
+import contextlib
+import json
+import secrets
+from dataclasses import dataclass, field
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from bot.chat import Incoming
+from bot.dispatch import Dispatch
+from bot.news import sentence
+from bot.web.sessions import Sessions
+from engine.model import Person, PersonId, RoomId, RunId
+from storage.book import SqlBook
+from storage.codec import dump
+from storage.store import SqlStore
+
+WAIT_SECONDS = 15.0
+PAGE = 200
+
+
+@dataclass(slots=True)
+class Door:
+    """What a terminal may ask."""
+
+    dispatch: Dispatch
+    store: SqlStore
+    sessions: Sessions
+    url: str = ""
+    troubles: list[str] = field(default_factory=list)
+
+    def app(self) -> Starlette:
+        """Return the application."""
+        return Starlette(
+            routes=[
+                Route("/say", self.say, methods=["POST"]),
+                Route("/news", self.news, methods=["GET"]),
+                Route("/link", self.link, methods=["POST"]),
+                Route("/person", self.person, methods=["POST"]),
+            ]
+        )
+
+    async def say(self, request: Request) -> Response:
+        """Answer a line; the cards as JSON."""
+        said = await request.json()
+        name = PersonId(str(said["as"]))
+        key = str(said.get("key") or secrets.token_hex(8))
+        incoming = Incoming(RoomId(f"terminal:{name}"), name, str(said["line"]), f"terminal:{key}")
+        answers = await self.dispatch.answer(incoming)
+        return JSONResponse([json.loads(dump(answer.card)) for answer in answers])
+
+    async def news(self, request: Request) -> Response:
+        """Return what has happened after entry `after` (-1: from now on), waiting a little for something to happen."""
+        after = int(request.query_params.get("after", "-1"))
+        run = request.query_params.get("run", "")
+        if after < 0:
+            head = await self.store.read(lambda book: book.journal.head())
+            return JSONResponse({"seq": head, "news": []})
+        deadline = asyncio.get_running_loop().time() + WAIT_SECONDS
+        while True:
+            found = await self.store.read(lambda book: _news(book, after, run))
+            if found["seq"] != after or asyncio.get_running_loop().time() > deadline:
+                return JSONResponse(found)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._commit(), 1.0)
+
+    async def _commit(self) -> None:
+        await asyncio.sleep(0.25)
+
+    async def link(self, request: Request) -> Response:
+        """Make a one-time link for the console."""
+        name = PersonId(str((await request.json())["as"]))
+        if await self.store.read(lambda book: book.people.find(name)) is None:
+            return JSONResponse({"error": f"Nobody here knows {name}.", "hint": f"`sluice person add {name}`"}, 404)
+        return JSONResponse({"link": self.url + self.sessions.new_link(name)})
+
+    async def person(self, request: Request) -> Response:
+        """Know a person."""
+        said = await request.json()
+        person = Person(PersonId(said["name"]), said.get("email", ""), said.get("phone", ""))
+        await self.store.transact(lambda book: book.people.add(person))
+        return JSONResponse({})
+
+
+def _news(book: SqlBook, after: int, name: str) -> dict[str, object]:
+    entries = book.journal.since(after, PAGE)
+    told = []
+    for entry in entries:
+        if name and entry.run != name:
+            continue
+        run = book.runs.find(RunId(entry.run))
+        if run is not None and (words := sentence(run, entry.event)):
+            told.append({"run": run.id, "text": words, "state": run.state.value})
+    return {"seq": entries[-1].seq if entries else after, "news": told}

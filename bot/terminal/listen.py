@@ -1,0 +1,52 @@
+"""The terminal's socket: in Sluice's home, mode 0600, gone when the bot ends."""
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import uvicorn
+from starlette.applications import Starlette
+
+from engine.errors import Broken
+
+LONGEST = 100
+"""Characters that a Unix socket's path may have on every system."""
+
+
+@asynccontextmanager
+async def listening(app: Starlette, path: Path) -> AsyncIterator[None]:
+    """Serve `app` on the socket `path` inside the `async with`."""
+    if len(str(path)) > LONGEST:
+        raise Broken(f"{path} is too long for a socket's name.", "Choose a shorter SLUICE_HOME.")
+    with contextlib.suppress(FileNotFoundError):
+        path.unlink()
+    door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o177)
+    try:
+        door.bind(str(path))
+    finally:
+        os.umask(before)
+    config = uvicorn.Config(app, log_config=None, lifespan="off", timeout_graceful_shutdown=1)
+    server = _Quiet(config)
+    task = asyncio.create_task(server.serve([door]))
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await asyncio.gather(task, return_exceptions=True)
+        door.close()
+        with contextlib.suppress(FileNotFoundError):
+            path.unlink()
+
+
+class _Quiet(uvicorn.Server):
+    """Uvicorn that leaves signals to the bot."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals alone."""
+        yield

@@ -1,0 +1,120 @@
+"""Cards for a terminal."""
+
+from collections.abc import Iterator
+
+from rich.console import Console, Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table as Grid
+from rich.text import Text
+
+from bot.cards import Ballot, Card, Split, Stop, Table, Tone
+
+_COLOURS = {
+    Tone.PLAIN: "white",
+    Tone.BUSY: "cyan",
+    Tone.ASKING: "yellow",
+    Tone.GOOD: "green",
+    Tone.BAD: "red",
+    Tone.STOPPED: "magenta",
+}
+_MARKS = {
+    "succeeded": ("✓", "green"),
+    "running": ("▶", "cyan"),
+    "awaiting_review": ("?", "yellow"),
+    "awaiting_trigger": ("?", "yellow"),
+    "held": ("!", "red"),
+    "failed": ("✗", "red"),
+    "rejected": ("✗", "red"),
+    "ignored": ("~", "yellow"),
+    "rolled_back": ("↩", "magenta"),
+    "cancelled": ("■", "magenta"),
+}
+BAR = 30
+
+
+def render(card: Card) -> RenderableType:
+    """Return a card as something rich prints. All text is plain: nothing in it is read as markup."""
+    title = Text(card.title, style="bold")
+    if card.badge:
+        title.append(f"  {card.badge}", style=_COLOURS[card.tone])
+    parts = list(_parts(card))
+    if not parts:
+        return Text.assemble(("● ", _COLOURS[card.tone]), title)
+    return Panel(Group(*parts), title=title, title_align="left", border_style=_COLOURS[card.tone], padding=(0, 1))
+
+
+def show(console: Console, card: Card) -> None:
+    """Print a card. Its code comes out unchanged and unframed, so it can be copied or piped."""
+    console.print(render(card))
+    if card.code:
+        console.print(Text(card.code.rstrip("\n")), soft_wrap=True, highlight=False)
+
+
+def _parts(card: Card) -> Iterator[RenderableType]:
+    if card.text:
+        yield Text(card.text)
+    if card.topology:
+        yield _topology(card.topology)
+    if card.split:
+        yield from _split(card.split)
+    if card.ballot:
+        yield _ballot(card.ballot)
+    for field in card.fields:
+        yield Text.assemble((f"{field.label}: ", "dim"), field.value)
+    if card.table:
+        yield _table(card.table)
+    if card.buttons:
+        yield Text(
+            "  ".join(f"[{button.text}] {button.line}" for button in card.buttons if _typed(button.line)), style="dim"
+        )
+
+
+def _typed(line: str) -> bool:
+    return not line.startswith("press ")
+
+
+def _topology(stops: tuple[Stop, ...]) -> Text:
+    line = Text()
+    for number, stop in enumerate(stops):
+        mark, colour = _MARKS.get(stop.state, ("○", "dim"))
+        line.append(" → " if number else "", style="dim")
+        line.append(f"{mark} {stop.name}", style=colour)
+        if stop.seconds is not None and stop.seconds >= 1:
+            line.append(f" {stop.seconds:.0f}s", style="dim")
+    return line
+
+
+def _split(split: Split) -> Iterator[Text]:
+    share = split.observed if split.observed is not None else 0.0
+    filled = round(BAR * share / 100)
+    seen = "no request yet" if split.observed is None else f"{split.observed:g} % seen"
+    bar = Text.assemble(
+        "gray ", ("█" * filled, "yellow"), ("░" * (BAR - filled), "dim"), f" {split.wanted} % wanted, {seen}"
+    )
+    yield bar
+    for track in ("gray", "stable"):
+        if track in split.requests:
+            count, failed = split.requests[track], split.failed.get(track, 0)
+            yield Text(f"  {track}: {count} requests, {failed} failed", style="red" if failed else "dim")
+    if split.rules:
+        yield Text(f"  and {split.rules}", style="dim")
+
+
+def _ballot(ballot: Ballot) -> Text:
+    said = Text(f"{ballot.needed}. ")
+    for person in ballot.passed:
+        said.append(f"✓ {person}  ", style="green")
+    for person, reason in ballot.refused:
+        said.append(f"✗ {person} {reason}  ", style="red")
+    for person in ballot.missing:
+        said.append(f"… {person}  ", style="yellow")
+    return said
+
+
+def _table(table: Table) -> Grid:
+    grid = Grid(box=None, pad_edge=False)
+    for head in table.head:
+        grid.add_column(Text(head, style="dim"), overflow="fold")
+    for row in table.rows:
+        grid.add_row(*(Text(cell) for cell in row))
+    return grid

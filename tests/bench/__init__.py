@@ -1,0 +1,1 @@
+"""What Sluice reaches, measured beside others in one run: `python -m tests.bench`."""
