@@ -22,8 +22,8 @@ class Tone(StrEnum):
 class Button:
     """Something to press. `line` is the command line that it stands for; `danger` asks for a second look.
 
-    A line that begins with ``press `` carries what the button was made for (run, stage attempt, fingerprint), so a stale
-    one is recognised.
+    A line that begins with ``press `` carries what the button was made for (run, stage attempt, fingerprint), so a
+    stale one is recognised.
     """
 
     text: str
@@ -46,7 +46,7 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Shares of the gray track: wanted in percent, observed in percent (None before the first request), counts per track."""
+    """Percent of gray: wanted, and observed (None before the first request), with each track's counts."""
 
     wanted: int
     observed: float | None

@@ -27,7 +27,12 @@ from engine.pipeline import describe
 from storage.migrate import upgrade
 from storage.store import SqlStore
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Sluice releases software from where teams talk.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Sluice releases software from where teams talk.",
+)
 people = typer.Typer(no_args_is_help=True, help="Who may speak here.")
 app.add_typer(people, name="person")
 As = Annotated[str, typer.Option("--as", envvar="SLUICE_AS", help="Who speaks.")]
@@ -92,7 +97,7 @@ def chat(as_: As = ME) -> None:
     threading.Thread(target=_tell, args=(client, out, seq), daemon=True).start()
     while True:
         try:
-            line = input("› ")
+            line = input("> ")
         except (EOFError, KeyboardInterrupt):
             return
         if line.strip() in ("define", "check"):

@@ -84,7 +84,8 @@ class Desk:
         ]
         if pipeline.deployment is not None:
             spec = pipeline.deployment
-            where = f"{pipeline.workload} on {spec.target}, {spec.strategy}, {spec.instances} instances, port {spec.service.port}"
+            how = f"{spec.strategy}, {spec.instances} instances, port {spec.service.port}"
+            where = f"{pipeline.workload} on {spec.target}, {how}"
             fields.append(Field("Releases", where))
         rows = tuple((name, item.value, item.description) for name, item in pipeline.variables.items())
         table = Table(("Variable", "Value", "For"), rows) if rows else None

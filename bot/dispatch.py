@@ -1,9 +1,9 @@
 """From a line to what it does: every chat hands its lines here, and shows the cards that come back.
 
-Looking is answered by the desk. Acting goes through `Control`, in the same transaction that remembers the delivery's key:
-a line that a chat delivers twice has one effect, and one that was never carried out is not remembered as if it had been.
-What destroys or starts something is asked about first; the question is kept in the database, so the yes may come after a
-restart.
+Looking is answered by the desk. Acting goes through `Control`, in the same transaction that remembers the delivery's
+key: a line that a chat delivers twice has one effect, and one that was never carried out is not remembered as if it
+had been. What destroys or starts something is asked about first; the question is kept in the database, so the yes may
+come after a restart.
 """
 
 import json
@@ -70,7 +70,10 @@ class Dispatch:
         }
 
     async def answer(self, incoming: Incoming) -> list[Answer]:
-        """Do what the line says, and say what came of it. Always answers; what cannot be done is said with the reason."""
+        """Do what the line says, and say what came of it.
+
+        Always answers; what cannot be done is said with the reason.
+        """
         try:
             await self._known(incoming)
             return await self._answer(incoming)
@@ -79,7 +82,7 @@ class Dispatch:
             return [Answer(Card(f"{len(complaints.complaints)} to mend", Tone.BAD, code=text), private=True)]
         except SluiceError as error:
             return [Answer(Card(str(error), Tone.BAD, error.hint), private=True)]
-        except Exception:
+        except Exception:  # noqa: BLE001 - the edge: one line that breaks must not end the chat
             _LOG.exception("Answering %r", incoming.line[:80])
             return [
                 Answer(
@@ -126,7 +129,7 @@ class Dispatch:
         run = await self._once(incoming, lambda book: self.control.apply(book, command))
         return [] if run is None else [Answer(Card(words, Tone.PLAIN), private=True)]
 
-    # -- buttons ---------------------------------------------------------------------------------------------------------
+    # -- buttons ---------------------------------------------------------------------------------------------
 
     async def _press(self, incoming: Incoming) -> list[Answer]:
         """A button that carries what it was made for: VERB RUN STAGE ATTEMPT FINGERPRINT."""
@@ -153,7 +156,7 @@ class Dispatch:
             )
         return await self._change(incoming, c.Retry(run=now.id, by=incoming.person), f"{run} tries again.")
 
-    # -- runs ------------------------------------------------------------------------------------------------------------
+    # -- runs ------------------------------------------------------------------------------------------------
 
     async def _run(self, incoming: Incoming, said: Said) -> list[Answer]:
         stored = await self.store.read(lambda book: book.pipelines.load(said.words[0]))
@@ -263,7 +266,7 @@ class Dispatch:
             }
         return await self._ask(incoming, way.card, "yes", what, "Roll back", danger=True)
 
-    # -- pipelines -------------------------------------------------------------------------------------------------------
+    # -- pipelines -------------------------------------------------------------------------------------------
 
     async def _define(self, incoming: Incoming, said: Said) -> list[Answer]:
         text = said.text.strip("\n").removeprefix("```yaml").removeprefix("```").removesuffix("```").strip("\n") + "\n"
@@ -296,7 +299,7 @@ class Dispatch:
         card = Card(f"Delete {stored.name}?", Tone.ASKING, text, fields=(Field("To do it, type", DELETE),))
         return await self._ask(incoming, card, DELETE, {"verb": "delete", "pipeline": stored.name}, "")
 
-    # -- questions -------------------------------------------------------------------------------------------------------
+    # -- questions -------------------------------------------------------------------------------------------
 
     async def _ask(
         self, incoming: Incoming, card: Card, phrase: str, what: Json, button: str, *, danger: bool = False

@@ -1,9 +1,10 @@
 """The journal, told to rooms: one card per run and room, edited in place.
 
-The danger is a chat that is slow or gone holding up a release, or a room that is told twice or never. The promise: releases
-never wait for rooms, and every room ends up showing the present state. It holds because a room has a durable cursor into the
-journal, and a card is made from the run as it is now: entries that piled up become one edit, and a restart goes on from the
-cursor. Between entries, a run whose traffic is split is shown anew each second, so the observed share moves.
+The danger is a chat that is slow or gone holding up a release, or a room that is told twice or never. The promise:
+releases never wait for rooms, and every room ends up showing the present state. It holds because a room has a durable
+cursor into the journal, and a card is made from the run as it is now: entries that piled up become one edit, and a
+restart goes on from the cursor. Between entries, a run whose traffic is split is shown anew each second, so the
+observed share moves.
 """
 
 import asyncio

@@ -91,7 +91,10 @@ class Previews:
         return await self._steps(f"What {run.id} does next", deployed, run, kinds)
 
     async def way_back(self, name: str, version: int | None) -> Return:
-        """Return the way back of a run or pipeline, with a card that says what will happen. Refuses where there is none."""
+        """Return the way back of a run or pipeline, with a card that says what will happen.
+
+        Refuses where there is none.
+        """
         run = await self.store.read(lambda book: _active_run(book, name))
         if run is not None and version is None:
             return await self._out_of(run)
@@ -199,7 +202,7 @@ def _chosen(history: list[Release], version: int | None, *, has_gray: bool) -> R
     if version is not None:
         if has_gray:
             raise Refused(
-                f"{now.workload} is released through a gray stage; only a pipeline without one goes back to a chosen version.",
+                f"{now.workload} is released through a gray stage; only a pipeline without one goes to a chosen version.",
                 _way_out(next((release for release in history if release.number == version), now)),
             )
         found = next((release for release in history if release.number == version), None)

@@ -52,7 +52,9 @@ class Timekeeper:
         self._scheduler.start()
         self.store.on_commit(self._heard)
         for name, (every, chore) in self.chores.items():
-            self._scheduler.add_job(chore, "interval", seconds=every.total_seconds(), id=f"chore:{name}", max_instances=1)
+            self._scheduler.add_job(
+                chore, "interval", seconds=every.total_seconds(), id=f"chore:{name}", max_instances=1
+            )
         await self.plan_crons()
         self._look_at(self.clock.now())
 

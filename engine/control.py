@@ -172,5 +172,3 @@ def replay(events: Sequence[e.Event]) -> Run:
 
 def _redeploy_rule(release: Release) -> StageRule:
     return StageRule(f"redeploy version {release.number}", StageKind.OFFICIAL)
-
-

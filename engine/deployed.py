@@ -76,7 +76,7 @@ def describe_move(move: Move, deployed: Deployed) -> str:
     """A move in people's words."""
     match move:
         case Launch(group, release, count):
-            return f"Bringing {group} to {count} × {deployed.name_of(release)}"
+            return f"Bringing {group} to {count} of {deployed.name_of(release)}"
         case Scale(group, count):
             return f"Scaling {group} to {count}"
         case Retire(group):

@@ -1,4 +1,7 @@
-"""What has happened to a run: the journal's entries. The journal is the truth; a stored run is what `evolve` makes of it."""
+"""What has happened to a run: the journal's entries.
+
+The journal is the truth; a stored run is what `evolve` makes of it.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -131,7 +131,7 @@ def check_re2(pattern: str) -> str:
     options = re2.Options()
     options.log_errors = False
     try:
-        re2.compile(pattern, options)  # type: ignore[no-untyped-call]
+        re2.compile(pattern, options)
     except re2.error as error:
         reason = error.args[0] if error.args else ""
         said = reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)
@@ -151,7 +151,7 @@ def check_cron(value: str) -> str:
     if re.match(r"[0-9]", fields[-1]) or re.search(r"[,-][0-9]", fields[-1]):
         raise Mistake(f"{shown(value)} gives weekdays by number", "their names: mon, tue, wed, thu, fri, sat, sun")
     try:
-        CronTrigger.from_crontab(value, timezone="UTC")  # type: ignore[no-untyped-call]
+        CronTrigger.from_crontab(value, timezone="UTC")
     except (ValueError, OverflowError):
         raise Mistake(f"{shown(value)} is not a cron expression", example) from None
     day, month = fields[2], fields[3]

@@ -1,4 +1,7 @@
-"""What the engine needs from the outside, as protocols. Adapters live in `storage`, `engine.targets` and beside them."""
+"""What the engine needs from the outside, as protocols.
+
+Adapters live in `storage`, `engine.targets` and beside them.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,7 +11,6 @@ from typing import Protocol, TypeVar
 from engine.events import Event
 from engine.model import PersonId, Release, Run, RunId
 from engine.rollout.fleet import Fleet, Move, ReleaseId
-
 
 T = TypeVar("T")
 
@@ -62,7 +64,7 @@ class Instance:
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """Requests that each group has answered since the proxy started counting, and how many of them failed (5xx, or none at all)."""
+    """Requests that each group has had since the counting began, and how many of them failed (5xx, or no answer)."""
 
     requests: Mapping[str, int] = field(default_factory=dict)
     failed: Mapping[str, int] = field(default_factory=dict)
@@ -100,7 +102,10 @@ class Target(Protocol):
         ...
 
     async def keep(self) -> tuple[str, ...]:
-        """Look after the place itself (supervisor, proxy): mend what can be mended. Returns sentences on what was wrong."""
+        """Look after the place itself (supervisor, proxy): mend what can be mended.
+
+        Returns sentences on what was wrong.
+        """
         ...
 
 
@@ -142,7 +147,10 @@ class BuildOrder:
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """What came of it. `digest` is ``sha256:`` and 64 hex digits of the content; `reused` says nothing had to be built."""
+    """What came of it.
+
+    `digest` is ``sha256:`` and 64 hex digits of the content; `reused` says nothing had to be built.
+    """
 
     image: str
     digest: str
@@ -442,7 +450,10 @@ class Store(Protocol):
     """Where everything is kept. What `transact` has returned survives the death of the process."""
 
     async def transact(self, work: Callable[[Book], T]) -> T:
-        """Run `work` in one transaction and commit it. `work` may run more than once and must touch nothing but the book."""
+        """Run `work` in one transaction and commit it.
+
+        `work` may run more than once and must touch nothing but the book.
+        """
         ...
 
     async def read(self, work: Callable[[Book], T]) -> T:
@@ -450,5 +461,5 @@ class Store(Protocol):
         ...
 
     def on_commit(self, heard: Callable[[Mapping[RunId, int]], None]) -> None:
-        """Call `heard` on the event loop after each commit that added to the journal: each run and its newest entry's `n`."""
+        """Call `heard` on the event loop after each commit to the journal, with each run's newest entry number `n`."""
         ...

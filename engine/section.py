@@ -13,7 +13,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, model_validator
 
 
-class Mistake(ValueError):  # noqa: N818 - pydantic asks for a ValueError; the house names a fact
+class Mistake(ValueError):
     """A value that cannot stand: `problem` is a sentence without its subject's path, `instead` what to write."""
 
     def __init__(self, problem: str, instead: str) -> None:

@@ -40,7 +40,10 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Hand:
-    """One run in this worker's hands. `latest` is the newest journal entry heard of, `known` the newest one acted on."""
+    """One run in this worker's hands.
+
+    `latest` is the newest journal entry heard of, `known` the newest one acted on.
+    """
 
     claim: Claim
     known: int = 0
@@ -72,7 +75,10 @@ class Hand:
 
 @dataclass(slots=True)
 class Worker:
-    """Acts for runs. `acts` has one act for each kind of stage, `unwind` takes back. `trouble` is told what is broken."""
+    """Acts for runs.
+
+    `acts` has one act for each kind of stage, `unwind` takes back. `trouble` is told what is broken.
+    """
 
     name: str
     store: Store

@@ -98,7 +98,7 @@ class Node:
         return place
 
 
-class _Unreadable(Exception):  # noqa: N818 - it ends the reading, it is no error of the program
+class _Unreadable(Exception):
     def __init__(self, complaint: Complaint) -> None:
         super().__init__(complaint.problem)
         self.complaint = complaint

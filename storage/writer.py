@@ -4,11 +4,11 @@ The danger: a commit costs a disk write, and an asynchronous program is tempted 
 for the one before. The promise: whoever awaits `submit` gets the result only when it is committed, and a job that
 fails changes nothing and disturbs nobody.
 
-Why it holds: jobs that wait are run one after another inside one transaction, which is then committed once. A job
-that is refused before it wrote anything only loses its own turn. A job that fails after a write spoils the
-transaction: it is rolled back and every job of the batch is run again, each in a transaction of its own. Jobs are
-functions of the book alone, so running one twice is running it once. Only a database that takes nothing at all ends the whole batch at once: each job
-would wait for it as long as the first did.
+Why it holds: jobs that wait are run one after another inside one transaction, which is then committed once. A job that
+is refused before it wrote anything only loses its own turn. A job that fails after a write spoils the transaction: it
+is rolled back and every job of the batch is run again, each in a transaction of its own. Jobs are functions of the
+book alone, so running one twice is running it once. Only a database that takes nothing at all ends the whole batch at
+once: each job would wait for it as long as the first did.
 """
 
 import asyncio

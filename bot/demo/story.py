@@ -43,7 +43,7 @@ class Demo:
     async def say(self, line: str) -> None:
         """Say a line as ann, and show it with its answers."""
         if self.out:
-            self.out.print(f"\nann › {line.splitlines()[0]}", style="bold", highlight=False, markup=False)
+            self.out.print(f"\nann > {line.splitlines()[0]}", style="bold", highlight=False, markup=False)
         for answer in await self.app.dispatch.answer(Incoming(LOBBY, ANN, line)):
             if self.out:
                 show(self.out, answer.card)

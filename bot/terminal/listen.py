@@ -22,8 +22,7 @@ async def listening(app: Starlette, path: Path) -> AsyncIterator[None]:
     """Serve `app` on the socket `path` inside the `async with`."""
     if len(str(path)) > LONGEST:
         raise Broken(f"{path} is too long for a socket's name.", "Choose a shorter SLUICE_HOME.")
-    with contextlib.suppress(FileNotFoundError):
-        path.unlink()
+    _remove(path)
     door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     before = os.umask(0o177)
     try:
@@ -39,8 +38,11 @@ async def listening(app: Starlette, path: Path) -> AsyncIterator[None]:
         server.should_exit = True
         await asyncio.gather(task, return_exceptions=True)
         door.close()
-        with contextlib.suppress(FileNotFoundError):
-            path.unlink()
+        _remove(path)
+
+
+def _remove(path: Path) -> None:
+    path.unlink(missing_ok=True)
 
 
 class _Quiet(uvicorn.Server):

@@ -1,8 +1,9 @@
 """The neutral picture of a workload: what a target reports, and what a strategy may ask for next.
 
-A strategy sees groups of instances and a route, never processes, pods or proxies. A *group* is a set of instances that is
-launched and routed to as one: ``stable`` and ``gray`` for canary and istio, ``blue`` and ``green`` for blue-green. The
-*route* says which group plain requests go to, by weight, and which group the requests go to that match a content rule.
+A strategy sees groups of instances and a route, never processes, pods or proxies. A *group* is a set of instances that
+is launched and routed to as one: ``stable`` and ``gray`` for canary and istio, ``blue`` and ``green`` for blue-green.
+The *route* says which group plain requests go to, by weight, and which group the requests go to that match a content
+rule.
 
 Everything here is a value. A target turns its world into a `Fleet`, a strategy turns a fleet into a `Move`.
 """
@@ -107,7 +108,10 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """A workload as its target reports it. `route` is the one last asked for; `in_effect` whether the proxy follows it."""
+    """A workload as its target reports it.
+
+    `route` is the one last asked for; `in_effect` whether the proxy follows it.
+    """
 
     groups: Mapping[str, Group] = field(default_factory=dict)
     route: Route = field(default_factory=Route)
@@ -141,7 +145,8 @@ class Goal:
 class Launch:
     """Bring `group` to `count` ready instances of `release`; what it runs now is replaced step by step.
 
-    At no time may fewer than `count - max_unavailable` be ready while an older release has instances, unless `recreate`.
+    At no time may fewer than `count - max_unavailable` be ready while an older release has instances, unless
+    `recreate`.
     """
 
     group: str

@@ -83,7 +83,7 @@ def _shared_tests(group: ContentRule) -> Iterator[HeaderTest]:
 def _pair(cookie: Text) -> str:
     if cookie.exact is None:
         return cookie.regex or ""
-    return str(re2.escape(cookie.exact))  # type: ignore[no-untyped-call]
+    return str(re2.escape(cookie.exact))
 
 
 def _passes(test: HeaderTest, value: str | None) -> bool:
@@ -97,7 +97,7 @@ def _passes(test: HeaderTest, value: str | None) -> bool:
 def _compiled(pattern: str) -> Any:
     options = re2.Options()
     options.log_errors = False
-    return re2.compile(pattern, options)  # type: ignore[no-untyped-call]
+    return re2.compile(pattern, options)
 
 
 def _label(group: ContentRule, system: str, browser: str) -> str:

@@ -1,4 +1,7 @@
-"""Where a stage's words go: gathered for a moment, then kept in one transaction. A full disk costs lines, never the stage."""
+"""Where a stage's words go: gathered for a moment, then kept in one transaction.
+
+A full disk costs lines, never the stage.
+"""
 
 import asyncio
 import contextlib

@@ -1,4 +1,7 @@
-"""The official release: the new version becomes the only one. Also a deployment of its own, and the way back to a version."""
+"""The official release: the new version becomes the only one.
+
+Also a deployment of its own, and the way back to a version.
+"""
 
 from dataclasses import dataclass
 

@@ -27,7 +27,7 @@ class ReviewStage:
             if _gray_came_before(job) and not await self.rollouts.tick(job, deployed, GoalKind.GRAY):
                 return Later(TICK)
             plan = dict(await self.rollouts.current_plan(job, deployed))
-        mark = fingerprint({**plan, "attempt": job.state.attempt} if not plan else plan)
+        mark = fingerprint(plan or {"attempt": job.state.attempt})
         outputs = {**job.state.outputs, "plan": plan}
         return Ask(mark, outputs, job.now() + review.deadline)
 

@@ -1,8 +1,8 @@
 """One workload's release in motion: what the gray, review and official stages and the way back have in common.
 
 Each call is one tick: look at the fleet, ask the strategy, write the move down, make it. Nothing is remembered between
-ticks but what the run and the fleet themselves say, so after a crash the next tick simply goes on. The one thing kept in
-memory is since when nothing has moved; a crash starts that clock anew, the stage's own absolute deadline does not.
+ticks but what the run and the fleet themselves say, so after a crash the next tick simply goes on. The one thing kept
+in memory is since when nothing has moved; a crash starts that clock anew, the stage's own absolute deadline does not.
 """
 
 import hashlib
@@ -18,8 +18,8 @@ from engine.definition import Deployment, Gray
 from engine.deployed import Deployed, describe_move, observed, tracks_of
 from engine.errors import InvariantViolation, StageFailure
 from engine.model import Json, Release, Run, RunId, StageKind
-from engine.ports import Builder, Placement, Store, Target
-from engine.rollout.fleet import Done, Fleet, Goal, GoalKind, Reroute, ReleaseId, Wait
+from engine.ports import Builder, Store, Target
+from engine.rollout.fleet import Done, Fleet, Goal, GoalKind, ReleaseId, Reroute, Wait
 from engine.rollout.strategies import next_move
 from engine.rollout.traffic import rules_of
 from engine.stages.job import Job
@@ -77,7 +77,10 @@ class Rollouts:
         return plan
 
     async def tick(self, job: Job, deployed: Deployed, kind: GoalKind) -> bool:
-        """One step towards the goal. True when it is reached. Raises `StageFailure` when nothing has moved for too long."""
+        """One step towards the goal.
+
+        True when it is reached. Raises `StageFailure` when nothing has moved for too long.
+        """
         target, place = self.targets[deployed.spec.target], deployed.placement()
         await target.tend(place)
         fleet = await target.observe(place)

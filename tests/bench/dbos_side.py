@@ -1,8 +1,8 @@
 """DBOS doing the same: workflows of steps that do nothing, on SQLite. Runs as a process of its own.
 
-`python -m tests.bench.dbos_side STAGES RUNS AT_ONCE NORMAL|FULL` prints steps per second. Its engine is SQLAlchemy's, so
-WAL and `synchronous` are set on each of its connections. Its plain and its asynchronous workflows are both measured;
-the faster ones count.
+`python -m tests.bench.dbos_side STAGES RUNS AT_ONCE NORMAL|FULL` prints steps per second. Its engine is SQLAlchemy's,
+so WAL and `synchronous` are set on each of its connections. Its plain and its asynchronous workflows are both
+measured; the faster ones count.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """Memory after many runs, and what the bot costs when there is nothing to do. Runs as a process of its own.
 
-`python -m tests.bench.memory RUNS SECONDS` prints JSON. SQLite keeps up to 20 MB of pages for each connection (a setting
-of the store), so memory grows until these are full; so growth is told for the second half of the runs, too.
+`python -m tests.bench.memory RUNS SECONDS` prints JSON. SQLite keeps up to 20 MB of pages for each connection (a
+setting of the store), so memory grows until these are full; so growth is told for the second half of the runs, too.
 """
 
 import asyncio

@@ -97,7 +97,8 @@ async def first_request(port: int, version: str, begin: Callable[[], Awaitable[o
         await client.close()
 
 
-# -- Envoy alone --------------------------------------------------------------------------------------------------------
+# -- Envoy alone
+--------------------------------------------------------------------------------------------------------
 
 
 async def _envoy_alone(times: int) -> list[float]:
@@ -139,7 +140,8 @@ async def _place() -> AsyncIterator[Place]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-# -- Sluice -------------------------------------------------------------------------------------------------------------
+# -- Sluice
+-------------------------------------------------------------------------------------------------------------
 
 
 @contextlib.asynccontextmanager
@@ -183,8 +185,8 @@ _BLUE_GREEN = (
     f"after_hold: remove}}}}\n{_REVIEWED}"
 )
 _CANARY = (
-    f"pipeline: hello\nstages:\n  - name: gray\n    gray: {{{{{_COMMON}, gray_instances: 1, policy: {{{{ratio: 0}}}}}}}}\n"
-    f"{_REVIEWED}"
+    f"pipeline: hello\nstages:\n  - name: gray\n    gray: {{{{{_COMMON}, gray_instances: 1, policy: {{{{ratio:
+    0}}}}}}}}\n" f"{_REVIEWED}"
 )
 
 
