@@ -33,6 +33,7 @@ from storage.store import SqlStore
 T = TypeVar("T")
 CONFIRM_WITHIN = timedelta(minutes=10)
 DELETE = "DELETE"
+_NOUNS = {"approve": "approval", "reject": "rejection"}
 _LOOKS = {"list": "pipelines"}
 """Verbs whose answer the desk keeps under another name."""
 _LOG = logging.getLogger(__name__)
@@ -146,7 +147,7 @@ class Dispatch:
                 attempt=int(attempt),
                 fingerprint="" if fingerprint == "-" else fingerprint,
             )
-            return await self._change(incoming, vote, f"Your {verb} of {run} is counted.")
+            return await self._change(incoming, vote, f"Your {_NOUNS[verb]} of {run} is counted.")
         if verb != "retry":
             raise Refused("That button is not one of ours.")
         now = await self.store.read(lambda book: book.runs.load(RunId(run)))
@@ -181,20 +182,21 @@ class Dispatch:
 
     async def _stop(self, incoming: Incoming, said: Said) -> list[Answer]:
         reason = " ".join(said.words[1:])
-        command = c.Stop(run=RunId(said.words[0]), by=incoming.person, reason=reason)
-        return await self._change(incoming, command, f"{said.words[0]} is being stopped; what it placed is taken back.")
+        run = await self._meant(said.words[0])
+        command = c.Stop(run=run.id, by=incoming.person, reason=reason)
+        return await self._change(incoming, command, f"{run.id} is being stopped; what it placed is taken back.")
 
     async def _retry(self, incoming: Incoming, said: Said) -> list[Answer]:
-        return await self._change(
-            incoming, c.Retry(run=RunId(said.words[0]), by=incoming.person), f"{said.words[0]} tries again."
-        )
+        run = await self._meant(said.words[0])
+        return await self._change(incoming, c.Retry(run=run.id, by=incoming.person), f"{run.id} tries again.")
 
     async def _approve(self, incoming: Incoming, said: Said) -> list[Answer]:
-        vote = c.CastVote(run=RunId(said.words[0]), by=incoming.person, verdict=Verdict.APPROVE)
-        return await self._change(incoming, vote, f"Your approval of {said.words[0]} is counted.")
+        run = await self._meant(said.words[0])
+        vote = c.CastVote(run=run.id, by=incoming.person, verdict=Verdict.APPROVE)
+        return await self._change(incoming, vote, f"Your approval of {run.id} is counted.")
 
     async def _reject(self, incoming: Incoming, said: Said) -> list[Answer]:
-        run, reason = RunId(said.words[0]), " ".join(said.words[1:])
+        run, reason = (await self._meant(said.words[0])).id, " ".join(said.words[1:])
         vote = c.CastVote(run=run, by=incoming.person, verdict=Verdict.REJECT, reason=reason)
         return await self._change(incoming, vote, f"Your rejection of {run} is counted.")
 
@@ -222,6 +224,11 @@ class Dispatch:
         active = await self.store.read(lambda book: book.runs.active(name))
         if len(active) == 1:
             return active[0]
+        if active:
+            names = " and ".join(run.id for run in active)
+            raise Refused(f"{name} has {len(active)} runs going on: {names}.", "Say which of them.")
+        if name in await self.store.read(lambda book: book.pipelines.names()):
+            raise Refused(f"No run of {name} is going on.", f"`runs {name}` lists the latest ones.")
         return await self.store.read(lambda book: book.runs.load(RunId(name)))
 
     async def _promote(self, incoming: Incoming, said: Said) -> list[Answer]:
@@ -264,7 +271,7 @@ class Dispatch:
                 "number": way.release.number,
                 "now": now.number if now else None,
             }
-        return await self._ask(incoming, way.card, "yes", what, "Roll back", danger=True)
+        return await self._ask(incoming, way.card, "yes", what, "Roll back")
 
     # -- pipelines -------------------------------------------------------------------------------------------
 
@@ -301,9 +308,7 @@ class Dispatch:
 
     # -- questions -------------------------------------------------------------------------------------------
 
-    async def _ask(
-        self, incoming: Incoming, card: Card, phrase: str, what: Json, button: str, *, danger: bool = False
-    ) -> list[Answer]:
+    async def _ask(self, incoming: Incoming, card: Card, phrase: str, what: Json, button: str) -> list[Answer]:
         asked = Confirmation(
             id=secrets.token_hex(6),
             room=incoming.room,
@@ -313,7 +318,7 @@ class Dispatch:
             expires_at=self.clock.now() + CONFIRM_WITHIN,
         )
         await self.store.transact(lambda book: book.chats.ask(asked))
-        yes = (Button(button, f"yes {asked.id}", primary=not danger, danger=danger),) if button else ()
+        yes = (Button(button, f"yes {asked.id}", primary=True),) if button else ()
         return [Answer(_with_buttons(card, (*yes, Button("Leave it", f"no {asked.id}"))), private=True)]
 
     async def _yes(self, incoming: Incoming, said: Said) -> list[Answer]:

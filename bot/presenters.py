@@ -66,12 +66,11 @@ def split_of(run: Run, seen: Observed | None) -> Split | None:
         return None
     numbers = seen or _kept(run)
     shown = not run.state.is_over
-    wanted = run.share if run.share is not None else int(noted.get("share", 0))
     share = None if numbers is None or numbers.share is None else round(100 * numbers.share, 1)
     if not shown and share is None:
         return None
     return Split(
-        wanted=wanted,
+        wanted=_wanted(run),
         observed=share,
         requests=dict(numbers.requests) if numbers else {},
         failed=dict(numbers.failed) if numbers else {},
@@ -88,7 +87,7 @@ def ballot_of(run: Run) -> Ballot | None:
         if stage.kind is StageKind.REVIEW and (stage.state is S.AWAITING_REVIEW or stage.votes):
             is_open = stage.state is S.AWAITING_REVIEW
             return Ballot(
-                needed="everybody must pass" if rule.votes_needed is Mode.ALL else "one of them is enough",
+                needed="Everybody must pass" if rule.votes_needed is Mode.ALL else "One of them is enough",
                 passed=tuple(vote.person for vote in stage.votes if vote.verdict is Verdict.APPROVE),
                 refused=tuple((vote.person, vote.reason) for vote in stage.votes if vote.verdict is Verdict.REJECT),
                 missing=tuple(missing_reviewers(run)) if is_open else (),
@@ -185,13 +184,19 @@ def _buttons(run: Run) -> Iterator[Button]:
     if run.stage.state is S.HELD or run.paused:
         yield Button("Retry", f"press retry {seen}", primary=True)
     if run.stage.kind in (StageKind.GRAY, StageKind.REVIEW) and latest_split(run) is not None:
+        wanted = _wanted(run)
         for percent in (5, 20, 50):
-            if percent != run.share:
-                yield Button(f"{percent} %", f"split {run.id} {percent}")
+            if percent != wanted:
+                yield Button(f"Gray {percent} %", f"split {run.id} {percent}", danger=percent > wanted)
     if was_placed(run):
         yield Button("Roll back", f"rollback {run.id}", danger=True)
     else:
         yield Button("Stop", f"stop {run.id}", danger=True)
+
+
+def _wanted(run: Run) -> int:
+    noted = latest_split(run)
+    return run.share if run.share is not None else int(noted.get("share", 0)) if noted else 0
 
 
 def _kept(run: Run) -> Observed | None:

@@ -161,9 +161,10 @@ class Previews:
         for kind in kinds:
             steps, fleet = rehearse(deployed.spec.strategy, goal_of(run, deployed, kind), fleet, self.clock.now())
             said = kind.value.replace("_", " ")
-            text += [f"{said}:" if steps else f"{said}: already so"]
-            text += [f"  {number}. {_readable(step.text, deployed)}" for number, step in enumerate(steps, 1)]
-        return Card(title, Tone.ASKING, fields=(Field("Strategy", deployed.spec.strategy),), code="\n".join(text))
+            if len(kinds) > 1 or not steps:
+                text.append(f"{said}:" if steps else f"{said}: nothing to do, it is so already")
+            text += [f"{number}. {_readable(step.text, deployed)}" for number, step in enumerate(steps, 1)]
+        return Card(title, Tone.ASKING, "\n".join(text), fields=(Field("Strategy", deployed.spec.strategy),))
 
 
 def _readable(text: str, deployed: Deployed) -> str:
@@ -202,7 +203,7 @@ def _chosen(history: list[Release], version: int | None, *, has_gray: bool) -> R
     if version is not None:
         if has_gray:
             raise Refused(
-                f"{now.workload} is released through a gray stage; only a pipeline without one goes to a chosen version.",
+                f"{now.workload} is released through a gray stage; only a pipeline without one can choose a version.",
                 _way_out(next((release for release in history if release.number == version), now)),
             )
         found = next((release for release in history if release.number == version), None)

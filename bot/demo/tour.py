@@ -9,7 +9,6 @@ import webbrowser
 from pathlib import Path
 
 from rich.console import Console
-from rich.panel import Panel
 from rich.text import Text
 
 from bot.demo.story import ANN, Demo, staged
@@ -55,8 +54,9 @@ def _explain(out: Console, demo: Demo) -> None:
         "     or press the button: v2 goes everywhere\n",
         ("  rollback hello", "bold"),
         "      see what will happen, press again: v1 is back\n\n",
-        f"Or from another terminal:  export SLUICE_HOME={demo.app.settings.home} SLUICE_AS=ann\n",
-        '                           .venv/bin/sluice say "run hello tag=v2"\n\n',
+        f"Or from another terminal here:\n\n  export SLUICE_HOME={demo.app.settings.home} SLUICE_AS=ann\n",
+        '  .venv/bin/sluice say "run hello tag=v2"\n\n',
         ("Ctrl-C ends everything.", "dim"),
     )
-    out.print(Panel(words, title="Sluice", title_align="left", border_style="cyan"), soft_wrap=True)
+    out.print()
+    out.print(words, soft_wrap=True)
