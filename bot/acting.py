@@ -1,0 +1,57 @@
+"""How a line changes something: in one transaction, together with remembering that the line was delivered."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from bot.cards import Card, Tone
+from bot.chat import Answer, Incoming
+from engine import commands as c
+from engine.control import Control
+from engine.errors import Refused
+from engine.model import Run, RunId
+from engine.ports import Clock
+from storage.book import SqlBook
+from storage.store import SqlStore
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Acting:
+    """What everything that acts is made of."""
+
+    store: SqlStore
+    control: Control
+    clock: Clock
+
+    async def once(self, incoming: Incoming, work: Callable[[SqlBook], T]) -> T | None:
+        """Do `work` in one transaction, unless this delivery was carried out before."""
+        now = self.clock.now()
+
+        def once(book: SqlBook) -> T | None:
+            if incoming.key and not book.chats.is_new(incoming.key, now):
+                return None
+            return work(book)
+
+        return await self.store.transact(once)
+
+    async def change(self, incoming: Incoming, command: c.Command, words: str) -> list[Answer]:
+        """Submit `command` once and answer with `words`; a repeated delivery is answered with nothing."""
+        run = await self.once(incoming, lambda book: self.control.apply(book, command))
+        return [] if run is None else [Answer(Card(words, Tone.PLAIN), private=True)]
+
+    async def meant(self, name: str) -> Run:
+        """The run of this name, or the one active run of the pipeline of this name."""
+        found = await self.store.read(lambda book: book.runs.find(RunId(name)))
+        if found is not None:
+            return found
+        active = await self.store.read(lambda book: book.runs.active(name))
+        if len(active) == 1:
+            return active[0]
+        if active:
+            names = " and ".join(run.id for run in active)
+            raise Refused(f"{name} has {len(active)} runs going on: {names}.", "Say which of them.")
+        if name in await self.store.read(lambda book: book.pipelines.names()):
+            raise Refused(f"No run of {name} is going on.", f"`runs {name}` lists the latest ones.")
+        return await self.store.read(lambda book: book.runs.load(RunId(name)))
