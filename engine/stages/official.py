@@ -6,7 +6,7 @@ Also a deployment of its own, and the way back to a version.
 from dataclasses import dataclass
 
 from engine.deployed import Deployed, difference, fingerprint
-from engine.errors import StageFailure
+from engine.errors import Broken, StageFailure
 from engine.model import Run, StageKind
 from engine.rollout.fleet import GoalKind
 from engine.stages.gray import check_fixed
@@ -56,7 +56,11 @@ class WayBack:
         if not any("release" in stage.outputs for stage in job.run.stages) and job.run.redeploys is None:
             return Unwound()
         deployed = await self.rollouts.deployed(job)
-        return Unwound() if await self.rollouts.tick(job, deployed, GoalKind.ROLL_BACK) else Later(TICK)
+        try:
+            done = await self.rollouts.tick(job, deployed, GoalKind.ROLL_BACK)
+        except StageFailure as failure:
+            raise Broken(f"Taking {job.run.id} back does not get on: {failure}", "It is tried on and on.") from failure
+        return Unwound() if done else Later(TICK)
 
 
 def _last_review(run: Run) -> int | None:

@@ -15,11 +15,11 @@ from typing import Any
 import yaml
 
 from engine.definition import Deployment, Gray
-from engine.deployed import Deployed, describe_move, observed, tracks_of
+from engine.deployed import Deployed, describe_move, latest_split, observed, tracks_of
 from engine.errors import InvariantViolation, StageFailure
 from engine.model import Json, Release, Run, RunId, StageKind
 from engine.ports import Builder, Store, Target
-from engine.rollout.fleet import Done, Fleet, Goal, GoalKind, ReleaseId, Reroute, Wait
+from engine.rollout.fleet import Done, Fleet, Goal, GoalKind, ReleaseId, Reroute, Route, Wait
 from engine.rollout.strategies import next_move
 from engine.rollout.traffic import rules_of
 from engine.stages.job import Job
@@ -86,6 +86,8 @@ class Rollouts:
         fleet = await target.observe(place)
         goal = goal_of(job.run, deployed, kind)
         advice = next_move(deployed.spec.strategy, goal, fleet, job.now())
+        if kind is GoalKind.GRAY and not isinstance(advice, Reroute):
+            await self._count_anew(job, target, deployed, fleet)
         if isinstance(advice, Done):
             self._still.pop(job.run.id, None)
             return True
@@ -94,7 +96,7 @@ class Rollouts:
             return False
         outputs: dict[str, Any] = {"release": deployed.new.id} if kind is not GoalKind.ROLL_BACK else {}
         if isinstance(advice, Reroute):
-            outputs |= await self._counted(job.run, target, deployed, fleet, kind)
+            outputs |= await self._counted(job.run, target, deployed)
         words = describe_move(advice, deployed)
         job.log(words)
         await job.note(words, outputs)
@@ -102,25 +104,31 @@ class Rollouts:
         self._still.pop(job.run.id, None)
         return False
 
-    async def _counted(
-        self, run: Run, target: Target, deployed: Deployed, fleet: Fleet, kind: GoalKind
-    ) -> dict[str, Any]:
-        """What the proxy has counted under the split that ends now, and from where the next one counts."""
+    async def _counted(self, run: Run, target: Target, deployed: Deployed) -> dict[str, Any]:
+        """What the proxy has counted under the split that ends now."""
+        before = observed(run, await target.traffic(deployed.workload))
+        if before is None or not before.total:
+            return {}
+        return {"observed": {"requests": dict(before.requests), "failed": dict(before.failed)}}
+
+    async def _count_anew(self, job: Job, target: Target, deployed: Deployed, fleet: Fleet) -> None:
+        """Once the proxy follows a new split, write down from where it counts: what came before is the old one's."""
+        split = _split_of(fleet.route)
+        noted = latest_split(job.run)
+        if not fleet.in_effect or not fleet.route.weights or (noted is not None and noted["split"] == split):
+            return
         traffic = await target.traffic(deployed.workload)
-        before = observed(run, traffic)
-        kept: dict[str, Any] = {}
-        if before is not None and before.total:
-            kept["observed"] = {"requests": dict(before.requests), "failed": dict(before.failed)}
-        if kind is not GoalKind.GRAY:
-            return kept
-        return kept | {
+        outputs = {
+            "split": split,
             "tracks": tracks_of(fleet, deployed.new.id),
-            "share": deployed.share(run),
+            "share": deployed.share(job.run),
             "rules": deployed.rules,
             "gray_image": deployed.new.image,
             "stable_image": deployed.old.image if deployed.old else "",
             "baseline": {"requests": dict(traffic.requests), "failed": dict(traffic.failed)},
         }
+        if _reaches(fleet, deployed.new.id):
+            await job.note(f"The split is in effect: {split}", outputs)
 
     def _check_progress(self, job: Job, deployed: Deployed, fleet: Fleet, wait: Wait) -> None:
         picture, now = _picture(fleet), job.now()
@@ -181,6 +189,16 @@ def _new_release(job: Job, spec: Deployment, image: str, digest: str) -> Release
         variables={name: value for name, value in job.run.variables.items() if not name.startswith("SYS_")},
         created_at=job.now(),
     )
+
+
+def _split_of(route: Route) -> str:
+    shares = ", ".join(f"{weight} % to {name}" for name, weight in sorted(route.weights.items()) if weight)
+    return f"{shares}; what matches the rules to {route.matched}" if route.rules and route.matched else shares
+
+
+def _reaches(fleet: Fleet, release: ReleaseId) -> bool:
+    """Whether the route refers to a group of this release."""
+    return any(group.release == release and fleet.route.refers_to(name) for name, group in fleet.groups.items())
 
 
 def _picture(fleet: Fleet) -> str:
