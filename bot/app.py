@@ -48,6 +48,8 @@ from storage.store import SqlStore
 KEEP_EVERY = timedelta(seconds=4)
 FORGET_EVERY = timedelta(hours=1)
 INBOX_KEPT = timedelta(days=2)
+STORE = "database"
+"""The trouble with the database, beside those of the targets by name."""
 _LOG = logging.getLogger(__name__)
 
 
@@ -80,7 +82,8 @@ class App:
         await self.chat.announce(LOBBY, Card(sentence, Tone.BAD))
 
     async def keep(self) -> None:
-        """Look after the targets, and after workloads that no run is moving."""
+        """Look after the database, the targets, and workloads that no run is moving."""
+        await self._keep_store()
         for name, target in self.targets.items():
             try:
                 sentences = await target.keep()
@@ -93,6 +96,18 @@ class App:
                     sentences = (*sentences, "That is mended; everything goes on.")
             for sentence in sentences:
                 await self.announce(sentence)
+
+    async def _keep_store(self) -> None:
+        """Say once what is wrong with the database, and once that it is mended."""
+        sentence = self.store.trouble
+        if not sentence:
+            return
+        if self.troubles.get(STORE) != sentence:
+            self.troubles[STORE] = sentence
+            await self.announce(sentence)
+        if await self.store.recover(self.clock.now()):
+            self.troubles.pop(STORE, None)
+            await self.announce("The database takes what is written again; everything goes on.")
 
     async def _tend(self, target: Target) -> None:
         for workload in await self.store.read(lambda book: book.releases.workloads()):
@@ -112,8 +127,14 @@ class App:
             await self.store.transact(lambda book: book.chats.forget_inbox(before))
 
     def troubled(self, run: RunId, sentence: str) -> None:
-        """The worker cannot go on with a run for now."""
-        task = asyncio.ensure_future(self.announce(f"{run}: {sentence}"))
+        """The worker cannot go on with a run for now. What ails the database is said once, not for each run."""
+        if sentence != self.store.trouble:
+            words = f"{run}: {sentence}"
+        elif self.troubles.get(STORE) != sentence:
+            words = self.troubles[STORE] = sentence
+        else:
+            return
+        task = asyncio.ensure_future(self.announce(words))
         self._tasks.append(task)
         task.add_done_callback(self._tasks.remove)
 

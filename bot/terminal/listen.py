@@ -1,18 +1,18 @@
 """The terminal's socket: in Sluice's home, mode 0600, gone when the bot ends."""
 
 import asyncio
-import contextlib
 import os
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import uvicorn
 from starlette.applications import Starlette
 
+from bot.serving import Serving
 from engine.errors import Broken
 
+GRACE = 1
 LONGEST = 100
 """Characters that a Unix socket's path may have on every system."""
 
@@ -29,13 +29,12 @@ async def listening(app: Starlette, path: Path) -> AsyncIterator[None]:
         door.bind(str(path))
     finally:
         os.umask(before)
-    config = uvicorn.Config(app, log_config=None, lifespan="off", timeout_graceful_shutdown=1)
-    server = _Quiet(config)
+    server = Serving(app, GRACE)
     task = asyncio.create_task(server.serve([door]))
     try:
         yield
     finally:
-        server.should_exit = True
+        server.end()
         await asyncio.gather(task, return_exceptions=True)
         door.close()
         _remove(path)
@@ -43,12 +42,3 @@ async def listening(app: Starlette, path: Path) -> AsyncIterator[None]:
 
 def _remove(path: Path) -> None:
     path.unlink(missing_ok=True)
-
-
-class _Quiet(uvicorn.Server):
-    """Uvicorn that leaves signals to the bot."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave signals alone."""
-        yield

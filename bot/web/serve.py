@@ -4,27 +4,16 @@ It leaves signals to the bot, and ends the event streams before it ends itself.
 """
 
 import asyncio
-import contextlib
 import socket
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-import uvicorn
 from starlette.applications import Starlette
 
+from bot.serving import Serving
 from bot.web.hub import Hub
 from engine.errors import Broken
 
 GRACE = 3
-
-
-class _Uvicorn(uvicorn.Server):
-    """Uvicorn inside a program that handles its own signals."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave signals alone."""
-        yield
 
 
 @dataclass(slots=True)
@@ -35,23 +24,14 @@ class WebServer:
     hub: Hub
     host: str = "127.0.0.1"
     port: int = 8787
-    _server: _Uvicorn | None = None
+    _server: Serving | None = None
     _task: asyncio.Task[None] | None = None
     _socket: socket.socket | None = field(default=None)
 
     async def start(self) -> str:
         """Begin to serve; returns the address, without a slash at its end."""
         self._socket = self._listen()
-        config = uvicorn.Config(
-            self.app,
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-            server_header=False,
-            proxy_headers=False,
-            timeout_graceful_shutdown=GRACE,
-        )
-        self._server = _Uvicorn(config)
+        self._server = Serving(self.app, GRACE)
         self._task = asyncio.create_task(self._server.serve([self._socket]), name="sluice-web")
         port = self._socket.getsockname()[1]
         return f"http://[{self.host}]:{port}" if ":" in self.host else f"http://{self.host}:{port}"
@@ -60,7 +40,7 @@ class WebServer:
         """Send every browser away and end."""
         self.hub.close()
         if self._server is not None and self._task is not None:
-            self._server.should_exit = True
+            self._server.end()
             await self._task
         if self._socket is not None:
             self._socket.close()
