@@ -75,6 +75,7 @@ class App:
     url: str = ""
     troubles: dict[str, str] = field(default_factory=dict)
     _tasks: list["asyncio.Task[None]"] = field(default_factory=list)
+    _said: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     async def announce(self, sentence: str) -> None:
         """Say in the rooms what is broken or was mended."""
@@ -95,7 +96,9 @@ class App:
                 if self.troubles.pop(name, None):
                     sentences = (*sentences, "That is mended; everything goes on.")
             for sentence in sentences:
-                await self.announce(sentence)
+                if sentence not in self._said.get(name, ()):
+                    await self.announce(sentence)
+            self._said[name] = tuple(sentences)
 
     async def _keep_store(self) -> None:
         """Say once what is wrong with the database, and once that it is mended."""
@@ -139,15 +142,17 @@ class App:
         task.add_done_callback(self._tasks.remove)
 
 
-def build(settings: Settings, traffic: TrafficSource | None = None) -> App:
-    """Make every part. Nothing runs yet."""
+def build(
+    settings: Settings, traffic: TrafficSource | None = None, targets: Mapping[str, Target] | None = None
+) -> App:
+    """Make every part; `targets` take the place of this machine. Nothing runs yet."""
     clock = WallClock()
     store = SqlStore.open(settings.database_url, synchronous=settings.synchronous)
     control = Control(store, clock)
     forge = GitForge(settings.home / "git", allow_local=settings.local_git, allow_http=settings.plain_git)
     builder = BundleBuilder(settings.home / "bundles", forge)
     process = ProcessTarget(settings.home / "workloads", builder.directory, clock, address=settings.instances_host)
-    targets: dict[str, Target] = {"process": process}
+    targets = targets or {"process": process}
     rollouts = Rollouts(store, targets, builder)
     acts: dict[StageKind, Act] = {
         StageKind.SOURCE: SourceStage(forge),
@@ -195,14 +200,16 @@ def build(settings: Settings, traffic: TrafficSource | None = None) -> App:
 
 
 @asynccontextmanager
-async def running(settings: Settings, traffic: TrafficSource | None = None) -> AsyncIterator[App]:
+async def running(
+    settings: Settings, traffic: TrafficSource | None = None, targets: Mapping[str, Target] | None = None
+) -> AsyncIterator[App]:
     """Run Sluice inside the `async with`. What it deployed goes on running after it."""
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     lock = try_lock(settings.home / "lock")
     if lock is None:
         raise Broken(f"Another Sluice is at work in {settings.home}.", "Stop it, or choose another SLUICE_HOME.")
     try:
-        app = build(settings, traffic)
+        app = build(settings, traffic, targets)
         app.store.start()
         try:
             async with _alive(app):

@@ -165,13 +165,25 @@ async def _add(settings: Settings, person: Person) -> None:
 
 @app.command()
 def check(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True)]) -> None:
-    """Print every complaint about a pipeline definition. Exit code 1 when there is one."""
+    """Print every complaint about a pipeline definition; reviewers are checked where a Sluice has run before."""
     settings = Settings()
-    found = find_complaints(file.read_text(errors="replace"), None, allow_local=True, allow_http=settings.plain_git)
+    known = asyncio.run(_people(settings))
+    found = find_complaints(file.read_text(errors="replace"), known, allow_local=True, allow_http=settings.plain_git)
     if found:
         print(describe(found, str(file)))  # noqa: T201
         raise typer.Exit(1)
     print(f"{file}: nothing to complain about.")  # noqa: T201
+
+
+async def _people(settings: Settings) -> list[PersonId] | None:
+    """Return everybody whom the Sluice of this home knows; None when there has been none to ask."""
+    if not settings.database and not (settings.home / "sluice.db").exists():
+        return None
+    store = SqlStore.open(settings.database_url, migrate=False)
+    try:
+        return await store.read(lambda book: book.people.names())
+    finally:
+        store.close()
 
 
 @app.command()

@@ -98,34 +98,32 @@ class Questions:
             document=json.dumps(what),
             expires_at=self.acting.clock.now() + CONFIRM_WITHIN,
         )
-        await self.acting.store.transact(lambda book: book.chats.ask(asked))
+        if await self.acting.once(incoming, lambda book: _put(book, asked)) is None:
+            return []
         yes = (Button(button, f"yes {asked.id}", primary=True),) if button else ()
         return [Answer(replace(card, buttons=(*yes, Button("Leave it", f"no {asked.id}"))), private=True)]
 
     async def yes(self, incoming: Incoming, said: Said) -> list[Answer]:
         """Do what was asked about."""
-        asked = await self._asked(incoming, said)
         phrase = DELETE if said.text == DELETE else "yes"
-        if asked.phrase != phrase:
-            raise Refused("That has to be typed out.", f"Type {asked.phrase}, or `no`.")
-        what = json.loads(asked.document)
 
         def do(book: SqlBook) -> Card:
-            if not book.chats.take(asked.id):
-                raise Refused("That was answered already.")
-            return self._confirmed(book, incoming, what)
+            asked = self._asked(book, incoming, said)
+            if asked.phrase != phrase:
+                raise Refused("That has to be typed out.", f"Type {asked.phrase}, or `no`.")
+            book.chats.take(asked.id)
+            return self._confirmed(book, incoming, json.loads(asked.document))
 
         card = await self.acting.once(incoming, do)
         return [] if card is None else [Answer(card, private=True)]
 
     async def no(self, incoming: Incoming, said: Said) -> list[Answer]:
         """Leave it."""
-        asked = await self._asked(incoming, said)
-        await self.acting.store.transact(lambda book: book.chats.take(asked.id))
-        return [Answer(Card("Nothing was done."), private=True)]
+        left = await self.acting.once(incoming, lambda book: book.chats.take(self._asked(book, incoming, said).id))
+        return [] if left is None else [Answer(Card("Nothing was done."), private=True)]
 
-    async def _asked(self, incoming: Incoming, said: Said) -> Confirmation:
-        asked = await self.acting.store.read(lambda book: book.chats.asked(incoming.room, incoming.person))
+    def _asked(self, book: SqlBook, incoming: Incoming, said: Said) -> Confirmation:
+        asked = book.chats.asked(incoming.room, incoming.person)
         named = said.words[0] if said.words else ""
         if asked is None or (named and asked.id != named):
             raise Refused("You are not asked anything now; that question was answered or replaced.")
@@ -160,6 +158,11 @@ class Questions:
             )
         release = next(one for one in history if one.number == what["number"])
         return self.acting.control.start(book, order_back(release, what["pipeline"], incoming.person, incoming.room))
+
+
+def _put(book: SqlBook, asked: Confirmation) -> bool:
+    book.chats.ask(asked)
+    return True
 
 
 def _begun(run: Run) -> Card:
