@@ -11,10 +11,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from bot.cards import Card, Tone
-from bot.desk import Desk
+from bot.desk import Desk, Transports
 from bot.dispatch import Dispatch
 from bot.feed import Feed
+from bot.keeper import Keeper
 from bot.preview import Previews
 from bot.settings import Settings
 from bot.terminal.door import Door
@@ -28,18 +28,17 @@ from bot.web.traffic import TrafficSource
 from engine.builders.bundle import BundleBuilder
 from engine.clock import Timekeeper, WallClock
 from engine.control import Control
-from engine.deployment import Deployment
 from engine.disk import try_lock
-from engine.errors import Broken, Interrupted, SluiceError
+from engine.errors import Broken, Interrupted
 from engine.forges.git import GitForge
-from engine.model import Person, PersonId, RunId, StageKind
-from engine.ports import Placement, Target
+from engine.model import Person, PersonId, StageKind
+from engine.ports import Target
 from engine.stages.build import BuildStage
 from engine.stages.gray import GrayStage
 from engine.stages.job import Act
 from engine.stages.official import OfficialStage, WayBack
 from engine.stages.review import ReviewStage
-from engine.stages.rollout import Rollouts, deployment_part
+from engine.stages.rollout import Rollouts
 from engine.stages.source import SourceStage
 from engine.targets.process import ProcessTarget
 from engine.worker import Worker
@@ -72,56 +71,9 @@ class App:
     sessions: Sessions
     timekeeper: Timekeeper
     web: WebServer
+    keeper: Keeper
     url: str = ""
-    troubles: dict[str, str] = field(default_factory=dict)
-    _tasks: list["asyncio.Task[None]"] = field(default_factory=list)
-    _said: dict[str, tuple[str, ...]] = field(default_factory=dict)
-
-    async def announce(self, sentence: str) -> None:
-        """Say in the rooms what is broken or was mended."""
-        _LOG.warning("%s", sentence)
-        await self.chat.announce(LOBBY, Card(sentence, Tone.BAD))
-
-    async def keep(self) -> None:
-        """Look after the database, the targets, and workloads that no run is moving."""
-        await self._keep_store()
-        for name, target in self.targets.items():
-            try:
-                sentences = await target.keep()
-                await self._tend(target)
-            except SluiceError as error:
-                sentences = (f"{error} {error.hint}".strip(),) if self.troubles.get(name) != str(error) else ()
-                self.troubles[name] = str(error)
-            else:
-                if self.troubles.pop(name, None):
-                    sentences = (*sentences, "That is mended; everything goes on.")
-            for sentence in sentences:
-                if sentence not in self._said.get(name, ()):
-                    await self.announce(sentence)
-            self._said[name] = tuple(sentences)
-
-    async def _keep_store(self) -> None:
-        """Say once what is wrong with the database, and once that it is mended."""
-        sentence = self.store.trouble
-        if not sentence:
-            return
-        if self.troubles.get(STORE) != sentence:
-            self.troubles[STORE] = sentence
-            await self.announce(sentence)
-        if await self.store.recover(self.clock.now()):
-            self.troubles.pop(STORE, None)
-            await self.announce("The database takes what is written again; everything goes on.")
-
-    async def _tend(self, target: Target) -> None:
-        for workload in await self.store.read(lambda book: book.releases.workloads()):
-            release = await self.store.read(lambda book, workload=workload: book.releases.deployed(workload))  # type: ignore[misc]
-            if release is None:
-                continue
-            spec = Deployment.model_validate(deployment_part(release.settings))
-            service = spec.service
-            await target.tend(
-                Placement(workload, service.port, {release.id: release}, service.preview_port, spec.drain)
-            )
+    broke: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def forget(self) -> None:
         """Forget deliveries that no chat repeats any more."""
@@ -129,22 +81,8 @@ class App:
         with contextlib.suppress(Broken, Interrupted):
             await self.store.transact(lambda book: book.chats.forget_inbox(before))
 
-    def troubled(self, run: RunId, sentence: str) -> None:
-        """The worker cannot go on with a run for now. What ails the database is said once, not for each run."""
-        if sentence != self.store.trouble:
-            words = f"{run}: {sentence}"
-        elif self.troubles.get(STORE) != sentence:
-            words = self.troubles[STORE] = sentence
-        else:
-            return
-        task = asyncio.ensure_future(self.announce(words))
-        self._tasks.append(task)
-        task.add_done_callback(self._tasks.remove)
 
-
-def build(
-    settings: Settings, traffic: TrafficSource | None = None, targets: Mapping[str, Target] | None = None
-) -> App:
+def build(settings: Settings, traffic: TrafficSource | None = None, targets: Mapping[str, Target] | None = None) -> App:
     """Make every part; `targets` take the place of this machine. Nothing runs yet."""
     clock = WallClock()
     store = SqlStore.open(settings.database_url, synchronous=settings.synchronous)
@@ -164,10 +102,11 @@ def build(
     name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
     worker = Worker(name, store, control, clock, acts, WayBack(rollouts))
     previews = Previews(store, clock, targets)
-    troubles: dict[str, str] = {}
-    desk = Desk(store, clock, targets, previews, settings.local_git, lambda: tuple(troubles.values()))
-    dispatch = Dispatch(store, control, clock, desk, previews, settings.local_git)
     chat = WebChat(store, clock)
+    keeper = Keeper(store, clock, chat, targets, rollouts)
+    transports = Transports(settings.local_git, settings.plain_git)
+    desk = Desk(store, clock, targets, previews, transports, lambda: tuple(keeper.troubles.values()))
+    dispatch = Dispatch(store, control, clock, desk, previews, transports)
     sessions = Sessions(settings.home, clock)
     timekeeper = Timekeeper(store, control, clock, LOBBY)
     hosts = LOOPBACK | frozenset(settings.hosts)
@@ -188,11 +127,11 @@ def build(
         sessions=sessions,
         timekeeper=timekeeper,
         web=WebServer(pages, chat.hub, settings.host, settings.port),
-        troubles=troubles,
+        keeper=keeper,
     )
-    worker.trouble = app.troubled
+    worker.trouble = keeper.troubled
     timekeeper.chores = {
-        "keep": (KEEP_EVERY, app.keep),
+        "keep": (KEEP_EVERY, keeper.keep),
         "forget": (FORGET_EVERY, app.forget),
         "crons": (timedelta(seconds=30), timekeeper.plan_crons),
     }
@@ -205,6 +144,7 @@ async def running(
 ) -> AsyncIterator[App]:
     """Run Sluice inside the `async with`. What it deployed goes on running after it."""
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    settings.home.chmod(0o700)
     lock = try_lock(settings.home / "lock")
     if lock is None:
         raise Broken(f"Another Sluice is at work in {settings.home}.", "Stop it, or choose another SLUICE_HOME.")
@@ -231,6 +171,8 @@ async def _alive(app: App) -> AsyncIterator[None]:
     async with listening(app.door.app(), app.settings.socket):
         app.url = app.door.url = await app.web.start()
         tasks = [asyncio.create_task(app.worker.live()), asyncio.create_task(app.feed.live())]
+        for task in tasks:
+            task.add_done_callback(lambda ended: _watch(app, ended))
         await app.timekeeper.start()
         try:
             yield
@@ -240,3 +182,10 @@ async def _alive(app: App) -> AsyncIterator[None]:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _watch(app: App, ended: "asyncio.Task[None]") -> None:
+    """The worker and the feed end with the bot; when one ends by itself, the bot must not go on without it."""
+    if not ended.cancelled() and (error := ended.exception()) is not None:
+        _LOG.critical("A part of Sluice broke; it ends.", exc_info=error)
+        app.broke.set()

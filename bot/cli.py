@@ -20,7 +20,7 @@ from bot.demo import play, tour
 from bot.settings import Settings
 from bot.terminal.client import Client
 from bot.terminal.render import show
-from engine.errors import SluiceError
+from engine.errors import Broken, SluiceError
 from engine.model import Person, PersonId
 from engine.pipeline import check as find_complaints
 from engine.pipeline import describe
@@ -70,7 +70,16 @@ async def _serve(settings: Settings) -> None:
         out.print(f"Sluice is at {sluice.url}", highlight=False)
         out.print(f"Sign in as {person}, once, within ten minutes:", highlight=False)
         out.print(sluice.url + sluice.sessions.new_link(person), highlight=False, soft_wrap=True)
-        await done.wait()
+        await _first(done, sluice.broke)
+        if sluice.broke.is_set():
+            raise Broken("A part of Sluice broke, so it ends; its log says what.", "What it deployed goes on running.")
+
+
+async def _first(*events: asyncio.Event) -> None:
+    waiting = [asyncio.create_task(event.wait()) for event in events]
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    for task in waiting:
+        task.cancel()
 
 
 @app.command()
@@ -168,7 +177,9 @@ def check(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, read
     """Print every complaint about a pipeline definition; reviewers are checked where a Sluice has run before."""
     settings = Settings()
     known = asyncio.run(_people(settings))
-    found = find_complaints(file.read_text(errors="replace"), known, allow_local=True, allow_http=settings.plain_git)
+    found = find_complaints(
+        file.read_text(errors="replace"), known, allow_local=settings.local_git, allow_http=settings.plain_git
+    )
     if found:
         print(describe(found, str(file)))  # noqa: T201
         raise typer.Exit(1)

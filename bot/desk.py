@@ -1,5 +1,6 @@
 """What can be looked at: every `look` command's card, from the store and the targets. Changes nothing."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +22,15 @@ from storage.store import SqlStore
 PAGE = 50
 LATEST = 20
 LOG_PIECES = 200
+_VERSION = re.compile(r"v?[0-9]{1,9}")
+
+
+@dataclass(frozen=True, slots=True)
+class Transports:
+    """How pipelines may fetch, beside https and ssh: from this machine's disk, over http without TLS."""
+
+    local: bool = False
+    plain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +41,7 @@ class Desk:
     clock: Clock
     targets: Mapping[str, Target]
     previews: Previews
-    allow_local: bool
+    transports: Transports
     troubles: Callable[[], tuple[str, ...]]
 
     async def card_of(self, run: Run) -> Card:
@@ -94,9 +104,10 @@ class Desk:
     async def check(self, said: Said) -> Card:
         """Show every complaint about a definition."""
         people = await self.store.read(lambda book: book.people.names())
-        found = check(said.text, people, allow_local=self.allow_local)
+        allowed = self.transports
+        found = check(said.text, people, allow_local=allowed.local, allow_http=allowed.plain)
         if not found:
-            name = parse(said.text, people=people, allow_local=self.allow_local).pipeline.pipeline
+            name = parse(said.text, allow_local=allowed.local, allow_http=allowed.plain).pipeline.pipeline
             return Card(f"{name} can be defined", Tone.GOOD, "Nothing to complain about.")
         return Card(f"{len(found)} to mend", Tone.BAD, code=describe(found, "definition"))
 
@@ -147,7 +158,7 @@ class Desk:
     async def versions(self, said: Said) -> Card:
         """Show what was released, newest first."""
         stored = await self.store.read(lambda book: book.pipelines.load(said.words[0]))
-        workload = parse(stored.text).pipeline.workload
+        workload = await self._workload(stored)
         history = await self.store.read(lambda book: book.releases.history(workload, LATEST))
         fields = (Field("Definition", f"version {stored.version} by {stored.by}, {clock_time(stored.at)}"),)
         if not history:
@@ -160,13 +171,14 @@ class Desk:
         """Show the configuration that was deployed, and the routes in effect."""
         stored = await self.store.read(lambda book: book.pipelines.load(said.words[0]))
         pipeline = parse(stored.text).pipeline
-        release = await self.release(pipeline.workload, number_of(said.words[1]) if len(said.words) > 1 else None)
+        workload = await self._workload(stored)
+        release = await self.release(workload, number_of(said.words[1]) if len(said.words) > 1 else None)
         cards = [Card(f"{release.workload}, version {release.number}", code=release.manifest)] if release else []
         if len(said.words) == 1 and pipeline.deployment is not None:
-            route = await self.targets[pipeline.deployment.target].effective_route(pipeline.workload)
+            route = await self.targets[pipeline.deployment.target].effective_route(workload)
             if route:
-                cards.append(Card(f"Routes of {pipeline.workload} in effect", code=route))
-        return cards or [Card(f"{pipeline.workload or stored.name} was never released")]
+                cards.append(Card(f"Routes of {workload} in effect", code=route))
+        return cards or [Card(f"{workload or stored.name} was never released")]
 
     async def release(self, workload: str, number: int | None) -> Release | None:
         """Return a version of a workload, or the newest; refuses a number that never was."""
@@ -178,23 +190,29 @@ class Desk:
             raise Refused(f"{workload} has no version {number}.", "`versions` lists them.")
         return found
 
+    async def _workload(self, stored: StoredPipeline) -> str:
+        """Find the workload that the pipeline's latest run released: its name may come from a variable."""
+        latest = await self.store.read(lambda book: book.runs.latest(stored.name, 1))
+        return latest[0].workload if latest else parse(stored.text).pipeline.workload
+
     async def instances(self, said: Said) -> Card:
         """Show what runs."""
         stored = await self.store.read(lambda book: book.pipelines.load(said.words[0]))
         pipeline = parse(stored.text).pipeline
         if pipeline.deployment is None:
             return Card(f"{stored.name} deploys nothing")
-        found = await self.targets[pipeline.deployment.target].instances(pipeline.workload)
+        workload = await self._workload(stored)
+        found = await self.targets[pipeline.deployment.target].instances(workload)
         names = [instance.release for instance in found]
-        known = await self.store.read(lambda book: book.releases.all_of(pipeline.workload, names))
+        known = await self.store.read(lambda book: book.releases.all_of(workload, names))
         now = self.clock.now()
         rows = tuple(
             _instance_row(one, known[one.release].image if one.release in known else one.release, now) for one in found
         )
         if not rows:
-            return Card(f"Nothing of {pipeline.workload} runs")
+            return Card(f"Nothing of {workload} runs")
         head = ("Instance", "Track", "Version", "Status", "Latest event", "CPU", "Memory", "Node", "Address", "For")
-        return Card(f"Instances of {pipeline.workload}", table=Table(head, rows))
+        return Card(f"Instances of {workload}", table=Table(head, rows))
 
     async def plan(self, said: Said) -> Card:
         """Show what would happen next."""
@@ -216,9 +234,9 @@ class Desk:
 
 def number_of(word: str) -> int:
     """Read a version's number."""
-    if not word.lstrip("v").isdigit():
+    if not _VERSION.fullmatch(word):
         raise Refused(f"{word!r} is no version.", "Versions are numbers; `versions` lists them.")
-    return int(word.lstrip("v"))
+    return int(word.removeprefix("v"))
 
 
 def variables_of(stored: StoredPipeline, changes: Mapping[str, str], now: datetime) -> dict[str, str]:

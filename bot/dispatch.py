@@ -7,13 +7,14 @@ come after a restart.
 """
 
 import logging
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from bot.acting import Acting
 from bot.cards import Button, Card, Tone
 from bot.chat import Answer, Incoming
-from bot.desk import Desk
+from bot.desk import Desk, Transports
 from bot.grammar import BY_NAME, Said, parse
 from bot.preview import Previews
 from bot.questions import DELETE, Questions
@@ -27,6 +28,8 @@ from storage.store import SqlStore
 
 _LOOKS = {"list": "pipelines"}
 """Verbs whose answer the desk keeps under another name."""
+_UNKEPT = re.compile("[\x00\ud800-\udfff]")
+"""What no database takes as text: NUL, and halves of characters."""
 _LOG = logging.getLogger(__name__)
 Doing = Callable[[Incoming, Said], Awaitable[list[Answer]]]
 
@@ -40,7 +43,7 @@ class Dispatch:
     clock: Clock
     desk: Desk
     previews: Previews
-    allow_local: bool = False
+    transports: Transports = field(default_factory=Transports)
     _acting: Acting = field(init=False)
     _runs: RunActs = field(init=False)
     _acts: Mapping[str, Doing] = field(init=False)
@@ -95,6 +98,9 @@ class Dispatch:
             )
 
     async def _answer(self, incoming: Incoming) -> list[Answer]:
+        unkept = _UNKEPT.search(incoming.line)
+        if unkept is not None:
+            raise Refused(f"The character U+{ord(unkept.group()):04X} cannot be kept.", "Say it without that.")
         if incoming.line.startswith("press "):
             return await self._runs.press(incoming)
         if incoming.line.strip() == DELETE:
@@ -114,7 +120,9 @@ class Dispatch:
     async def _define(self, incoming: Incoming, said: Said) -> list[Answer]:
         text = said.text.strip("\n").removeprefix("```yaml").removeprefix("```").removesuffix("```").strip("\n") + "\n"
         people = await self.store.read(lambda book: book.people.names())
-        pipeline = parse_definition(text, people=people, allow_local=self.allow_local).pipeline
+        pipeline = parse_definition(
+            text, people=people, allow_local=self.transports.local, allow_http=self.transports.plain
+        ).pipeline
         now = self.clock.now()
         version = await self._acting.once(
             incoming,

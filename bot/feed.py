@@ -13,12 +13,14 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from bot.cards import Card
+from bot.cards import Card, Tone
 from bot.chat import Chat
 from bot.desk import Desk
 from engine.errors import SluiceError
-from engine.model import RoomId, Run, RunId
+from engine.events import Reminded
+from engine.model import RoomId, Run, RunId, StageState
 from engine.ports import Entry
+from engine.transitions import missing_reviewers
 from storage.book import SqlBook
 from storage.store import SqlStore
 
@@ -38,15 +40,21 @@ class Feed:
     _news: asyncio.Event = field(default_factory=asyncio.Event)
     _shown: dict[tuple[RoomId, RunId], Card] = field(default_factory=dict)
     _split: dict[RunId, Run] = field(default_factory=dict)
+    _is_behind: bool = False
 
     async def live(self) -> None:
         """Tell until cancelled."""
         self.store.on_commit(self._heard)
-        await self._begin()
+        begun = False
         while True:
+            self._is_behind = True
             try:
+                if not begun:
+                    await self._begin()
+                    begun = True
                 await self._tell()
                 await self._refresh()
+                self._is_behind = False
             except SluiceError as error:
                 _LOG.warning("The rooms cannot be told: %s", error)
             await self._rest()
@@ -57,7 +65,7 @@ class Feed:
     async def _rest(self) -> None:
         await asyncio.sleep(GATHER_SECONDS)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._news.wait(), REFRESH_SECONDS if self._split else None)
+            await asyncio.wait_for(self._news.wait(), REFRESH_SECONDS if self._split or self._is_behind else None)
         self._news.clear()
 
     async def _begin(self) -> None:
@@ -82,9 +90,19 @@ class Feed:
             run = await self.store.read(lambda book, name=name: book.runs.find(name))  # type: ignore[misc]
             if run is not None:
                 await self._show(room, run)
+        for entry in entries:
+            if isinstance(entry.event, Reminded):
+                await self._remind(room, entry.run)
         newest = entries[-1].seq
         await self.store.transact(lambda book: book.chats.set_cursor(room, newest))
         return len(entries) == PAGE and cursor < newest
+
+    async def _remind(self, room: RoomId, name: RunId) -> None:
+        """Ask the missing reviewers again, where they see it: below what has been said since."""
+        run = await self.store.read(lambda book: book.runs.find(name))
+        if run is not None and run.stage.state is StageState.AWAITING_REVIEW:
+            missing = ", ".join(missing_reviewers(run))
+            await self.rooms[room].post(room, Card(f"{run.id} still waits for {missing}", Tone.ASKING))
 
     async def _show(self, room: RoomId, run: Run) -> None:
         card = await self.desk.card_of(run)

@@ -174,7 +174,7 @@ def _buttons(run: Run) -> Iterator[Button]:
     seen = f"{run.id} {run.position} {run.stage.attempt} {run.stage.fingerprint or '-'}"
     if run.state.is_over:
         if run.state is RunState.SUCCEEDED and run.workload:
-            yield Button("Roll back", f"rollback {run.pipeline}", danger=True)
+            yield Button("Roll back", f"rollback {run.id}", danger=True)
         return
     if run.unwinding is not None:
         return

@@ -4,7 +4,7 @@ A preview asks the same strategy that will do the work, about the fleet as it is
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from bot.cards import Card, Field, Tone
@@ -30,7 +30,7 @@ from engine.pipeline import parse, resolve
 from engine.ports import Clock, Target
 from engine.rollout.fleet import GoalKind, ReleaseId
 from engine.rollout.plan import rehearse
-from engine.stages.rollout import deployment_part, goal_of
+from engine.stages.rollout import deployment_part, goal_of, placed_release
 from engine.transitions import was_placed
 from engine.worker import pipeline_of
 from storage.book import SqlBook
@@ -121,36 +121,41 @@ class Previews:
         pipeline_name, ended = await self.store.read(lambda book: _pipeline_named(book, name))
         stored = await self.store.read(lambda book: book.pipelines.load(pipeline_name))
         pipeline = parse(stored.text).pipeline
-        history = await self.store.read(lambda book: book.releases.history(pipeline.workload, 10_000))
+        latest = await self.store.read(lambda book: book.runs.latest(stored.name, 1))
+        workload = (ended or latest[0]).workload if ended or latest else pipeline.workload
+        history = await self.store.read(lambda book: book.releases.history(workload, 10_000))
         if not history:
-            raise Refused(f"{pipeline.workload or stored.name} was never released; there is nothing to go back to.")
+            raise Refused(f"{workload or stored.name} was never released; there is nothing to go back to.")
         if ended is not None and ended.id != history[0].run and version is None:
             raise Refused(
                 f"Run {ended.id} is over, and what is deployed now came from {history[0].run}.",
                 f"`rollback {stored.name}` goes back from that.",
             )
-        latest = await self.store.read(lambda book: book.runs.latest(stored.name, 1))
         if version is None and latest and _left_gray(latest[0]):
             release = history[0]
         else:
             release = _chosen(history, version, has_gray=any(stage.gray for stage in pipeline.stages))
         spec = Deployment.model_validate(deployment_part(release.settings))
-        deployed = Deployed(pipeline.workload, spec, release, history[0])
-        run = _imagined_run(stored.name, pipeline.workload)
-        title = f"Roll {pipeline.workload} back from {history[0].image} to {release.image} (version {release.number})?"
-        return Return(None, release, await self._steps(title, deployed, run, [GoalKind.PROMOTE]))
+        deployed = Deployed(workload, spec, release, history[0])
+        run = _imagined_run(stored.name, workload)
+        title = f"Roll {workload} back from {history[0].image} to {release.image} (version {release.number})?"
+        card = await self._steps(title, deployed, run, [GoalKind.PROMOTE])
+        in_the_way = await self.store.read(lambda book: _in_the_way(book, workload))
+        if in_the_way:
+            card = replace(card, text=f"First stopped: {', '.join(in_the_way)}\n{card.text}")
+        return Return(None, release, card)
 
     async def _deployed(self, run: Run) -> Deployed | None:
-        pinned = run.redeploys or next((s.outputs["release"] for s in run.stages if "release" in s.outputs), None)
+        pinned = run.redeploys or placed_release(run)
         if pinned is None:
             return None
-        release = await self.store.read(lambda book: book.releases.find(ReleaseId(pinned)))
+        release = await self.store.read(lambda book: book.releases.find(pinned))
         old = await self.store.read(lambda book: book.releases.deployed(run.workload))
         pipeline = await self.store.read(lambda book: pipeline_of(book, run))
         spec = pipeline.deployment
         if release is None or spec is None:
             return None
-        if run.redeploys:
+        if run.redeploys or run.unwinding:
             spec = Deployment.model_validate(deployment_part(release.settings))
         return Deployed(run.workload, spec, release, old)
 
@@ -185,6 +190,12 @@ def _active_run(book: SqlBook, name: str) -> Run | None:
 def _pipeline_named(book: SqlBook, name: str) -> tuple[str, Run | None]:
     run = book.runs.find(RunId(name))
     return (run.pipeline, run) if run is not None else (name, None)
+
+
+def _in_the_way(book: SqlBook, workload: str) -> list[str]:
+    """Find the runs that a way back does not wait for."""
+    holder = book.runs.holder(workload)
+    return [*([holder] if holder else []), *(run.id for run in book.runs.queued(workload))]
 
 
 def _left_gray(run: Run) -> bool:

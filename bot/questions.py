@@ -49,7 +49,11 @@ class Questions:
             fields=(Field("To change one", f"run {stored.name} NAME=VALUE"),) if rows else (),
         )
         return await self._ask(
-            incoming, card, "yes", {"verb": "run", "pipeline": stored.name, "changes": changes}, "Start"
+            incoming,
+            card,
+            "yes",
+            {"verb": "run", "pipeline": stored.name, "version": stored.version, "changes": changes},
+            "Start",
         )
 
     async def _busy(self, pipeline: str) -> str:
@@ -135,6 +139,10 @@ class Questions:
         """Do what was asked about, inside the transaction that uses the question up."""
         match what["verb"]:
             case "run":
+                if book.pipelines.load(what["pipeline"]).version != what["version"]:
+                    raise Refused(
+                        f"{what['pipeline']} was changed since you were asked.", f"Say `run {what['pipeline']}` again."
+                    )
                 order = Order(
                     pipeline=what["pipeline"], by=incoming.person, room=incoming.room, changes=what["changes"]
                 )

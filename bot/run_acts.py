@@ -1,15 +1,19 @@
 """What people do to runs: by a line, or by a button that carries what it was made for."""
 
+import re
 from dataclasses import dataclass
 
 from bot.acting import Acting
+from bot.cards import Card
 from bot.chat import Answer, Incoming
 from bot.grammar import BY_NAME, Said
 from engine import commands as c
 from engine.errors import Refused
 from engine.model import Run, RunId, StageState, Verdict
 from engine.pipeline import parse as parse_definition
+from storage.book import SqlBook
 
+_NUMBER = re.compile(r"[0-9]{1,9}")
 _NOUNS = {"approve": "approval", "reject": "rejection"}
 
 
@@ -22,7 +26,7 @@ class RunActs:
     async def press(self, incoming: Incoming) -> list[Answer]:
         """A button that carries what it was made for: VERB RUN STAGE ATTEMPT FINGERPRINT."""
         words = incoming.line.split()[1:]
-        if len(words) != 5 or not words[2].isdigit() or not words[3].isdigit():  # noqa: PLR2004 - the form above
+        if len(words) != 5 or not all(_NUMBER.fullmatch(word) for word in words[2:4]):  # noqa: PLR2004 - the form above
             raise Refused("That button is not one of ours.")
         verb, run, stage, attempt, fingerprint = words
         if verb in ("approve", "reject"):
@@ -37,12 +41,17 @@ class RunActs:
             return await self.acting.change(incoming, vote, f"Your {_NOUNS[verb]} of {run} is counted.")
         if verb != "retry":
             raise Refused("That button is not one of ours.")
-        now = await self.acting.store.read(lambda book: book.runs.load(RunId(run)))
-        if (now.position, now.stage.attempt) != (int(stage), int(attempt)):
+        moment = int(stage), int(attempt)
+        again = await self.acting.once(incoming, lambda book: self._retry_at(book, incoming, RunId(run), moment))
+        return [] if again is None else [Answer(Card(f"{run} tries again."), private=True)]
+
+    def _retry_at(self, book: SqlBook, incoming: Incoming, run: RunId, moment: tuple[int, int]) -> Run:
+        now = book.runs.load(run)
+        if (now.position, now.stage.attempt) != moment:
             raise Refused(
                 f"That button belongs to an earlier moment of {run}; nothing was done.", "Use the newest card."
             )
-        return await self.acting.change(incoming, c.Retry(run=now.id, by=incoming.person), f"{run} tries again.")
+        return self.acting.control.apply(book, c.Retry(run=run, by=incoming.person))
 
     async def stop(self, incoming: Incoming, said: Said) -> list[Answer]:
         """End a run."""
@@ -99,7 +108,7 @@ class RunActs:
 
     async def _run_and_percent(self, words: tuple[str, ...]) -> tuple[RunId, int]:
         number = words[-1].rstrip("%")
-        if not number.isdigit():
+        if not _NUMBER.fullmatch(number):
             raise Refused(f"{words[-1]!r} is no percentage.", f"Write `{BY_NAME['split'].example}`.")
         if len(words) == 2:  # noqa: PLR2004 - RUN PERCENT
             return (await self.acting.meant(words[0])).id, int(number)

@@ -100,9 +100,12 @@ class Timekeeper:
             if self._crons.get(one.name) == one.version:
                 continue
             self._forget(one.name)
-            self._crons[one.name] = one.version
             if "cron" in one.text:
-                self._plan(one.name, one.text)
+                try:
+                    self._plan(one.name, one.text)
+                except (Refused, ValueError) as error:
+                    _LOG.warning("The clock cannot start %s: %s", one.name, error)
+            self._crons[one.name] = one.version
 
     def _forget(self, name: str) -> None:
         self._crons.pop(name, None)

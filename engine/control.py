@@ -55,6 +55,8 @@ class Control:
         """`submit` inside a transaction that somebody else has opened."""
         run = book.runs.load(command.run)
         now = self.clock.now()
+        if isinstance(command, c.MeetCondition) and command.variables:
+            _check_variables(book, run, command.variables)
         events = decide(run, command, now)
         token = command.token if isinstance(command, c.Report) else None
         return self._keep(book, run, events, now, token)
@@ -78,15 +80,19 @@ class Control:
         pipeline = resolve(stored.text, system_variables(now, number))
         declared = {name: variable.value for name, variable in pipeline.variables.items()}
         variables = {**merge(declared, order.changes), **system_variables(now, number)}
-        pipeline = resolve(stored.text, variables)
+        if order.redeploys is not None:
+            book.releases.add(order.redeploys)
+            variables |= order.redeploys.variables
+        else:
+            pipeline = resolve(stored.text, variables)
         rules = stage_rules(pipeline) if order.redeploys is None else (_redeploy_rule(order.redeploys),)
         return Run(
             id=RunId(f"{stored.name}-{number}"),
             pipeline=stored.name,
             number=number,
             version=stored.version,
-            workload=pipeline.workload,
-            variables=variables if order.redeploys is None else {**variables, **order.redeploys.variables},
+            workload=order.redeploys.workload if order.redeploys else pipeline.workload,
+            variables=variables,
             rules=rules,
             stages=new_stages(rules),
             requested_by=order.by,
@@ -99,12 +105,15 @@ class Control:
         holder = book.runs.holder(run.workload) if run.workload else None
         if holder is None:
             return
-        rule = resolve(book.pipelines.load(run.pipeline, run.version).text, run.variables).concurrency
+        rule = "replace" if run.redeploys else self._concurrency(book, run)
         if rule == "reject":
             raise Refused(f"{run.workload} is being released by {holder} already.", f"`stop {holder}` ends that run.")
         if rule == "replace":
-            for other in (book.runs.load(holder), *book.runs.queued(run.workload)):
+            for other in (*book.runs.queued(run.workload), book.runs.load(holder)):
                 self._replace(book, other, run)
+
+    def _concurrency(self, book: Book, run: Run) -> str:
+        return resolve(book.pipelines.load(run.pipeline, run.version).text, run.variables).concurrency
 
     def _replace(self, book: Book, other: Run, run: Run) -> None:
         if other.unwinding is None and not other.state.is_over:
@@ -168,6 +177,11 @@ def replay(events: Sequence[e.Event]) -> Run:
     for event in events[1:]:
         run = evolve(run, event)
     return run
+
+
+def _check_variables(book: Book, run: Run, changes: Mapping[str, str]) -> None:
+    """Refuse values that the definition cannot be read with: the run's next stage would meet them otherwise."""
+    resolve(book.pipelines.load(run.pipeline, run.version).text, {**run.variables, **changes})
 
 
 def _redeploy_rule(release: Release) -> StageRule:

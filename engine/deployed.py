@@ -45,7 +45,7 @@ class Deployed:
 
     def plan(self, run: Run) -> Json:
         """Everything that reviewers approve. Whatever changes here voids their votes."""
-        settings = {name: value for name, value in self.new.settings.items() if name not in ("image", "policy")}
+        settings = self.spec.model_dump(mode="json", exclude_none=True, exclude={"image", "policy"})
         return {
             "image": self.new.image,
             "digest": self.new.digest,

@@ -61,7 +61,8 @@ def stage_after(stage: StageRun, event: e.StageEvent) -> StageRun:
 
 def _begun(stage: StageRun, attempt: int, at: datetime) -> StageRun:
     goes_on = stage.kind in DEPLOYING and stage.started_at is not None
-    outputs = stage.outputs if goes_on else {}
+    placed = stage.outputs.get("release") or stage.outputs.get("placed")
+    outputs = stage.outputs if goes_on else {"placed": placed} if placed else {}
     return StageRun(stage.name, stage.kind, stage.state, attempt, at, conditions=stage.conditions, outputs=outputs)
 
 
@@ -76,7 +77,7 @@ def _started(run: Run, event: e.RunStarted) -> Run:
 
 def _stage_started(run: Run, event: e.StageStarted) -> Run:
     """Forget what later stages wrote down in an earlier go, once this go deploys something of its own."""
-    if run.stages[event.stage].kind not in DEPLOYING or run.stages[event.stage].outputs:
+    if run.stages[event.stage].kind not in DEPLOYING or "release" in run.stages[event.stage].outputs:
         return run
     later = (replace(stage, outputs={}) if stage.outputs else stage for stage in run.stages[event.stage + 1 :])
     return replace(run, stages=(*run.stages[: event.stage + 1], *later))

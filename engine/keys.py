@@ -1,15 +1,20 @@
-"""The keys of a definition held against the sections of the model: unknown ones, and ones that do not go together."""
+"""The keys of a definition held against the sections of the model: unknown ones, and ones that do not go together.
 
-from collections.abc import Iterator
-from functools import cache
+Among the latter are settings that the deployment's target has no use for. Each of them gets a complaint: an author who
+wrote a limit may not believe that it holds when nothing keeps it.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache, lru_cache
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from engine.complaints import Finding, Path, nearest
-from engine.definition import Official, Pipeline
+from engine.definition import Deployment, Official, Pipeline
 from engine.fields import shown
 from engine.section import Section
-from engine.yaml_text import Node
+from engine.yaml_text import Node, read_yaml
 
 _SPECIAL = {
     "services": ("a workload has exactly one service", "service: {port: 18080}"),
@@ -17,6 +22,36 @@ _SPECIAL = {
     "policy": ("an official release goes to everybody", "it in a gray stage before, or leave it out"),
     "<<": ("keys cannot be merged from elsewhere", "the keys out in full"),
 }
+
+_LEAVE_OUT = "target: kubernetes (kept, but not run by this version), or leave it out"
+_NOT_BY_PROCESS = {
+    "cluster": ("the process target runs on this machine and in no cluster", _LEAVE_OUT),
+    "namespace": ("the process target runs on this machine, which has no namespaces", _LEAVE_OUT),
+    "manifest": ("the process target applies no manifest", _LEAVE_OUT),
+    "resources": ("the process target limits neither processors nor memory", _LEAVE_OUT),
+    "liveness": ("the process target starts again what has ended, but asks nobody whether it lives", _LEAVE_OUT),
+    "log_path": ("the process target keeps what an instance prints, and no file beside it", _LEAVE_OUT),
+    "volumes": ("the process target mounts nothing; an instance sees the files of this machine", _LEAVE_OUT),
+    "monitoring": ("the process target collects no figures from instances", _LEAVE_OUT),
+    "lifecycle.command": (
+        "the process target starts what the Procfile says",
+        "it in the Procfile: web: and the command",
+    ),
+    "lifecycle.post_start": ("the process target runs nothing after a start", _LEAVE_OUT),
+    "lifecycle.pre_stop": ("the process target runs nothing before an end", f"drain: and a time, or {_LEAVE_OUT}"),
+    "service.domain": ("the process target gives the service no domain name", _LEAVE_OUT),
+    "service.access": ("the process target has one kind of access, the port on this machine", _LEAVE_OUT),
+    "service.container_port": ("the process target chooses each instance's port and tells it in PORT", _LEAVE_OUT),
+}
+_WORDS_NOT_BY_PROCESS = {
+    ("creation", "yaml"): ("the process target applies no manifest", "creation: standard, and leave manifest out"),
+    ("pull", "always"): ("the process target keeps packages by digest and pulls none anew", "when_changed"),
+    ("service.protocol", "tcp"): ("the process target passes on nothing but http", "http"),
+    ("service.protocol", "udp"): ("the process target passes on nothing but http", "http"),
+}
+_MOST_BYTES = 64 * 1024
+_MOST_DOCUMENTS = 100
+_DOCUMENT = re.compile(r"^---(?=[ \t\n]|$)[ \t]*(?:#[^\n]*)?", re.MULTILINE)
 
 
 def key_findings(tree: Node, data: Any) -> Iterator[Finding]:
@@ -27,6 +62,67 @@ def key_findings(tree: Node, data: Any) -> Iterator[Finding]:
         for conflict in model.conflicts(given):
             where = (*path, conflict.key) if conflict.key else path
             yield Finding(where, conflict.problem, conflict.instead)
+        if issubclass(model, Deployment):
+            yield from _beyond_the_target(path, given)
+            yield from _manifest(path, given.get("manifest"))
+
+
+def _beyond_the_target(path: Path, given: Mapping[str, Any]) -> Iterator[Finding]:
+    if given.get("target", "process") != "process":
+        return
+    for place, words in _NOT_BY_PROCESS.items():
+        where = tuple(place.split("."))
+        if _written(given, where) is not None:
+            yield Finding((*path, *where), *words, at_key=True)
+    for (place, word), words in _WORDS_NOT_BY_PROCESS.items():
+        where = tuple(place.split("."))
+        if _written(given, where) == word:
+            yield Finding((*path, *where), *words)
+
+
+def _written(given: Any, where: tuple[str, ...]) -> Any:
+    for key in where:
+        given = given.get(key) if isinstance(given, dict) else None
+    return given
+
+
+def _manifest(path: Path, text: Any) -> Iterator[Finding]:
+    """Say what is wrong with a manifest, in the line of it where it is wrong."""
+    if isinstance(text, str) and text:
+        for row, problem, instead in _faults(text):
+            yield Finding((*path, "manifest"), problem, instead, row=row)
+
+
+@lru_cache(maxsize=4)
+def _faults(text: str) -> tuple[tuple[int, str, str], ...]:
+    """Find the faults of a manifest. Remembered, because one text may stand in many stages by way of an alias."""
+    size = len(text.encode("utf-8", "surrogatepass"))
+    if size > _MOST_BYTES:
+        return ((0, f"has {size} bytes; {_MOST_BYTES} (64 KiB) are allowed", "one workload's objects and no more"),)
+    starts = [0, *(found.end() for found in _DOCUMENT.finditer(text))]
+    if len(starts) > _MOST_DOCUMENTS:
+        return ((0, f"has more than {_MOST_DOCUMENTS} documents", "one workload's objects and no more"),)
+    ends = [*(found.start() for found in _DOCUMENT.finditer(text)), len(text)]
+    documents = [(text[:start].count("\n"), text[start:end]) for start, end in zip(starts, ends, strict=True)]
+    found = [fault for row, document in documents for fault in _faults_of_one(row, document)]
+    if not found and not any(_says_something(document) for _, document in documents):
+        found = [(0, "holds nothing but comments", "a Kubernetes object: apiVersion, kind, metadata, spec")]
+    return tuple(found)
+
+
+def _faults_of_one(row: int, document: str) -> Iterator[tuple[int, str, str]]:
+    if not _says_something(document):
+        return
+    tree, complaints = read_yaml(document)
+    for one in complaints:
+        where = f"{one.path}: " if one.path else ""
+        yield row + one.line - 1, f"as YAML, {where}{one.problem}", one.instead
+    if not complaints and (tree is None or tree.kind != "mapping"):
+        yield row, "has a document that is no mapping", "a Kubernetes object: apiVersion, kind, metadata, spec"
+
+
+def _says_something(document: str) -> bool:
+    return any(line.strip() and not line.lstrip().startswith("#") for line in document.splitlines())
 
 
 def sections(node: Node, model: type[Section], path: Path = ()) -> Iterator[tuple[Path, Node, type[Section]]]:

@@ -25,6 +25,7 @@ _EXAMPLES = {
     "service": "service: {port: 18080}",
     "port": "port: and a number, for example port: 18080",
     "reviewers": "reviewers: and a list of names, for example reviewers: [ann, bob]",
+    "mount": "mount: and where instances see it, for example mount: /var/cache/shop",
 }
 _Words = tuple[str, str]
 
@@ -74,6 +75,8 @@ def _choice(_key: str, value: Any, facts: Mapping[str, Any]) -> _Words:
 
 
 def _text(key: str, value: Any, _facts: Mapping[str, Any]) -> _Words:
+    if key == "manifest":
+        return f"{_kind(value)} stands where one text is expected", "manifest: | and the YAML in the lines below it"
     return f"{_kind(value)} stands where one text is expected", f"{key}: and one text; in quotes if it holds {{ or ["
 
 

@@ -22,6 +22,9 @@ def order_findings(stages: Sequence[Any]) -> Iterator[Finding]:
             yield Finding(path, "builds, but no stage before it has a source", "a source stage before it", at_key=True)
         elif kind == "gray":
             yield from _gray(path, section, before)
+        elif kind == "review" and "official" in before:
+            problem = "stands after the official release, when nothing is left to decide about"
+            yield Finding(path, problem, "it before the official stage", at_key=True)
         elif kind == "official":
             yield from _official(path, section, before, kinds)
 

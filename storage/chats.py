@@ -88,6 +88,10 @@ class SqlChats:
         """Remember an inbound delivery; False when it has been seen before."""
         return upsert(self._in, inbox, {"key": key, "at": at}) == 1
 
+    def sign_of_life(self, at: datetime) -> None:
+        """Write something that nobody needs, to see whether anything can be written."""
+        upsert(self._in, inbox, {"key": "sign of life", "at": at}, update=("at",))
+
     def forget_inbox(self, before: datetime) -> None:
         """Forget deliveries older than `before`."""
         self._in.write(delete(inbox).where(inbox.c.at < before))

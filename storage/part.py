@@ -39,4 +39,4 @@ def upsert(transaction: Transaction, table: Table, values: dict[str, Any], *, up
         if update
         else statement.on_conflict_do_nothing(index_elements=keys)
     )
-    return transaction.write(final).rowcount
+    return transaction.write(final.execution_options(preserve_rowcount=True)).rowcount

@@ -16,8 +16,7 @@ from storage.tables import deployments, releases
 
 _FIND = select(releases.c.document).where(releases.c.id == bindparam("id_"))
 _DEPLOYED = (
-    select(releases.c.document, deployments.c.number, deployments.c.run, deployments.c.at)
-    .join_from(deployments, releases, deployments.c.release == releases.c.id)
+    select(deployments.c.document, deployments.c.number, deployments.c.run, deployments.c.at)
     .where(deployments.c.workload == bindparam("workload_"))
     .order_by(deployments.c.number.desc())
 )
@@ -32,9 +31,12 @@ class SqlReleases:
         self._in = transaction
 
     def add(self, release: Release) -> None:
-        """Keep it once."""
+        """Keep it; one of the same id takes its place.
+
+        What it was deployed with before is kept with that deployment.
+        """
         row = {"id": release.id, "workload": release.workload, "document": codec.dump(release)}
-        upsert(self._in, releases, row)
+        upsert(self._in, releases, row, update=("document",))
 
     def find(self, release: ReleaseId) -> Release | None:
         """One release."""
@@ -56,7 +58,14 @@ class SqlReleases:
             return _deployed(marked)
         highest = select(func.max(deployments.c.number)).where(deployments.c.workload == found.workload)
         number = (self._in.read(highest).scalar_one() or 0) + 1
-        row = {"workload": found.workload, "number": number, "release": release, "run": run, "at": at}
+        row = {
+            "workload": found.workload,
+            "number": number,
+            "release": release,
+            "run": run,
+            "at": at,
+            "document": codec.dump(found),
+        }
         self._in.write(insert(deployments), row)
         return replace(found, number=number, deployed_at=at, run=run)
 

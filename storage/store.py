@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Literal, TypeVar
 
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.exc import SQLAlchemyError
 
-from engine.errors import Interrupted
+from engine.errors import Broken, Interrupted
 from engine.model import RunId
 from storage.book import SqlBook
 from storage.faults import translated
@@ -78,6 +79,21 @@ class SqlStore:
     async def transact(self, work: Callable[[SqlBook], T]) -> T:
         """Run `work` in one transaction and commit it."""
         return await self.writer.submit(work)
+
+    @property
+    def trouble(self) -> str:
+        """Why nothing can be written since the last time that something could not; empty when all is well."""
+        found = self.writer.trouble
+        return f"{found} {found.hint}".strip() if found else ""
+
+    async def recover(self, now: datetime) -> bool:
+        """Try whether the database takes something again after it did not. True when that trouble is over."""
+        try:
+            await self.transact(lambda book: book.chats.sign_of_life(now))
+        except (Broken, Interrupted):
+            return False
+        self.writer.trouble = None
+        return True
 
     async def read(self, work: Callable[[SqlBook], T]) -> T:
         """Run `work`, which only reads."""

@@ -147,6 +147,7 @@ deployments = Table(
     Column("release", String(128), nullable=False),
     Column("run", String(128), nullable=False),
     Column("at", Moment, nullable=False),
+    Column("document", Text, nullable=False),
 )
 
 logs = Table(

@@ -6,9 +6,9 @@ fails changes nothing and disturbs nobody.
 
 Why it holds: jobs that wait are run one after another inside one transaction, which is then committed once. A job that
 is refused before it wrote anything only loses its own turn. A job that fails after a write spoils the transaction: it
-is rolled back and every job of the batch is run again, each in a transaction of its own. Jobs are functions of the
-book alone, so running one twice is running it once. Only a database that takes nothing at all ends the whole batch at
-once: each job would wait for it as long as the first did.
+is rolled back and every job of the batch is run again, each in a transaction of its own. Jobs are functions of the book
+alone, so running one twice is running it once. Only a database that takes nothing at all ends the whole batch at once:
+each job would wait for it as long as the first did.
 """
 
 import asyncio
@@ -71,11 +71,18 @@ class Writer:
     _jobs: "queue.SimpleQueue[Job[Any] | None]" = field(default_factory=queue.SimpleQueue)
     _thread: threading.Thread | None = None
     _ended: bool = False
+    trouble: StoreUnavailable | None = None
+    """Why something could not be written. It stays until the store is found to be well again."""
     _writing: Engine = field(init=False)
 
     def __post_init__(self) -> None:
         """Say at the start of each transaction that it will write."""
         self._writing = self.engine.execution_options(writes=True)
+
+    @property
+    def waiting(self) -> int:
+        """How many jobs wait to be run."""
+        return self._jobs.qsize()
 
     def start(self) -> None:
         """Begin to write."""
@@ -101,6 +108,7 @@ class Writer:
     def _live(self) -> None:
         while (batch := self._gather()) is not None:
             self._write(batch)
+            self.trouble = next((job.error for job in batch if isinstance(job.error, StoreUnavailable)), self.trouble)
             _answer(batch)
 
     def _gather(self) -> list[Job[Any]] | None:
@@ -121,6 +129,8 @@ class Writer:
 
     def _write(self, batch: list[Job[Any]]) -> None:
         if self._together(batch) is not Outcome.APART:
+            return
+        if len(batch) == 1 and not isinstance(batch[0].error, Interrupted):
             return
         for job in batch:
             self._alone(job)

@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import signal
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
@@ -86,13 +87,15 @@ async def staged(home: Path, out: Console | None = None, port: int = 0) -> Async
     """Set everything up under `home`, with a Sluice of its own; end all of it afterwards."""
     scenery, visitors = set_up(home), Visitors()
     settings = Settings(home=home / "sluice", database="", local_git=True, port=port)
-    async with running(settings, visitors) as app:
-        try:
+    app: App | None = None
+    try:
+        async with running(settings, visitors) as app:
             await app.store.transact(lambda book: book.people.add(Person(ANN)))
             demo = Demo(app, scenery, visitors, out)
             await demo.say(f"define\n{scenery.pipeline}")
             yield demo
-        finally:
+    finally:
+        if app is not None:
             await app.process.shutdown()
 
 
@@ -100,6 +103,7 @@ async def play(*, quiet: bool) -> dict[str, Any]:
     """Play the story: v1, then v2 by way of gray, approval and official release, then back to v1."""
     began = time.monotonic()
     home = Path(tempfile.mkdtemp(prefix="sluice-demo-"))
+    _end_with(asyncio.current_task())
     try:
         async with staged(home, None if quiet else Console()) as demo:
             told = await _story(demo)
@@ -110,6 +114,13 @@ async def play(*, quiet: bool) -> dict[str, Any]:
     if not quiet:
         Console().print(told)
     return told
+
+
+def _end_with(task: "asyncio.Task[Any] | None") -> None:
+    """Take everything down on a signal too, a closed terminal included."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if task is not None:
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
 
 
 async def _story(demo: Demo) -> dict[str, Any]:

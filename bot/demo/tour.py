@@ -13,15 +13,13 @@ from rich.text import Text
 
 from bot.demo.story import ANN, Demo, staged
 
-PORT = 8787
-
 
 async def tour(*, keep: bool) -> None:
     """Run until Ctrl-C."""
     home = Path(tempfile.mkdtemp(prefix="sluice-demo-"))
     out = Console()
     done = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, done.set)
     out.print("Setting up: a git repository, a pipeline, and version v1 released. A few seconds ...", style="dim")
     try:

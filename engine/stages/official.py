@@ -11,7 +11,7 @@ from engine.model import Run, StageKind
 from engine.rollout.fleet import GoalKind
 from engine.stages.gray import check_fixed
 from engine.stages.job import Changed, Finished, Job, Later, Outcome, Unwound
-from engine.stages.rollout import TICK, Rollouts
+from engine.stages.rollout import TICK, Rollouts, placed_release
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class OfficialStage:
         if review is None or not job.run.stages[review].fingerprint:
             return None
         approved = job.run.stages[review]
-        plan = await self.rollouts.current_plan(job, deployed)
+        plan = deployed.plan(job.run)
         if fingerprint(plan) == approved.fingerprint:
             return None
         return Changed(review, f"What was approved has changed: {difference(approved.outputs['plan'], plan)}.")
@@ -53,7 +53,7 @@ class WayBack:
 
     async def act(self, job: Job) -> Outcome:
         """One tick."""
-        if not any("release" in stage.outputs for stage in job.run.stages) and job.run.redeploys is None:
+        if placed_release(job.run) is None:
             return Unwound()
         deployed = await self.rollouts.deployed(job)
         try:

@@ -26,7 +26,7 @@ class ReviewStage:
             deployed = await self.rollouts.deployed(job)
             if _gray_came_before(job) and not await self.rollouts.tick(job, deployed, GoalKind.GRAY):
                 return Later(TICK)
-            plan = dict(await self.rollouts.current_plan(job, deployed))
+            plan = dict(deployed.plan(job.run))
         mark = fingerprint(plan or {"attempt": job.state.attempt})
         outputs = {**job.state.outputs, "plan": plan}
         return Ask(mark, outputs, job.now() + review.deadline)

@@ -46,11 +46,22 @@ class Rollouts:
             new = await self.store.read(lambda book: book.releases.load(wanted))
             settings = Deployment.model_validate(deployment_part(new.settings))
             return Deployed(job.run.workload, settings, new, old)
+        if job.run.unwinding is not None:
+            return await self._pinned(job, old)
         spec = job.pipeline.deployment
         if spec is None:
             raise InvariantViolation(f"Pipeline {job.pipeline.pipeline} deploys nothing.")
         new = await self._release(job, spec)
         return Deployed(job.run.workload, spec, new, old)
+
+    async def _pinned(self, job: Job, old: Release | None) -> Deployed:
+        """What is taken back, with the settings it was placed with, whatever the variables are now."""
+        placed = placed_release(job.run)
+        if placed is None:
+            raise InvariantViolation(f"Run {job.run.id} has placed nothing.")
+        new = await self.store.read(lambda book: book.releases.load(placed))
+        shape = Gray if "gray_instances" in new.settings else Deployment
+        return Deployed(job.run.workload, shape.model_validate(new.settings), new, old)
 
     async def _release(self, job: Job, spec: Deployment) -> Release:
         pinned = next((stage.outputs["release"] for stage in job.run.stages if "release" in stage.outputs), None)
@@ -68,13 +79,6 @@ class Rollouts:
             if stage.kind is StageKind.BUILD and "digest" in stage.outputs:
                 return stage.outputs["image"], stage.outputs["digest"]
         raise StageFailure(f"Run {job.run.id} has built no image to release.", "Retry the run from its build stage.")
-
-    async def current_plan(self, job: Job, deployed: Deployed) -> Json:
-        """What would be released now: a tag that was moved since shows here as another digest."""
-        plan = dict(deployed.plan(job.run))
-        if deployed.spec.image is not None and job.run.redeploys is None:
-            plan["digest"] = await self.builder.find(deployed.spec.image)
-        return plan
 
     async def tick(self, job: Job, deployed: Deployed, kind: GoalKind) -> bool:
         """One step towards the goal.
@@ -104,6 +108,18 @@ class Rollouts:
         self._still.pop(job.run.id, None)
         return False
 
+    async def watch(self, job: Job) -> str:
+        """While people are asked, keep visitors away from a group that has lost its instances. Says what was done."""
+        deployed = await self.deployed(job)
+        target, place = self.targets[deployed.spec.target], deployed.placement()
+        fleet = await target.observe(place)
+        goal = goal_of(job.run, deployed, GoalKind.GRAY)
+        advice = next_move(deployed.spec.strategy, goal, fleet, job.now())
+        if not isinstance(advice, Reroute):
+            return ""
+        await target.perform(place, advice)
+        return describe_move(advice, deployed)
+
     async def _counted(self, run: Run, target: Target, deployed: Deployed) -> dict[str, Any]:
         """What the proxy has counted under the split that ends now."""
         before = observed(run, await target.traffic(deployed.workload))
@@ -121,7 +137,7 @@ class Rollouts:
         outputs = {
             "split": split,
             "tracks": tracks_of(fleet, deployed.new.id),
-            "share": deployed.share(job.run),
+            "share": deployed.share(job.run) if deployed.old else 100,
             "rules": deployed.rules,
             "gray_image": deployed.new.image,
             "stable_image": deployed.old.image if deployed.old else "",
@@ -142,7 +158,26 @@ class Rollouts:
         self._still.pop(job.run.id, None)
         trouble = next((group.trouble for group in fleet.groups.values() if group.trouble), "")
         seconds = f"{patience.total_seconds():g}"
-        raise StageFailure(f"{wait.what}: nothing has changed for {seconds} s. {trouble}".strip())
+        what = _named(wait.what, deployed)
+        more = "" if trouble in what else f" {trouble}"
+        raise StageFailure(f"{what}: nothing has changed for {seconds} s.{more}")
+
+
+def _named(text: str, deployed: Deployed) -> str:
+    """`text` with releases named by what people call them."""
+    for release in (deployed.new, deployed.old):
+        if release is not None:
+            text = text.replace(release.id, release.image)
+    return text
+
+
+def placed_release(run: Run) -> ReleaseId | None:
+    """The release that the run has placed, or may have: the one written down last, in this go or an earlier one."""
+    for key in ("release", "placed"):
+        found = next((stage.outputs[key] for stage in run.stages if stage.outputs.get(key)), None)
+        if found is not None:
+            return ReleaseId(found)
+    return run.redeploys
 
 
 def goal_of(run: Run, deployed: Deployed, kind: GoalKind) -> Goal:

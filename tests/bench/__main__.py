@@ -29,11 +29,14 @@ PARTS: Mapping[str, Measure] = {
 }
 
 
-async def _measure(names: list[str], *, quick: bool) -> dict[str, list[report.Figure]]:
-    found = {}
+async def _measure(names: list[str], into: Path | None, *, quick: bool) -> dict[str, list[report.Figure]]:
+    """Measure each part. What is measured is written at once: the parts after it may take long."""
+    found: dict[str, list[report.Figure]] = {}
     for name in names:
         sys.stderr.write(f"measuring {name} ...\n")
         found[name] = await PARTS[name](quick=quick)
+        if into is not None:
+            report.write(found, into)
     return found
 
 
@@ -46,10 +49,8 @@ def main() -> int:
     chosen = parser.parse_args()
     if unknown := [name for name in chosen.names if name not in PARTS]:
         parser.error(f"There is no {unknown[0]}; there are {', '.join(PARTS)}.")
-    found = asyncio.run(_measure(chosen.names or list(PARTS), quick=chosen.quick))
+    found = asyncio.run(_measure(chosen.names or list(PARTS), chosen.json, quick=chosen.quick))
     report.show(found)
-    if chosen.json:
-        report.write(found, chosen.json)
     return int(any(figure.passes is False for figures in found.values() for figure in figures))
 
 

@@ -13,13 +13,13 @@ from datetime import timedelta
 from itertools import cycle, islice
 
 from bot.chat import Incoming
-from bot.desk import Desk
+from bot.desk import Desk, Transports
 from bot.dispatch import Dispatch
 from bot.preview import Previews
 from engine.model import Person, StageKind
 from engine.stages.job import Job, Later, Outcome
 from storage.store import SqlStore
-from tests.bench.report import Figure, spread
+from tests.bench.report import Figure, middle, spread
 from tests.bench.workshop import ANN, LOBBY, WallClock, Workshop, definition, workshop
 
 ACTIVE = 100
@@ -48,9 +48,16 @@ class Busy:
 async def measure(*, quick: bool) -> list[Figure]:
     """Commands to the real dispatch."""
     async with busy_workshop() as shop:
-        seconds, refused = await ask_steadily(answer_of(shop), 100 if quick else 500)
+        seconds, refused = await ask_steadily(answer_of(shop), 105 if quick else 490)
     note = f"{RATE} a second, {ACTIVE} runs active, in turns {', '.join(COMMANDS)}."
-    return [*spread("a command to its answer", seconds, note=note), Figure("commands not answered", refused, "", 0)]
+    return [
+        *spread("a command to its answer", seconds, note=note),
+        Figure("commands not answered", refused, "", 0),
+        *(
+            Figure(f"{line!r}, p50", 1000 * middle(seconds[n :: len(COMMANDS)]), "ms")
+            for n, line in enumerate(COMMANDS)
+        ),
+    ]
 
 
 @contextlib.asynccontextmanager
@@ -70,7 +77,7 @@ def answer_of(shop: Workshop) -> Ask:
     """What the chats call for each line, on this workshop."""
     clock = WallClock()
     previews = Previews(shop.store, clock, {})
-    desk = Desk(shop.store, clock, {}, previews, allow_local=True, troubles=tuple)
+    desk = Desk(shop.store, clock, {}, previews, Transports(), troubles=tuple)
     dispatch = Dispatch(shop.store, shop.control, clock, desk, previews)
     return lambda line: dispatch.answer(Incoming(LOBBY, ANN, line))
 

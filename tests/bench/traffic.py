@@ -98,7 +98,6 @@ async def first_request(port: int, version: str, begin: Callable[[], Awaitable[o
 
 
 # -- Envoy alone
---------------------------------------------------------------------------------------------------------
 
 
 async def _envoy_alone(times: int) -> list[float]:
@@ -141,7 +140,6 @@ async def _place() -> AsyncIterator[Place]:
 
 
 # -- Sluice
--------------------------------------------------------------------------------------------------------------
 
 
 @contextlib.asynccontextmanager
@@ -185,8 +183,8 @@ _BLUE_GREEN = (
     f"after_hold: remove}}}}\n{_REVIEWED}"
 )
 _CANARY = (
-    f"pipeline: hello\nstages:\n  - name: gray\n    gray: {{{{{_COMMON}, gray_instances: 1, policy: {{{{ratio:
-    0}}}}}}}}\n" f"{_REVIEWED}"
+    f"pipeline: hello\nstages:\n  - name: gray\n"
+    f"    gray: {{{{{_COMMON}, gray_instances: 1, policy: {{{{ratio: 0}}}}}}}}\n{_REVIEWED}"
 )
 
 

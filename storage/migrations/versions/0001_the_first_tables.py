@@ -47,6 +47,7 @@ def upgrade() -> None:
         sa.Column("release", sa.String(length=128), nullable=False),
         sa.Column("run", sa.String(length=128), nullable=False),
         sa.Column("at", Moment(timezone=True), nullable=False),
+        sa.Column("document", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("workload", "number", name=op.f("pk_deployments")),
     )
     op.create_table(

@@ -1,0 +1,138 @@
+"""Looks after everything that no run is moving just now, and says in the rooms what is broken and what was mended.
+
+While people are asked about a gray release nobody else asks the strategy, so this does: visitors leave a group that
+has lost its instances. Each workload is looked after on its own: one that cannot be helped does not keep the others
+waiting.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from bot.cards import Card, Tone
+from bot.web.room import LOBBY, WebChat
+from engine.deployment import Deployment
+from engine.errors import SluiceError
+from engine.model import Release, Run, RunId, RunState, StageKind, StageState
+from engine.ports import Clock, Placement, Target
+from engine.stages.job import Job
+from engine.stages.rollout import Rollouts, deployment_part, placed_release
+from engine.worker import pipeline_of
+from storage.book import SqlBook
+from storage.store import SqlStore
+
+STORE = "database"
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Keeper:
+    """Keeps. `troubles` are the sentences of what is broken now, by what is."""
+
+    store: SqlStore
+    clock: Clock
+    chat: WebChat
+    targets: Mapping[str, Target]
+    rollouts: Rollouts
+    troubles: dict[str, str] = field(default_factory=dict)
+    _said: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    _tasks: set["asyncio.Task[None]"] = field(default_factory=set)
+
+    async def announce(self, sentence: str, tone: Tone = Tone.BAD) -> None:
+        """Say in the rooms what is broken or was mended."""
+        _LOG.warning("%s", sentence)
+        await self.chat.announce(LOBBY, Card(sentence, tone))
+
+    def troubled(self, run: RunId, sentence: str) -> None:
+        """The worker cannot go on with a run for now. What ails the database is said once, not for each run."""
+        if sentence != self.store.trouble:
+            words = f"{run}: {sentence}"
+        elif self.troubles.get(STORE) != sentence:
+            words = self.troubles[STORE] = sentence
+        else:
+            return
+        task = asyncio.ensure_future(self.announce(words))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def keep(self) -> None:
+        """Look after the database, the places, and the workloads."""
+        await self._keep_store()
+        for name, target in self.targets.items():
+            await self._keep_target(name, target)
+        try:
+            workloads = await self.store.read(lambda book: book.releases.workloads())
+        except SluiceError:
+            return
+        for workload in workloads:
+            await self._keep_workload(workload)
+
+    async def _keep_store(self) -> None:
+        sentence = self.store.trouble
+        if not sentence:
+            return
+        if self.troubles.get(STORE) != sentence:
+            self.troubles[STORE] = sentence
+            await self.announce(sentence)
+        if await self.store.recover(self.clock.now()):
+            self.troubles.pop(STORE, None)
+            await self.announce("The database takes what is written again; everything goes on.", Tone.GOOD)
+
+    async def _keep_target(self, name: str, target: Target) -> None:
+        try:
+            sentences = await target.keep()
+        except SluiceError as error:
+            sentences = (f"{error} {error.hint}".strip(),)
+        for sentence in sentences:
+            if sentence not in self._said.get(name, ()):
+                await self.announce(sentence)
+        self._said[name] = tuple(sentences)
+
+    async def _keep_workload(self, workload: str) -> None:
+        try:
+            await self._tend(workload)
+        except SluiceError as error:
+            if self.troubles.get(workload) != str(error):
+                self.troubles[workload] = str(error)
+                await self.announce(f"{workload}: {error} {error.hint}".strip())
+            return
+        if self.troubles.pop(workload, None):
+            await self.announce(f"{workload}: that is mended; everything goes on.", Tone.GOOD)
+
+    async def _tend(self, workload: str) -> None:
+        run, releases = await self.store.read(lambda book: _standing(book, workload))
+        if not releases:
+            return
+        spec = Deployment.model_validate(deployment_part(releases[-1].settings))
+        known = {release.id: release for release in releases}
+        place = Placement(workload, spec.service.port, known, spec.service.preview_port, spec.drain)
+        await self.targets[spec.target].tend(place)
+        if run is not None and _waits_with_gray(run):
+            await self._watch(run)
+
+    async def _watch(self, run: Run) -> None:
+        pipeline = await self.store.read(lambda book: pipeline_of(book, run))
+        job = Job(run, pipeline, None, lambda _text: None, self.clock.now, lambda _note, _outputs: _same(run))
+        done = await self.rollouts.watch(job)
+        if done:
+            await self.announce(f"{run.id}: a group has lost or found its instances. {done}.")
+
+
+def _standing(book: SqlBook, workload: str) -> tuple[Run | None, list[Release]]:
+    """Find the run that has the workload, and the releases that may have instances: the run's own last."""
+    holder = book.runs.holder(workload)
+    run = book.runs.find(holder) if holder else None
+    placed = placed_release(run) if run else None
+    releases = [book.releases.deployed(workload), book.releases.find(placed) if placed else None]
+    return run, [release for release in releases if release is not None]
+
+
+def _waits_with_gray(run: Run) -> bool:
+    is_gray = any(stage.kind is StageKind.GRAY and stage.state is StageState.SUCCEEDED for stage in run.stages)
+    is_official = any(stage.kind is StageKind.OFFICIAL and stage.attempt > 0 for stage in run.stages)
+    return run.state is RunState.WAITING and is_gray and not is_official
+
+
+async def _same(run: Run) -> Run:
+    return run

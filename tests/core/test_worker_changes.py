@@ -1,0 +1,191 @@
+"""What people ask for while a worker acts: heard at the next safe point, and never lost."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from engine import commands as c
+from engine.errors import StageFailure
+from engine.model import Run, RunState, StageState, Verdict
+from engine.stages.job import Ask, Finished, Job, Later, Outcome, Unwound
+from engine.transitions import ENGINE
+from tests.support.eventually import eventually
+from tests.support.house import House, ScriptedAct, a_house, working
+from tests.support.store import ANN, BOB
+
+R, S = RunState, StageState
+SOON = timedelta(milliseconds=10)
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    async with a_house(tmp_path) as house:
+        yield house
+
+
+def is_over(run: Run) -> bool:
+    return run.state.is_over
+
+
+def is_held(run: Run) -> bool:
+    return run.stage.state is S.HELD
+
+
+async def for_ever(_job: Job) -> Outcome:
+    await asyncio.Event().wait()
+    return Finished({})
+
+
+async def ask(job: Job) -> Outcome:
+    return Ask(f"f{job.run.share}", {"plan": {}}, job.now() + timedelta(hours=8))
+
+
+async def test_an_act_that_waits_is_woken_by_a_change(house: House) -> None:
+    """`Later` may be far off; what people ask for is not left waiting that long."""
+
+    async def patient(job: Job) -> Outcome:
+        return Finished({"share": job.run.share}) if job.run.share else Later(timedelta(hours=1))
+
+    gray = ScriptedAct(patient)
+    async with working(house.worker(gray=gray, review=ask)):
+        run = await house.request("shop")
+        await eventually(lambda: len(gray.asked) == 1)
+        await house.control.submit(c.ChangeShare(run=run.id, by=ANN, percent=30))
+        run = await house.until(run, lambda run: run.stage.state is S.AWAITING_REVIEW)
+    assert run.stages[0].outputs == {"share": 30}
+    assert len(gray.asked) == 2, "it neither slept through the change nor ran in circles"
+
+
+async def test_a_worker_that_waits_does_nothing_at_all(house: House) -> None:
+    gray = ScriptedAct(lambda _job: later(timedelta(hours=1)))
+    async with working(house.worker(gray=gray)):
+        run = await house.request("shop")
+        other = await house.request("plain")
+        await house.until(other, is_over)
+        assert len(gray.asked) == 1
+        assert (await house.load(run)).stage.state is S.RUNNING
+
+
+async def later(after: timedelta) -> Outcome:
+    return Later(after)
+
+
+async def test_a_stop_breaks_off_what_can_be_broken_off(house: House) -> None:
+    ended: list[str] = []
+
+    async def build(_job: Job) -> Outcome:
+        try:
+            return await for_ever(_job)
+        finally:
+            ended.append("cancelled")
+
+    source = ScriptedAct(build)
+    async with working(house.worker(source=source)):
+        run = await house.request("plain")
+        await eventually(lambda: bool(source.asked))
+        await house.control.submit(c.Stop(run=run.id, by=ANN))
+        await eventually(lambda: bool(ended))
+    assert (await house.load(run)).state is R.CANCELLED
+
+
+async def test_a_change_that_moves_nothing_leaves_a_build_alone(house: House) -> None:
+    going, done = asyncio.Event(), asyncio.Event()
+
+    async def fetch(job: Job) -> Outcome:
+        going.set()
+        await done.wait()
+        return Finished({"tag": job.run.variables["tag"]})
+
+    source = ScriptedAct(fetch)
+    async with working(house.worker(source=source)):
+        run = await house.request("gated")
+        await house.control.submit(c.MeetCondition(run=run.id, by=ENGINE, key="webhook:go"))
+        await going.wait()
+        run = await house.load(run)
+        note = c.ReportNote(run=run.id, by=ENGINE, stage=0, attempt=1, token=1, note="half of it")
+        await house.control.submit(note)
+        done.set()
+        run = await house.until(run, is_over)
+    assert (run.state, len(source.asked)) == (R.SUCCEEDED, 1)
+
+
+async def test_a_stop_waits_for_the_end_of_a_move(house: House) -> None:
+    moving, moved = asyncio.Event(), asyncio.Event()
+    order: list[str] = []
+
+    async def move(job: Job) -> Outcome:
+        await job.note("launch", {"release": "shop@1"})
+        moving.set()
+        await moved.wait()
+        order.append("moved")
+        return Later(timedelta(hours=1))
+
+    async def back(_job: Job) -> Outcome:
+        order.append("back")
+        return await finish_back()
+
+    async with working(house.worker(gray=move, back=back)):
+        run = await house.request("shop")
+        await moving.wait()
+        await house.control.submit(c.Stop(run=run.id, by=ANN))
+        assert order == []
+        moved.set()
+        run = await house.until(run, is_over)
+    assert (run.state, order) == (R.CANCELLED, ["moved", "back"])
+
+
+async def finish_back() -> Outcome:
+    return Unwound()
+
+
+async def test_a_way_back_that_fails_is_told_and_tried_until_it_succeeds(house: House) -> None:
+    tries: list[int] = []
+
+    async def back(_job: Job) -> Outcome:
+        tries.append(1)
+        if len(tries) == 1:
+            raise StageFailure("Nothing has changed for 60 s.")
+        if len(tries) == 2:
+            raise KeyError("a bug")
+        return await finish_back()
+
+    gray = ScriptedAct(lambda _job: later(timedelta(hours=1)))
+    async with working(house.worker(gray=gray, back=back)):
+        run = await house.request("shop")
+        await eventually(lambda: bool(gray.asked))
+        await house.control.submit(c.RollBack(run=run.id, by=ANN))
+        run = await house.until(run, is_over)
+    assert (run.state, len(tries)) == (R.ROLLED_BACK, 3)
+    assert [sentence.partition(":")[0] for _, sentence in house.troubles] == [
+        "Nothing has changed for 60 s.",
+        "A fault in Sluice itself ended the stage",
+    ]
+
+
+async def test_what_was_done_under_another_split_is_done_again(house: House) -> None:
+    looking, go_on = asyncio.Event(), asyncio.Event()
+
+    async def look(job: Job) -> Outcome:
+        share = job.run.share
+        looking.set()
+        await go_on.wait()
+        return Finished({"share": share})
+
+    async with working(house.worker(gray=look, review=ask)):
+        run = await house.request("shop")
+        await looking.wait()
+        await house.control.submit(c.ChangeShare(run=run.id, by=ANN, percent=30))
+        go_on.set()
+        run = await house.until(run, lambda run: run.stage.state is S.AWAITING_REVIEW)
+    assert run.stages[0].outputs == {"share": 30}
+
+
+async def test_a_run_that_is_released_by_two_votes_goes_on_by_itself(house: House) -> None:
+    async with working(house.worker(review=ask)):
+        run = await house.until(await house.request("shop"), lambda run: run.stage.state is S.AWAITING_REVIEW)
+        for person in (ANN, BOB):
+            await house.control.submit(c.CastVote(run=run.id, by=person, verdict=Verdict.APPROVE))
+        assert (await house.until(run, is_over)).state is R.SUCCEEDED

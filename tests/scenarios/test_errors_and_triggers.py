@@ -1,0 +1,96 @@
+"""What becomes of a run whose stage fails, and of one that waits for the outside."""
+
+from pathlib import Path
+
+from engine.model import RunState, StageState
+from tests.support.bot import a_new_bot, words_of
+from tests.support.notes import notes
+
+GATE = """\
+    conditions:
+      of:
+        - webhook: gate
+          parameters: {version: note}
+"""
+
+
+async def test_a_failed_stage_is_held_with_the_reason_and_retried(tmp_path: Path) -> None:
+    async with a_new_bot(notes(tmp_path)) as bot:
+        run = await bot.start("run notes tag=nowhere")
+        held = await bot.is_held(run)
+        assert "nowhere" in held.stage.reason
+        assert "tries again" in await bot.say(f"retry {run}")
+        await bot.until(run, lambda now: now.stage.attempt == 2, "tries again")
+        await bot.is_held(run)
+        await bot.say(f"stop {run}")
+        await bot.ends(run, RunState.CANCELLED)
+
+
+async def test_a_return_to_the_start_waits_for_a_person_and_keeps_the_attempts(tmp_path: Path) -> None:
+    async with a_new_bot(notes(tmp_path, code="    on_error: {do: return_to_start}")) as bot:
+        run = await bot.start("run notes tag=nowhere")
+        await bot.until(run, lambda now: now.paused, "is back at the start")
+        card = await bot.shows(run, lambda card: card.badge == "back at the start", "is back at the start")
+        assert "nowhere" in words_of(card)
+        again = next(button.line for button in card.buttons if button.text == "Retry")
+        assert "tries again" in await bot.say(again, key="1")
+        assert await bot.say(again, key="1") == ""
+        assert "earlier moment" in await bot.say(again)
+        await bot.until(run, lambda now: now.paused and now.stage.attempt == 2, "is back once more")
+
+
+async def test_an_ignored_failure_goes_on_to_the_next_stage(tmp_path: Path) -> None:
+    async with a_new_bot(notes(tmp_path, code="    on_error: {do: ignore}")) as bot:
+        run = await bot.start("run notes tag=nowhere")
+        asking = await bot.asks(run)
+        assert asking.stages[0].state is StageState.IGNORED
+        await bot.say(f"approve {run}")
+        await bot.ends(run, RunState.SUCCEEDED)
+
+
+async def test_a_held_stage_that_nobody_retries_in_time_ends_the_run(tmp_path: Path) -> None:
+    async with a_new_bot(notes(tmp_path, code="    on_error: {do: stop, hold: 1s}")) as bot:
+        run = await bot.start("run notes tag=nowhere")
+        ended = await bot.ends(run, RunState.FAILED, within=15)
+        assert "Nobody retried it in time" in ended.reason
+
+
+async def test_a_stage_waits_for_its_trigger_and_takes_its_parameters(tmp_path: Path) -> None:
+    async with a_new_bot(notes(tmp_path, gate=GATE)) as bot:
+        run = await bot.start("run notes")
+        await bot.until(run, lambda now: now.stage.state is StageState.AWAITING_TRIGGER, "waits for its trigger")
+        await bot.shows(run, lambda card: "review waits for webhook:gate" in card.text, "says what for")
+        assert "takes no parameter" in await bot.say(f"trigger {run} webhook:gate nonsense=1")
+        assert "webhook:other" in await bot.say(f"trigger {run} webhook:other")
+        assert "is met" in await bot.say(f"trigger {run} webhook:gate version=v7")
+        asking = await bot.asks(run)
+        assert asking.variables["note"] == "v7"
+        assert "No stage" in await bot.say(f"trigger {run} webhook:gate")
+
+
+async def test_a_condition_that_is_met_early_counts_when_its_stage_is_reached(tmp_path: Path) -> None:
+    early = "    conditions: {of: [{channel: code-ready}]}"
+    either = "    conditions: {mode: any, of: [{channel: tests-green}, {webhook: gate}]}"
+    async with a_new_bot(notes(tmp_path, code=early, gate=either)) as bot:
+        run = await bot.start("run notes")
+        await bot.until(run, lambda now: now.stage.state is StageState.AWAITING_TRIGGER, "waits for its trigger")
+        assert "is met" in await bot.say(f"trigger {run} channel:tests-green")
+        assert (await bot.run(run)).position == 0
+        assert "is met" in await bot.say(f"trigger {run} channel:code-ready")
+        await bot.asks(run)
+
+
+async def test_a_cron_start_is_planned_and_begins_a_run_that_the_room_sees(tmp_path: Path) -> None:
+    head = 'starts:\n  - {cron: "30 6 * * mon-fri", timezone: Europe/Berlin}'
+    async with a_new_bot(notes(tmp_path, head=head)) as bot:
+        keeper = bot.app.timekeeper
+        await keeper.plan_crons()
+        job = keeper._scheduler.get_job("cron:notes:0")
+        due = job.next_run_time
+        assert (due.hour, due.minute, str(due.tzinfo)) == (6, 30, "Europe/Berlin")
+        assert due.weekday() < 5
+        await job.func(*job.args)
+        run = (await bot.runs("notes"))[0]
+        assert run.requested_by == "clock"
+        await bot.asks(run.id)
+        await bot.shows(run.id, lambda card: "clock" in words_of(card), "says who asked")
