@@ -29,7 +29,7 @@ from engine.builders.bundle import BundleBuilder
 from engine.clock import Timekeeper, WallClock
 from engine.control import Control
 from engine.disk import try_lock
-from engine.errors import Broken, Interrupted
+from engine.errors import Broken, Interrupted, StageFailure
 from engine.forges.git import GitForge
 from engine.model import Person, PersonId, StageKind
 from engine.ports import Target
@@ -82,6 +82,13 @@ class App:
             await self.store.transact(lambda book: book.chats.forget_inbox(before))
 
 
+class Places(dict[str, Target]):
+    """The targets by name. One that a definition may name but this version does not have is refused in words."""
+
+    def __missing__(self, name: str) -> Target:
+        raise StageFailure(f"This version of Sluice cannot deploy to {name}.", "Write `target: process`.")
+
+
 def build(settings: Settings, traffic: TrafficSource | None = None, targets: Mapping[str, Target] | None = None) -> App:
     """Make every part; `targets` take the place of this machine. Nothing runs yet."""
     clock = WallClock()
@@ -90,7 +97,7 @@ def build(settings: Settings, traffic: TrafficSource | None = None, targets: Map
     forge = GitForge(settings.home / "git", allow_local=settings.local_git, allow_http=settings.plain_git)
     builder = BundleBuilder(settings.home / "bundles", forge)
     process = ProcessTarget(settings.home / "workloads", builder.directory, clock, address=settings.instances_host)
-    targets = targets or {"process": process}
+    targets = Places(targets or {"process": process})
     rollouts = Rollouts(store, targets, builder)
     acts: dict[StageKind, Act] = {
         StageKind.SOURCE: SourceStage(forge),

@@ -15,7 +15,7 @@ from engine.errors import Refused
 from engine.model import PersonId, Release, RoomId, Run, RunId, RunState, StageKind, StageRule, StageState
 from engine.pipeline import resolve, stage_rules
 from engine.ports import Book, Clock, Store, StoredPipeline, Timer
-from engine.transitions import ENGINE, begin, decide, evolve, needs_worker, new_stages
+from engine.transitions import ENGINE, begin, decided, evolve, needs_worker, new_stages
 from engine.variables import merge, system_variables
 
 REMIND_AFTER = timedelta(hours=1)
@@ -57,9 +57,9 @@ class Control:
         now = self.clock.now()
         if isinstance(command, c.MeetCondition) and command.variables:
             _check_variables(book, run, command.variables)
-        events = decide(run, command, now)
+        events, after = decided(run, command, now)
         token = command.token if isinstance(command, c.Report) else None
-        return self._keep(book, run, events, now, token)
+        return self._keep(book, run, after, events, token)
 
     def start(self, book: Book, order: Order) -> Run:
         """`request` inside a transaction that somebody else has opened."""
@@ -119,10 +119,8 @@ class Control:
         if other.unwinding is None and not other.state.is_over:
             self.apply(book, c.Stop(run=other.id, by=run.requested_by, reason=f"Replaced by {run.id}."))
 
-    def _keep(self, book: Book, before: Run, events: Sequence[e.Event], now: datetime, token: int | None) -> Run:
-        run = before
-        for event in events:
-            run = evolve(run, event)
+    def _keep(self, book: Book, before: Run, run: Run, events: Sequence[e.Event], token: int | None) -> Run:
+        now = events[0].at
         due = now if needs_worker(run) else None
         book.runs.save(run, before.seq, token=token, due_at=due)
         book.journal.append(run.id, before.seq + 1, events)

@@ -65,12 +65,12 @@ def _quantity(units: Mapping[str, Decimal], what: str, instead: str) -> Callable
 
 
 def _runnable(value: str) -> str:
-    try:
-        words = shlex.split(value)
-    except ValueError:
-        raise Mistake(f"{shown(value)} has a quote that is not closed", "it with both quotes") from None
-    if not words or len(value) > _LONGEST_COMMAND or not value.isprintable():
+    if len(value) > _LONGEST_COMMAND or not value.isprintable() or not value.strip():
         raise Mistake(f"{shown(value)} is not a command", "one line, for example python3 server.py")
+    try:
+        shlex.split(value)
+    except ValueError:
+        raise Mistake(f"{shown(value)} leaves a quote or a backslash open", "it with its end") from None
     return value
 
 

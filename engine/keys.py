@@ -6,7 +6,7 @@ wrote a limit may not believe that it holds when nothing keeps it.
 
 import re
 from collections.abc import Iterator, Mapping
-from functools import cache, lru_cache
+from functools import cache
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -56,6 +56,7 @@ _DOCUMENT = re.compile(r"^---(?=[ \t\n]|$)[ \t]*(?:#[^\n]*)?", re.MULTILINE)
 
 def key_findings(tree: Node, data: Any) -> Iterator[Finding]:
     """Say what is wrong with the keys of every section; `data` is the tree with its variables replaced."""
+    manifests: dict[Path, Any] = {}
     for path, node, model in sections(tree, Pipeline):
         yield from _unknown(path, node, model)
         given = _at(data, path)
@@ -64,7 +65,11 @@ def key_findings(tree: Node, data: Any) -> Iterator[Finding]:
             yield Finding(where, conflict.problem, conflict.instead)
         if issubclass(model, Deployment):
             yield from _beyond_the_target(path, given)
-            yield from _manifest(path, given.get("manifest"))
+            yield from _beyond_the_protocol(path, given)
+            manifests[(*path, "manifest")] = given.get("manifest")
+    # A pipeline deploys once: a second deployment is refused as such, and reading its manifest would only take time.
+    for path, text in list(manifests.items())[:1]:
+        yield from _manifest(path, text)
 
 
 def _beyond_the_target(path: Path, given: Mapping[str, Any]) -> Iterator[Finding]:
@@ -80,6 +85,13 @@ def _beyond_the_target(path: Path, given: Mapping[str, Any]) -> Iterator[Finding
             yield Finding((*path, *where), *words)
 
 
+def _beyond_the_protocol(path: Path, given: Mapping[str, Any]) -> Iterator[Finding]:
+    protocol = _written(given, ("service", "protocol"))
+    if protocol in ("tcp", "udp") and _written(given, ("policy", "content")):
+        problem = f"tests requests, and {protocol} has none"
+        yield Finding((*path, "policy", "content"), problem, "ratio: and a percentage", at_key=True)
+
+
 def _written(given: Any, where: tuple[str, ...]) -> Any:
     for key in where:
         given = given.get(key) if isinstance(given, dict) else None
@@ -88,35 +100,38 @@ def _written(given: Any, where: tuple[str, ...]) -> Any:
 
 def _manifest(path: Path, text: Any) -> Iterator[Finding]:
     """Say what is wrong with a manifest, in the line of it where it is wrong."""
-    if isinstance(text, str) and text:
+    if not isinstance(text, str):
+        return
+    if len(text.encode("utf-8", "surrogatepass")) > _MOST_BYTES:
+        problem = f"is longer than {_MOST_BYTES} bytes (64 KiB)"
+        yield Finding(path, problem, "one workload's objects and no more")
+    elif text:
         for row, problem, instead in _faults(text):
-            yield Finding((*path, "manifest"), problem, instead, row=row)
+            yield Finding(path, problem, instead, row=row)
 
 
-@lru_cache(maxsize=4)
-def _faults(text: str) -> tuple[tuple[int, str, str], ...]:
-    """Find the faults of a manifest. Remembered, because one text may stand in many stages by way of an alias."""
-    size = len(text.encode("utf-8", "surrogatepass"))
-    if size > _MOST_BYTES:
-        return ((0, f"has {size} bytes; {_MOST_BYTES} (64 KiB) are allowed", "one workload's objects and no more"),)
+def _faults(text: str) -> list[tuple[int, str, str]]:
+    """Find the faults of a manifest, each with its line, from 0."""
     starts = [0, *(found.end() for found in _DOCUMENT.finditer(text))]
     if len(starts) > _MOST_DOCUMENTS:
-        return ((0, f"has more than {_MOST_DOCUMENTS} documents", "one workload's objects and no more"),)
+        return [(0, f"has more than {_MOST_DOCUMENTS} documents", "one workload's objects and no more")]
     ends = [*(found.start() for found in _DOCUMENT.finditer(text)), len(text)]
     documents = [(text[:start].count("\n"), text[start:end]) for start, end in zip(starts, ends, strict=True)]
     found = [fault for row, document in documents for fault in _faults_of_one(row, document)]
     if not found and not any(_says_something(document) for _, document in documents):
         found = [(0, "holds nothing but comments", "a Kubernetes object: apiVersion, kind, metadata, spec")]
-    return tuple(found)
+    return found
 
 
 def _faults_of_one(row: int, document: str) -> Iterator[tuple[int, str, str]]:
+    """Find the faults of one document that begins in line `row` of the manifest, from 0."""
     if not _says_something(document):
         return
-    tree, complaints = read_yaml(document)
+    last = row + document.rstrip().count("\n")
+    tree, complaints = read_yaml("\n" * row + document)  # so that lines it names are lines of the manifest
     for one in complaints:
-        where = f"{one.path}: " if one.path else ""
-        yield row + one.line - 1, f"as YAML, {where}{one.problem}", one.instead
+        where = f"{one.path} " if one.path else ""
+        yield min(one.line - 1, last), f"in the manifest, {where}{one.problem}", one.instead
     if not complaints and (tree is None or tree.kind != "mapping"):
         yield row, "has a document that is no mapping", "a Kubernetes object: apiVersion, kind, metadata, spec"
 

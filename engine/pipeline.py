@@ -13,6 +13,7 @@ run.
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from itertools import chain, islice
 from typing import Any
 
@@ -94,10 +95,21 @@ def check(
 
 def resolve(text: str, variables: Mapping[str, str]) -> Pipeline:
     """Make the pipeline that a run with these values sees; others have their declared value. Raises `Complaints`."""
-    seen = _examine(text, variables, None, allow_local=True, allow_http=True)
+    return _resolved(text, tuple(sorted(variables.items())) if "${" in text else _unused(variables))
+
+
+@lru_cache(maxsize=256)
+def _resolved(text: str, variables: tuple[tuple[str, str], ...]) -> Pipeline:
+    """Make it once for equal values: a run asks for its pipeline when it is begun and again when it is worked on."""
+    seen = _examine(text, dict(variables), None, allow_local=True, allow_http=True)
     if seen.pipeline is None:
         raise Complaints(seen.complaints)
     return seen.pipeline
+
+
+def _unused(variables: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """Of values that nothing in the text refers to, those that a definition has to declare."""
+    return tuple(sorted((name, value) for name, value in variables.items() if name not in SYSTEM_NAMES))
 
 
 def render_yaml(definition: Definition) -> str:

@@ -127,6 +127,11 @@ def begin(run: Run, now: datetime) -> list[e.Event]:
 
 def decide(run: Run, command: c.Command, now: datetime) -> list[e.Event]:
     """Tell what follows from `command`, in order. Raises `Refused` when the run does not accept it now."""
+    return decided(run, command, now)[0]
+
+
+def decided(run: Run, command: c.Command, now: datetime) -> tuple[list[e.Event], Run]:
+    """Tell what follows from `command`, and the run after it."""
     events = list(_asked_for(run, command, now))
     after = run
     for event in events:
@@ -134,7 +139,7 @@ def decide(run: Run, command: c.Command, now: datetime) -> list[e.Event]:
     while (follows := consequence(after, now)) is not None:
         events.append(follows)
         after = evolve(after, follows)
-    return events
+    return events, after
 
 
 def _asked_for(run: Run, command: c.Command, now: datetime) -> Sequence[e.Event]:

@@ -170,12 +170,14 @@ class Turns:
 
     async def _breakable(self, act: Act, job: Job, hand: Hand) -> Outcome:
         work = asyncio.ensure_future(act.act(job))
+        work.add_done_callback(lambda _work: hand.stirred.set())
         try:
             while not await _ended_before_change(work, hand):
                 await self._check_still_there(job, hand)
             return work.result()
         finally:
-            await _end(work)
+            if not work.done():
+                await _end(work)
 
     async def _check_still_there(self, job: Job, hand: Hand) -> None:
         try:
@@ -284,12 +286,11 @@ def _fault(run: Run, log: Logbook, error: Exception) -> str:
     return f"A fault in Sluice itself ended the stage: {type(error).__name__}: {error}"
 
 
-async def _ended_before_change(work: "asyncio.Future[Any]", hand: Hand) -> bool:
-    changed: asyncio.Future[Any] = asyncio.ensure_future(hand.changed())
-    try:
-        await asyncio.wait({work, changed}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        await _end(changed)
+async def _ended_before_change(work: "asyncio.Future[Outcome]", hand: Hand) -> bool:
+    """Wait until the work is done or somebody else has changed the run; the end of the work stirs the hand too."""
+    while not work.done() and not hand.is_stale:
+        hand.stirred.clear()
+        await hand.stirred.wait()
     return work.done()
 
 

@@ -82,7 +82,7 @@ class SqlRuns:
     def find(self, run: RunId) -> Run | None:
         """The run, or None."""
         text = self._in.read(_LOAD, {"id_": run}).scalar_one_or_none()
-        return None if text is None else codec.load_run(text)
+        return None if text is None else codec.load_run(text, run)
 
     def load(self, run: RunId) -> Run:
         """The run; `Refused` when there is none."""

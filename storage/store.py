@@ -35,12 +35,11 @@ class SqlStore:
     writer: Writer = field(init=False)
     _reading: Engine = field(init=False)
     _heard: list[Callable[[Mapping[RunId, int]], None]] = field(default_factory=list)
-    _loop: asyncio.AbstractEventLoop | None = None
     _readers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(READERS, "sluice-reader"))
 
     def __post_init__(self) -> None:
         """Make the writing thread, which begins with `start`; what reads sees one moment of the database."""
-        self.writer = Writer(self.engine, self._spread)
+        self.writer = Writer(self.engine, self._tell)
         if self.engine.dialect.name == "postgresql":
             self._reading = self.engine.execution_options(isolation_level="REPEATABLE READ")
         else:
@@ -67,7 +66,7 @@ class SqlStore:
 
     def start(self) -> None:
         """Begin to write; commits are told on the event loop that runs now."""
-        self._loop = asyncio.get_running_loop()
+        self.writer.loop = asyncio.get_running_loop()
         self.writer.start()
 
     def close(self) -> None:
@@ -114,17 +113,10 @@ class SqlStore:
         """Tell `heard` of each commit that added to the journal."""
         self._heard.append(heard)
 
-    def _spread(self, runs: dict[str, int]) -> None:
-        if self._loop is None or not self._heard:
-            return
-        try:
-            self._loop.call_soon_threadsafe(self._tell, {RunId(run): newest for run, newest in runs.items()})
-        except RuntimeError:
-            return
-
-    def _tell(self, runs: Mapping[RunId, int]) -> None:
+    def _tell(self, runs: dict[str, int]) -> None:
+        named = {RunId(run): newest for run, newest in runs.items()}
         for heard in self._heard:
-            heard(runs)
+            heard(named)
 
 
 def _options(url: str, patience: float) -> dict[str, Any]:

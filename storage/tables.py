@@ -97,6 +97,7 @@ Index("ix_runs_created", runs.c.created_at.desc())
 IS_ACTIVE = text("runs.active")
 """An index over some rows serves only queries that say the same in the same words; SQLAlchemy writes ``active = 1``."""
 _ACTIVE, _DUE = text("active"), text("due_at IS NOT NULL")
+Index("ix_runs_active_created", runs.c.created_at, sqlite_where=_ACTIVE, postgresql_where=_ACTIVE)
 Index("ix_runs_active", runs.c.workload, sqlite_where=_ACTIVE, postgresql_where=_ACTIVE)
 Index("ix_runs_active_pipeline", runs.c.pipeline, sqlite_where=_ACTIVE, postgresql_where=_ACTIVE)
 Index("ix_runs_due", runs.c.due_at, sqlite_where=_DUE, postgresql_where=_DUE)

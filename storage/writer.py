@@ -63,7 +63,7 @@ class Job(Generic[T]):
 
 @dataclass(slots=True)
 class Writer:
-    """The writing thread. `heard` is called in it after each commit, with the runs whose journal grew and how far."""
+    """The writing thread. `heard` is called on `loop` after each commit, with the runs whose journal grew, and how far."""
 
     engine: Engine
     heard: Callable[[dict[str, int]], None]
@@ -71,6 +71,9 @@ class Writer:
     _jobs: "queue.SimpleQueue[Job[Any] | None]" = field(default_factory=queue.SimpleQueue)
     _thread: threading.Thread | None = None
     _ended: bool = False
+    _touched: dict[str, int] = field(default_factory=dict)
+    loop: asyncio.AbstractEventLoop | None = None
+    """Where `heard` is called."""
     trouble: StoreUnavailable | None = None
     """Why something could not be written. It stays until the store is found to be well again."""
     _writing: Engine = field(init=False)
@@ -109,7 +112,28 @@ class Writer:
         while (batch := self._gather()) is not None:
             self._write(batch)
             self.trouble = next((job.error for job in batch if isinstance(job.error, StoreUnavailable)), self.trouble)
-            _answer(batch)
+            self._answer(batch)
+
+    def _answer(self, batch: list[Job[Any]]) -> None:
+        """Tell of the commit, then those who wait, in one call for each loop: each call wakes a thread.
+
+        A loop that has ended waits for nothing any more.
+        """
+        touched, self._touched = self._touched, {}
+        loops = {job.loop for job in batch}
+        if touched and self.loop is not None:
+            loops.add(self.loop)
+        for loop in loops:
+            jobs = [job for job in batch if job.loop is loop]
+            news = touched if loop is self.loop else {}
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(self._settle, jobs, news)
+
+    def _settle(self, jobs: list[Job[Any]], news: dict[str, int]) -> None:
+        if news:
+            self.heard(news)
+        for job in jobs:
+            job.settle()
 
     def _gather(self) -> list[Job[Any]] | None:
         first = self._jobs.get()
@@ -155,7 +179,7 @@ class Writer:
             return _failed(batch, translated(error))
         if book.touched:
             self.faults.after_commit()
-            self.heard(book.touched)
+            self._touched.update(book.touched)
         return Outcome.COMMITTED
 
     def _commit(self, connection: Connection, book: SqlBook) -> None:
@@ -191,15 +215,3 @@ def _failed(batch: list[Job[Any]], error: SluiceError) -> Outcome:
     for job in batch:
         job.error = error
     return Outcome.FAILED if isinstance(error, StoreUnavailable) else Outcome.APART
-
-
-def _answer(batch: list[Job[Any]]) -> None:
-    """Tell those who wait. A loop that has ended waits for nothing any more."""
-    for loop in {job.loop for job in batch}:
-        with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(_settle, [job for job in batch if job.loop is loop])
-
-
-def _settle(batch: list[Job[Any]]) -> None:
-    for job in batch:
-        job.settle()

@@ -1,6 +1,7 @@
 """The journal and the timers, as `engine.ports` promises."""
 
 import asyncio
+import threading
 from datetime import timedelta
 
 from engine.events import Event, RunRequested, RunStarted, StageNoted
@@ -115,3 +116,25 @@ async def test_timers_are_forgotten_one_by_one_or_by_run(store: SqlStore) -> Non
     assert await store.read(lambda book: book.timers.due(T0, 9)) == timers[2:]
     await store.transact(lambda book: book.timers.drop(CART))
     assert await store.read(lambda book: book.timers.next_due()) is None
+
+
+async def test_an_entry_never_appears_behind_a_later_one(store: SqlStore, other: SqlStore) -> None:
+    """Who has been given an earlier number and has not committed yet holds up everybody with a later one."""
+    numbered, seen = threading.Event(), threading.Event()
+
+    def slow(book: SqlBook) -> None:
+        book.journal.append(SHOP, 1, [noted("first")])
+        book.journal.head()
+        numbered.set()
+        seen.wait(timeout=0.5)
+
+    def quick(book: SqlBook) -> None:
+        numbered.wait(timeout=5)
+        book.journal.append(CART, 1, [noted("second")])
+
+    first = asyncio.create_task(store.transact(slow))
+    await other.transact(quick)
+    entries = await other.read(lambda book: book.journal.since(0, 9))
+    seen.set()
+    await first
+    assert [entry.run for entry in entries] == [SHOP, CART]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from engine import definition
+from engine import definition, deployment
 from engine.definition import Pipeline
 from engine.keys import section_shapes, sections
 from engine.model import Mode, OnError, StageKind
@@ -13,7 +13,8 @@ from engine.pipeline import check, describe, parse, render_yaml, stage_rules
 from engine.section import Section
 
 TEXT = (Path(__file__).parents[2] / "deploy" / "pipeline.reference.yaml").read_text(encoding="utf-8")
-COMMENTED = frozenset(re.findall(r"^ *# ([a-z_]+): ", TEXT, re.MULTILINE))
+CLUSTER = re.sub(r"^( *)#\| ", r"\1", TEXT, flags=re.MULTILINE).replace("target: process", "target: kubernetes")
+COMMENTED = frozenset(re.findall(r"^ *# ([a-z_]+): ", CLUSTER, re.MULTILINE))
 
 
 def every_section() -> list[type[Section]]:
@@ -25,7 +26,7 @@ def every_section() -> list[type[Section]]:
 
 def keys_shown(model: type[Section]) -> set[str]:
     shown = set()
-    for _, node, section in sections(parse(TEXT).tree, Pipeline):
+    for _, node, section in sections(parse(CLUSTER).tree, Pipeline):
         if section is model or issubclass(section, model):
             shown |= set(node.entries)
     return shown
@@ -35,18 +36,20 @@ def test_the_reference_is_a_definition_without_mistakes() -> None:
     assert describe(check(TEXT, people=("ann", "bob"), allow_local=False), "reference") == ""
 
 
+def test_the_reference_with_its_keys_for_a_cluster_is_a_definition_without_mistakes() -> None:
+    assert CLUSTER.count("#|") == 1  # where the mark is explained
+    assert describe(check(CLUSTER, people=("ann", "bob"), allow_local=False), "reference") == ""
+
+
 @pytest.mark.parametrize("model", every_section(), ids=lambda model: model.__name__)
 def test_every_key_of_every_section_stands_in_the_reference(model: type[Section]) -> None:
     assert set(model.model_fields) - keys_shown(model) - COMMENTED == set()
 
 
 def test_every_section_of_the_model_is_looked_at() -> None:
-    known = {name for name in definition.__all__ if isinstance(getattr(definition, name), type)}
-    sections_known = {name for name in known if issubclass(getattr(definition, name), Section)} - {
-        "Section",
-        "Official",
-    }
-    assert {model.__name__ for model in every_section()} == sections_known
+    written = [*vars(definition).values(), *vars(deployment).values()]
+    models = {one for one in written if isinstance(one, type) and issubclass(one, Section)}
+    assert set(every_section()) == models - {Section, definition.Official}
 
 
 def test_the_author_gets_the_text_back_as_it_was() -> None:
@@ -65,8 +68,9 @@ def test_the_state_machine_is_told_the_rules_of_each_stage() -> None:
     assert rules[4].reviewers == ()
 
 
-def test_the_settings_of_a_deployment_survive_json() -> None:
-    pipeline = parse(TEXT).pipeline
+@pytest.mark.parametrize("text", [TEXT, CLUSTER], ids=["process", "kubernetes"])
+def test_the_settings_of_a_deployment_survive_json(text: str) -> None:
+    pipeline = parse(text).pipeline
     assert Pipeline.model_validate(pipeline.model_dump(mode="json", exclude_none=True)) == pipeline
     assert pipeline.model_dump(mode="json")["stages"][2]["gray"]["drain"] == "5s"
 

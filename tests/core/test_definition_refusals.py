@@ -142,6 +142,7 @@ BUILD = "- name: b\n  build: {image: o/r:t}\n"
 GRAY = "- name: g\n  gray: {service: {port: 1}}\n"
 WITH_IMAGE = "- name: i\n  gray: {image: o/r:t, service: {port: 1}}\n"
 FOLLOWING = "- name: o\n  official: {}\n"
+REVIEW = "- name: v\n  review: {reviewers: [ann]}\n"
 ALONE = "- name: a\n  official: {image: o/r:t, service: {port: 1}}\n"
 
 ORDERS = [
@@ -153,6 +154,8 @@ ORDERS = [
     (WITH_IMAGE + FOLLOWING + FOLLOWING.replace("name: o", "name: j"), "stages[2].official", "the second official"),
     (FOLLOWING + WITH_IMAGE, "stages[0].official", "stands before the gray stage"),
     (FOLLOWING, "stages[0].official", "has no settings, and no gray stage to follow"),
+    (WITH_IMAGE + FOLLOWING + REVIEW, "stages[2].review", "nothing is left to decide about"),
+    (ALONE + REVIEW, "stages[1].review", "nothing is left to decide about"),
     (WITH_IMAGE + ALONE, "stages[1].official", "has settings, but after a gray stage"),
     ("- name: a\n  official: {service: {port: 1}}\n", "stages[0].official", "names no image"),
 ]
@@ -181,7 +184,16 @@ def test_stages_in_an_order_that_cannot_work_are_refused(stages: str, path: str,
 
 
 @pytest.mark.parametrize(
-    "stages", [SOURCE + BUILD + GRAY + FOLLOWING, WITH_IMAGE, SOURCE + BUILD, ALONE, WITH_IMAGE + FOLLOWING]
+    "stages",
+    [
+        SOURCE + BUILD + GRAY + FOLLOWING,
+        WITH_IMAGE,
+        SOURCE + BUILD,
+        ALONE,
+        WITH_IMAGE + FOLLOWING,
+        REVIEW + WITH_IMAGE + REVIEW.replace("name: v", "name: w") + FOLLOWING,
+        REVIEW + ALONE,
+    ],
 )
 def test_stages_in_an_order_that_works_are_accepted(stages: str) -> None:
     assert check(HEAD + stages) == ()

@@ -5,6 +5,7 @@ that learns to commit more often fails here until all of its points are tried.
 """
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
@@ -30,9 +31,10 @@ def _both_sides(first: int, last: int) -> list[int]:
 @pytest.fixture(scope="module")
 def homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Home]]:
     homes: list[Home] = []
-    yield homes
-    for home in homes:
-        home.clear()
+    with ExitStack() as every_one:
+        yield homes
+        for home in homes:
+            every_one.callback(home.clear)
 
 
 @pytest.fixture

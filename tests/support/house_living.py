@@ -3,7 +3,7 @@
 import contextlib
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -102,14 +102,21 @@ class Alive:
 @asynccontextmanager
 async def alive(house: House) -> AsyncIterator[Alive]:
     """Let a Sluice live in the house, with version v1 released; nothing is left running after it."""
-    async with running(house.settings) as app:
-        try:
-            first = Story(app, house.new_tag())
-            await first.meet(house.pipeline)
-            await first.play()
-            yield Alive(house, app)
-        finally:
-            await app.process.shutdown()
+    async with AsyncExitStack() as after:
+        app = await _moved_in(house, after)
+        first = Story(app, house.new_tag())
+        await first.meet(house.pipeline)
+        await first.play()
+        yield Alive(house, app)
+
+
+async def _moved_in(house: House, after: AsyncExitStack) -> App:
+    """Start a Sluice. Its target ends after it: while it lives, it would start its supervisord again."""
+    sluice = running(house.settings)
+    app = await sluice.__aenter__()
+    after.push_async_callback(app.process.shutdown)
+    after.push_async_exit(sluice)
+    return app
 
 
 @contextlib.contextmanager

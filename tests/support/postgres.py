@@ -1,14 +1,18 @@
 """A PostgreSQL of the tests' own: one cluster for the session, on a socket in its own directory, no port at all."""
 
+import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -24,7 +28,9 @@ _SETTINGS = (
     "max_connections=60",
     "shared_buffers=16MB",
 )
+_INITDB = ("--auth=trust", "--no-sync", "-E", "UTF8", "--no-locale")
 _ROOM = 1 << 30
+_PATIENCE = 60.0
 _NEEDED = "PostgreSQL is not installed: apt-get install postgresql"
 
 
@@ -41,18 +47,18 @@ class Cluster:
     def database(self, template: str = "sluice") -> str:
         """The URL of a new database; ``template0`` makes an empty one."""
         name = f"test_{next(self.numbers)}"
-        self._say(f"CREATE DATABASE {name} TEMPLATE {template}")
+        self.say(f"CREATE DATABASE {name} TEMPLATE {template}")
         return self.url(name)
 
     def drop(self, url: str) -> None:
         name = url.partition("@/")[2].partition("?")[0]
-        self._say(f"DROP DATABASE {name} WITH (FORCE)")
+        self.say(f"DROP DATABASE {name} WITH (FORCE)")
 
     def prepare(self) -> None:
-        self._say("CREATE DATABASE sluice TEMPLATE template0")
+        self.say("CREATE DATABASE sluice TEMPLATE template0")
         SqlStore.open(self.url("sluice")).close()
 
-    def _say(self, statement: str) -> None:
+    def say(self, statement: str) -> None:
         with psycopg.connect(f"postgresql://postgres@/postgres?host={self.sockets}", autocommit=True) as connection:
             connection.execute(statement.encode())
 
@@ -65,26 +71,46 @@ def running_cluster() -> Iterator[Cluster]:
     data = home / "data"
     try:
         _give_to_postgres(home)
-        _run(
-            binaries / "initdb", "-D", data, "-U", "postgres", "--auth=trust", "--no-sync", "-E", "UTF8", "--no-locale"
-        )
-        options = " ".join(
-            f"-c {setting}" for setting in (*_SETTINGS, "listen_addresses=", f"unix_socket_directories={home}")
-        )
-        _run(binaries / "pg_ctl", "-D", data, "-w", "-l", home / "log", "-o", options, "start")
-        try:
+        initdb: list[str | Path] = [binaries / "initdb", "-D", data, "-U", "postgres", *_INITDB]
+        subprocess.run(initdb, check=True, stdout=subprocess.DEVNULL, timeout=60, cwd="/", **_unprivileged())
+        settings = [f"-c{setting}" for setting in (*_SETTINGS, f"unix_socket_directories={home}")]
+        with _serving([binaries / "postgres", "-D", data, *settings]) as server:
             cluster = Cluster(home)
+            _wait_for(cluster, server)
             cluster.prepare()
             yield cluster
-        finally:
-            _run(binaries / "pg_ctl", "-D", data, "-w", "-m", "immediate", "stop")
     finally:
         shutil.rmtree(home, ignore_errors=True)
 
 
+@contextmanager
+def _serving(command: list[object]) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run the server as a child that ends with the tests, even when those are killed."""
+    tied = ["setpriv", "--pdeathsig", "QUIT", *map(str, command)]
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen(tied, stdout=quiet, stderr=quiet, cwd="/", **_unprivileged()) as server:
+        try:
+            yield server
+        finally:
+            server.send_signal(signal.SIGQUIT)
+
+
+def _wait_for(cluster: Cluster, server: "subprocess.Popen[bytes]") -> None:
+    deadline = time.monotonic() + _PATIENCE
+    while time.monotonic() < deadline:
+        try:
+            cluster.say("SELECT 1")
+        except psycopg.OperationalError:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                pytest.fail(f"PostgreSQL ended with {server.wait(timeout=0.05)}")
+        else:
+            return
+    pytest.fail(f"PostgreSQL did not answer within {_PATIENCE} s")
+
+
 def _find_binaries() -> Path:
     found = sorted(_BINARIES.glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
-    if not found or (os.getuid() == 0 and shutil.which("runuser") is None):
+    if not found or shutil.which("setpriv") is None:
         pytest.skip(_NEEDED)
     return found[-1].parent
 
@@ -101,14 +127,6 @@ def _give_to_postgres(home: Path) -> None:
         shutil.chown(home, "postgres", "postgres")
 
 
-def _run(*command: object) -> None:
+def _unprivileged() -> dict[str, Any]:
     """Run a program as somebody who is not root: PostgreSQL refuses root."""
-    unprivileged = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
-    subprocess.run(
-        [*unprivileged, *map(str, command)],
-        check=True,
-        stdout=subprocess.DEVNULL,
-        timeout=60,
-        cwd="/",
-        stderr=subprocess.DEVNULL,
-    )
+    return {"user": "postgres", "group": "postgres", "extra_groups": []} if os.getuid() == 0 else {}

@@ -99,10 +99,12 @@ def _shows(card: Card, run: Run) -> bool:
 
 
 async def _main(settings: Settings, pipeline: str, tag: str, ending: str) -> None:
+    if ending == "fire":
+        async with running(settings) as app:
+            pass
+        await app.process.shutdown()
+        return
     async with running(settings) as app:
-        if ending == "fire":
-            await app.process.shutdown()
-            return
         story = Story(app, tag, ending)
         await story.meet(pipeline)
         run = await story.play()

@@ -161,6 +161,13 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("runs", schema=None) as batch_op:
         batch_op.create_index(
+            "ix_runs_active_created",
+            ["created_at"],
+            unique=False,
+            sqlite_where=sa.text("active"),
+            postgresql_where=sa.text("active"),
+        )
+        batch_op.create_index(
             "ix_runs_active",
             ["workload"],
             unique=False,
