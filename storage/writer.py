@@ -63,7 +63,7 @@ class Job(Generic[T]):
 
 @dataclass(slots=True)
 class Writer:
-    """The writing thread. `heard` is called on `loop` after each commit, with the runs whose journal grew, and how far."""
+    """The writing thread. After each commit, `heard` is told on `loop` which runs' journals grew, and how far."""
 
     engine: Engine
     heard: Callable[[dict[str, int]], None]

@@ -139,14 +139,16 @@ async def a_bot(home: Path, target: Target | None = None) -> AsyncIterator[Bot]:
     With `target`, that is where it deploys, and not on this machine.
     """
     settings = Settings(home=home, database="", local_git=True, port=0)
-    async with running(settings, targets={"process": target} if target else None) as app:
-        try:
+    process: ProcessTarget | None = None
+    try:
+        async with running(settings, targets={"process": target} if target else None) as app:
+            process = app.process
             for name in PEOPLE:
                 await app.store.transact(lambda book, name=name: book.people.add(Person(PersonId(name))))  # type: ignore[misc]
             yield Bot(app, home)
-        finally:
-            if target is None:
-                await app.process.shutdown()
+    finally:
+        if target is None and process is not None:
+            await process.shutdown()
 
 
 @asynccontextmanager
