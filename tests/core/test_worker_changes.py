@@ -65,6 +65,7 @@ async def test_a_worker_that_waits_does_nothing_at_all(house: House) -> None:
         run = await house.request("shop")
         other = await house.request("plain")
         await house.until(other, is_over)
+        await eventually(lambda: bool(gray.asked))
         assert len(gray.asked) == 1
         assert (await house.load(run)).stage.state is S.RUNNING
 

@@ -20,6 +20,7 @@ from bot.settings import Settings
 from bot.web.room import LOBBY
 from engine.model import Person, PersonId, Run, RunId, RunState, StageState
 from engine.ports import Target
+from engine.targets.process import ProcessTarget
 from tests.support.process_target import eventually
 from tests.support.repository import Repository
 
