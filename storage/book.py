@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, CursorResult, Executable
 
+from engine.model import Run, RunId
 from storage.chats import SqlChats
 from storage.journal import SqlJournal
 from storage.logs import SqlLogs
@@ -19,10 +20,12 @@ from storage.timers import SqlTimers
 class SqlBook:
     """One transaction.
 
-    `writes` counts what it changes, `touched` are the runs whose journal grew, with their newest entry.
+    `memory` is what the sole writer of a database knows without reading. `writes` counts what it changes, `touched` are
+    the runs whose journal grew, with their newest entry.
     """
 
     connection: Connection
+    memory: dict[RunId, Run] | None = None
     writes: int = 0
     touched: dict[str, int] = field(default_factory=dict)
     runs: SqlRuns = field(init=False)
@@ -36,7 +39,7 @@ class SqlBook:
 
     def __post_init__(self) -> None:
         """Open each part on this transaction."""
-        self.runs = SqlRuns(self)
+        self.runs = SqlRuns(self, self.memory)
         self.journal = SqlJournal(self)
         self.timers = SqlTimers(self)
         self.pipelines = SqlPipelines(self)
@@ -60,6 +63,7 @@ class SqlBook:
 
     def flush(self) -> None:
         """Send what was gathered for one statement."""
+        self.runs.flush()
         self.journal.flush()
 
     @property

@@ -1,13 +1,21 @@
 """Runs as they stand, the leases on them, and who holds which workload.
 
+The sole writer of a database (SQLite) gathers what is saved and sends it before anything is read and at the end, so a
+batch of many runs is one statement. It also remembers what it wrote and need not read it back. Should a row not be as
+remembered, the statement that stores the next value changes nothing, the transaction is undone, and all that was
+remembered is forgotten.
+
 A lease is three columns of the run's own row, so "store this, if the lease still holds" is one statement: a worker that
 was paused for longer than its lease finds its token outdated and changes nothing.
 """
 
 import difflib
 from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
 
 from sqlalchemy import BindParameter, Select, bindparam, delete, insert, or_, select, update
+from sqlalchemy.sql.dml import Update
 
 from engine.errors import Interrupted, LeaseLost, Refused
 from engine.model import Run, RunId
@@ -73,14 +81,23 @@ _COUNT = (
 )
 
 
+MOST_REMEMBERED = 1000
+
+
 class SqlRuns:
     """`engine.ports.Runs` in one transaction."""
 
-    def __init__(self, transaction: Transaction) -> None:
+    def __init__(self, transaction: Transaction, memory: dict[RunId, Run] | None = None) -> None:
         self._in = transaction
+        self._memory = memory
+        self._saves: list[tuple[Update, dict[str, object]]] = []
 
     def find(self, run: RunId) -> Run | None:
         """The run, or None."""
+        known = self._memory.get(run) if self._memory is not None else None
+        if known is not None:
+            return known
+        self.flush()
         text = self._in.read(_LOAD, {"id_": run}).scalar_one_or_none()
         return None if text is None else codec.load_run(text, run)
 
@@ -117,7 +134,7 @@ class SqlRuns:
 
     def save(self, run: Run, before: int, *, token: int | None, due_at: datetime | None) -> None:
         """Store `run` over its value at `before`. A worker's last report gives its lease back in the same statement."""
-        values = {
+        values: dict[str, object] = {
             "id_": run.id,
             "before_": before,
             "state": run.state.value,
@@ -130,18 +147,40 @@ class SqlRuns:
         if token is not None:
             values["token_"] = token
             statement = _SAVE_LAST if due_at is None else _SAVE_FENCED
-        if self._in.write(statement, values).rowcount == 1:
-            return
-        if token is not None and self._in.read(_TOKEN, {"id_": run.id}).scalar_one_or_none() != token:
-            raise LeaseLost(run.id, token)
-        raise Interrupted(f"Run {run.id} was changed by somebody else at the same moment.")
+        self._saves.append((statement, values))
+        self._in.wrote()
+        if self._memory is not None:
+            if len(self._memory) >= MOST_REMEMBERED:
+                self._memory.clear()
+            self._memory[run.id] = run
+        else:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send what was saved, equal statements together. Raises what `save` promises."""
+        saves, self._saves = self._saves, []
+        for statement, group in groupby(saves, itemgetter(0)):
+            rows = [values for _, values in group]
+            if self._in.write(statement, rows if len(rows) > 1 else rows[0]).rowcount == len(rows):
+                continue
+            if len(rows) > 1:
+                raise Interrupted("One of several runs was changed by somebody else at the same moment.")
+            self._complain(rows[0])
+
+    def _complain(self, values: dict[str, object]) -> None:
+        name, token = RunId(str(values["id_"])), values.get("token_")
+        if isinstance(token, int) and self._in.read(_TOKEN, {"id_": name}).scalar_one_or_none() != token:
+            raise LeaseLost(name, token)
+        raise Interrupted(f"Run {name} was changed by somebody else at the same moment.")
 
     def is_due(self, now: datetime) -> bool:
         """Whether there is anything to claim."""
+        self.flush()
         return self._in.read(_CLAIMABLE, {"now_": now, "limit_": 1}).first() is not None
 
     def claim(self, owner: str, now: datetime, until: datetime, limit: int) -> list[Claim]:
         """Lease runs that are due."""
+        self.flush()
         due = list(self._in.read(_DUE, {"now_": now, "limit_": limit}).scalars())
         if not due:
             return []
@@ -151,14 +190,17 @@ class SqlRuns:
 
     def extend(self, owner: str, until: datetime) -> None:
         """Keep the owner's leases."""
+        self.flush()
         self._in.write(_EXTEND, {"owner_": owner, "until_": until})
 
     def release(self, claim: Claim) -> None:
         """Give a lease back."""
+        self.flush()
         self._in.write(_RELEASE, {"id_": claim.run, "token_": claim.token})
 
     def abandon(self, owner: str | None) -> None:
         """Give all leases of the owner back, or everybody's."""
+        self.flush()
         if owner is None:
             self._in.write(_ABANDON_ALL)
         else:
@@ -204,4 +246,5 @@ class SqlRuns:
         return self._runs(_QUEUED, {"workload_": workload})
 
     def _runs(self, statement: Select[tuple[str]], values: dict[str, object] | None = None) -> list[Run]:
+        self.flush()
         return [codec.load_run(text) for text in self._in.read(statement, values).scalars()]

@@ -24,6 +24,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from engine.errors import Interrupted, LeaseLost, SluiceError
+from engine.model import Run, RunId
 from storage.book import SqlBook
 from storage.faults import Faults, StoreUnavailable, translated
 
@@ -77,10 +78,12 @@ class Writer:
     trouble: StoreUnavailable | None = None
     """Why something could not be written. It stays until the store is found to be well again."""
     _writing: Engine = field(init=False)
+    _memory: dict[RunId, Run] | None = None
 
     def __post_init__(self) -> None:
         """Say at the start of each transaction that it will write."""
         self._writing = self.engine.execution_options(writes=True)
+        self._memory = {} if self.engine.dialect.name == "sqlite" else None
 
     @property
     def waiting(self) -> int:
@@ -169,18 +172,28 @@ class Writer:
         """Run and commit `batch` as one transaction."""
         try:
             with self._writing.connect() as connection:
-                book = SqlBook(connection)
+                book = SqlBook(connection, self._memory)
                 for job in batch:
                     if not _ran(job, book):
                         connection.rollback()
+                        self._forget()
                         return _undone(batch, job)
                 self._commit(connection, book)
         except (SQLAlchemyError, OSError) as error:
+            self._forget()
             return _failed(batch, translated(error))
+        except Interrupted as error:
+            self._forget()
+            return _failed(batch, error)
         if book.touched:
             self.faults.after_commit()
             self._touched.update(book.touched)
         return Outcome.COMMITTED
+
+    def _forget(self) -> None:
+        """What was undone was remembered, too."""
+        if self._memory is not None:
+            self._memory.clear()
 
     def _commit(self, connection: Connection, book: SqlBook) -> None:
         book.flush()

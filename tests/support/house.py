@@ -123,15 +123,13 @@ class House:
 
     async def until(self, run: Run, condition: Callable[[Run], bool]) -> Run:
         """The run, as soon as a commit makes `condition` hold."""
-        seen = {"run": await self.load(run)}
         stirred = asyncio.Event()
         self.store.on_commit(lambda runs: stirred.set() if run.id in runs else None)
         async with asyncio.timeout(20):
-            while not condition(seen["run"]):
+            while not condition(now := await self.load(run)):
                 await stirred.wait()
                 stirred.clear()
-                seen["run"] = await self.load(run)
-        return seen["run"]
+        return now
 
 
 def _act(script: Script | Act) -> Act:

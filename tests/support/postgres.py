@@ -21,6 +21,7 @@ from storage.store import SqlStore
 
 _BINARIES = Path("/usr/lib/postgresql")
 _SETTINGS = (
+    "listen_addresses=",
     "fsync=off",
     "synchronous_commit=off",
     "full_page_writes=off",
