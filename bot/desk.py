@@ -9,11 +9,13 @@ from bot.cards import Card, Field, Stop, Table, Tone
 from bot.grammar import BY_NAME, Said, help_rows
 from bot.presenters import badge_of, clock_time, elapsed, present_run
 from bot.preview import Previews
+from engine.definition import Gray
 from engine.deployed import Observed, observed
 from engine.errors import Broken, Interrupted, Refused
 from engine.model import PersonId, Release, Run, RunId, StageState
 from engine.pipeline import check, describe, parse, resolve
 from engine.ports import Clock, Instance, StoredPipeline, Target
+from engine.rollout.traffic import describe_rules, rules_as_yaml, rules_of
 from engine.transitions import missing_reviewers
 from engine.variables import merge, system_variables
 from storage.book import SqlBook
@@ -97,6 +99,10 @@ class Desk:
             how = f"{spec.strategy}, {spec.instances} instances, port {spec.service.port}"
             where = f"{pipeline.workload} on {spec.target}, {how}"
             fields.append(Field("Releases", where))
+            if isinstance(spec, Gray):
+                said = describe_rules(spec.policy) or f"{spec.share} % of the plain requests"
+                about = f" ({spec.policy.description})" if spec.policy.description else ""
+                fields.append(Field("Gray gets", said + about))
         rows = tuple((name, item.value, item.description) for name, item in pipeline.variables.items())
         table = Table(("Variable", "Value", "For"), rows) if rows else None
         return Card(stored.name, text=pipeline.description, topology=stops, fields=tuple(fields), table=table)
@@ -174,6 +180,12 @@ class Desk:
         workload = await self._workload(stored)
         release = await self.release(workload, number_of(said.words[1]) if len(said.words) > 1 else None)
         cards = [Card(f"{release.workload}, version {release.number}", code=release.manifest)] if release else []
+        if (
+            len(said.words) == 1
+            and isinstance(pipeline.deployment, Gray)
+            and (rules := rules_of(pipeline.deployment.policy))
+        ):
+            cards.append(Card(f"Rules of {stored.name}'s gray stage", code=rules_as_yaml(rules)))
         if len(said.words) == 1 and pipeline.deployment is not None:
             route = await self.targets[pipeline.deployment.target].effective_route(workload)
             if route:
