@@ -100,9 +100,9 @@ class Desk:
             where = f"{pipeline.workload} on {spec.target}, {how}"
             fields.append(Field("Releases", where))
             if isinstance(spec, Gray):
-                said = describe_rules(spec.policy) or f"{spec.share} % of the plain requests"
+                who = describe_rules(spec.policy) or f"{spec.share} % of the plain requests"
                 about = f" ({spec.policy.description})" if spec.policy.description else ""
-                fields.append(Field("Gray gets", said + about))
+                fields.append(Field("Gray gets", who + about))
         rows = tuple((name, item.value, item.description) for name, item in pipeline.variables.items())
         table = Table(("Variable", "Value", "For"), rows) if rows else None
         return Card(stored.name, text=pipeline.description, topology=stops, fields=tuple(fields), table=table)
@@ -180,11 +180,9 @@ class Desk:
         workload = await self._workload(stored)
         release = await self.release(workload, number_of(said.words[1]) if len(said.words) > 1 else None)
         cards = [Card(f"{release.workload}, version {release.number}", code=release.manifest)] if release else []
-        if (
-            len(said.words) == 1
-            and isinstance(pipeline.deployment, Gray)
-            and (rules := rules_of(pipeline.deployment.policy))
-        ):
+        spec = pipeline.deployment
+        rules = rules_of(spec.policy) if len(said.words) == 1 and isinstance(spec, Gray) else ()
+        if rules:
             cards.append(Card(f"Rules of {stored.name}'s gray stage", code=rules_as_yaml(rules)))
         if len(said.words) == 1 and pipeline.deployment is not None:
             route = await self.targets[pipeline.deployment.target].effective_route(workload)
