@@ -1,6 +1,7 @@
 """`SqlStore`: the database opened, brought up to date, written by one thread and read by others."""
 
 import asyncio
+import sqlite3
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -8,7 +9,7 @@ from datetime import datetime
 from typing import Any, Literal, TypeVar
 
 from sqlalchemy import Engine, create_engine, event
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from engine.errors import Broken, Interrupted
 from engine.model import RunId
@@ -140,4 +141,8 @@ def _prepare_sqlite(engine: Engine, synchronous: Durability) -> None:
     @event.listens_for(engine, "begin")
     def _began(connection: Any) -> None:
         writes = connection.get_execution_options().get("writes", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        words = "BEGIN IMMEDIATE" if writes else "BEGIN"
+        try:
+            connection.connection.dbapi_connection.execute(words)
+        except sqlite3.OperationalError as error:
+            raise OperationalError(words, None, error) from error

@@ -73,6 +73,7 @@ class Writer:
     _thread: threading.Thread | None = None
     _ended: bool = False
     _touched: dict[str, int] = field(default_factory=dict)
+    _connection: Connection | None = None
     loop: asyncio.AbstractEventLoop | None = None
     """Where `heard` is called."""
     trouble: StoreUnavailable | None = None
@@ -116,6 +117,7 @@ class Writer:
             self._write(batch)
             self.trouble = next((job.error for job in batch if isinstance(job.error, StoreUnavailable)), self.trouble)
             self._answer(batch)
+        self._forget()
 
     def _answer(self, batch: list[Job[Any]]) -> None:
         """Tell of the commit, then those who wait, in one call for each loop: each call wakes a thread.
@@ -171,14 +173,13 @@ class Writer:
     def _together(self, batch: list[Job[Any]]) -> Outcome:
         """Run and commit `batch` as one transaction."""
         try:
-            with self._writing.connect() as connection:
-                book = SqlBook(connection, self._memory)
-                for job in batch:
-                    if not _ran(job, book):
-                        connection.rollback()
-                        self._forget()
-                        return _undone(batch, job)
-                self._commit(connection, book)
+            connection = self._connected()
+            book = SqlBook(connection, self._memory)
+            for job in batch:
+                if not _ran(job, book):
+                    self._forget()
+                    return _undone(batch, job)
+            self._commit(connection, book)
         except (SQLAlchemyError, OSError) as error:
             self._forget()
             return _failed(batch, translated(error))
@@ -190,10 +191,19 @@ class Writer:
             self._touched.update(book.touched)
         return Outcome.COMMITTED
 
+    def _connected(self) -> Connection:
+        if self._connection is None:
+            self._connection = self._writing.connect()
+        return self._connection
+
     def _forget(self) -> None:
-        """What was undone was remembered, too."""
+        """Undo the transaction by giving the connection back. What was undone was remembered, too."""
         if self._memory is not None:
             self._memory.clear()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(SQLAlchemyError, OSError):
+                connection.close()
 
     def _commit(self, connection: Connection, book: SqlBook) -> None:
         book.flush()
