@@ -101,7 +101,8 @@ def load_run(text: str, name: str = "") -> Run:
 def _remember(known: _Known) -> None:
     with _RUNS_LOCK:
         _RUNS.pop(known.run.id, None)
-        _RUNS[known.run.id] = known
+        if not known.run.state.is_over:
+            _RUNS[known.run.id] = known
         if len(_RUNS) > MOST_REMEMBERED:
             del _RUNS[next(iter(_RUNS))]
 

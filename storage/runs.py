@@ -152,7 +152,9 @@ class SqlRuns:
         if self._memory is not None:
             if len(self._memory) >= MOST_REMEMBERED:
                 self._memory.clear()
-            self._memory[run.id] = run
+            self._memory.pop(run.id, None)
+            if not run.state.is_over:
+                self._memory[run.id] = run
         else:
             self.flush()
 
