@@ -22,7 +22,7 @@ from bot.web.sessions import Sessions
 from bot.web.speech import Dispatch, Speech
 from bot.web.stream import EventStream
 from bot.web.traffic import TrafficSource
-from bot.web.views import Views
+from bot.web.views import Views, session_of
 from engine.errors import SluiceError
 from engine.ports import Clock
 
@@ -52,7 +52,7 @@ def build_web(
     routes = [
         *_looking(views),
         *_sending(doors),
-        Route("/events", Events(chat, traffic)),
+        Route("/events", Events(chat, traffic, sessions)),
         Mount("/static", Assets(directory=STATIC)),
     ]
     return Starlette(
@@ -99,6 +99,7 @@ class Events:
 
     chat: WebChat
     traffic: TrafficSource | None
+    sessions: Sessions
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Tell one browser until it goes."""
@@ -109,9 +110,12 @@ class Events:
                 scope, receive, send
             )
             return
+        session = session_of(request).id
         since = request.headers.get("last-event-id") or request.query_params.get("since", "")
         with hub.listen(LOBBY, since, request.query_params.get("run", "")) as listener:
-            await EventStream(hub, listener, lambda: self._state(listener.key), self.traffic)(scope, receive, send)
+            stream = EventStream(hub, listener, lambda: self._state(listener.key), self.traffic)
+            stream.signed_in = lambda: self.sessions.is_open(session)
+            await stream(scope, receive, send)
 
     async def _state(self, key: str) -> dict[str, object]:
         shown, live = await self.chat.present(LOBBY), await self.chat.live(LOBBY)

@@ -99,19 +99,27 @@ class Sessions:
         kept = self._kept.get(_hash(name)) if name else None
         if kept is None:
             return None
-        now = self._now()
-        if now - kept.seen > IDLE.total_seconds() or now - kept.began > LONGEST.total_seconds():
+        if self._is_over(kept):
             self.end(name)
             return None
-        kept.seen = now
+        kept.seen = self._now()
         if self._saved_at is None or self.clock.now() - self._saved_at > SAVED_EVERY:
             self._save()
         return Session(name, PersonId(kept.person), _hash(name)[:12])
+
+    def is_open(self, name: str) -> bool:
+        """Whether the session could still be used. Asking does not count as using it."""
+        kept = self._kept.get(_hash(name))
+        return kept is not None and not self._is_over(kept)
 
     def end(self, name: str) -> None:
         """Sign out."""
         if self._kept.pop(_hash(name), None) is not None:
             self._save()
+
+    def _is_over(self, kept: _Kept) -> bool:
+        now = self._now()
+        return now - kept.seen > IDLE.total_seconds() or now - kept.began > LONGEST.total_seconds()
 
     def _now(self) -> float:
         return self.clock.now().timestamp()

@@ -31,7 +31,7 @@ def encode(kind: str, data: Mapping[str, object], number: str = "") -> bytes:
 class EventStream:
     """What one browser is told. `state` makes the present state of what it looks at.
 
-    `patience` is how many seconds one send may take.
+    `patience` is how many seconds one send may take. Whoever is no longer `signed_in` is told nothing more.
     """
 
     hub: Hub
@@ -39,9 +39,10 @@ class EventStream:
     state: State
     traffic: TrafficSource | None = None
     patience: float = PATIENCE
+    signed_in: Callable[[], bool] = lambda: True
 
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
-        """Tell the browser until it goes, is too slow, or the bot ends."""
+        """Tell the browser until it goes, is too slow, has signed out, or the bot ends."""
         head = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-store"), (b"x-accel-buffering", b"no")]
         await send({"type": "http.response.start", "status": 200, "headers": head})
         ends = [
@@ -53,7 +54,7 @@ class EventStream:
             done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
-            if ends[1] in done:
+            if ends[0] not in done:
                 await self._write(send, b"", more=False)
         except (TimeoutError, OSError):
             return
@@ -72,6 +73,8 @@ class EventStream:
             if change is not None:
                 await self._write(send, encode(change.kind, change.data, self.hub.name(change.number)))
                 continue
+            if not self.signed_in():
+                return
             due = clock() + (SECOND if self.traffic else HEARTBEAT)
             latest = self.traffic.latest() if self.traffic else None
             changed = latest is not None and latest != last
