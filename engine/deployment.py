@@ -4,12 +4,9 @@ What only a cluster can do is None unless it is written, so the settings of a pr
 and hashed. That the process target refuses it is said in `engine.keys`.
 """
 
-import re
-import shlex
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator
@@ -29,65 +26,14 @@ from engine.fields import (
     from_to,
     read_amount,
     shown,
-    spelled,
     whole_number,
 )
+from engine.instance import DomainName, FilePath, Lifecycle, Liveness, Monitoring, Resources, Volume
 from engine.section import Conflict, Mistake, Section, exactly_one
 
 _UNTESTABLE = frozenset(
     {"host", "connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
 )
-_CPU_UNITS = {"m": Decimal("0.001"), "": Decimal(1)}
-_MEMORY_UNITS = {
-    **{unit: Decimal(1000) ** power for power, unit in enumerate("kMGTPE", 1)},
-    **{f"{unit}i": Decimal(1024) ** power for power, unit in enumerate("KMGTPE", 1)},
-}
-_QUANTITY = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,3})?)([A-Za-z]{0,2})", re.ASCII)
-_LABELS = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*"
-_LONGEST_COMMAND = 4000
-
-
-def _measured(value: object, units: Mapping[str, Decimal]) -> Decimal | None:
-    """A quantity as a number of processors or bytes; None when it is none, or nothing at all."""
-    found = _QUANTITY.fullmatch(str(value))
-    if found is None or found[2] not in units:
-        return None
-    return Decimal(found[1]) * units[found[2]] or None
-
-
-def _quantity(units: Mapping[str, Decimal], what: str, instead: str) -> Callable[[object], object]:
-    def read(value: object) -> object:
-        if isinstance(value, str | int | float) and _measured(value, units) is None:
-            raise Mistake(f"{shown(value)} is not an amount of {what}", instead)
-        return str(value) if isinstance(value, int | float) else value
-
-    return read
-
-
-def _runnable(value: str) -> str:
-    if len(value) > _LONGEST_COMMAND or not value.isprintable() or not value.strip():
-        raise Mistake(f"{shown(value)} is not a command", "one line, for example python3 server.py")
-    try:
-        shlex.split(value)
-    except ValueError:
-        raise Mistake(f"{shown(value)} leaves a quote or a backslash open", "it with its end") from None
-    return value
-
-
-Cpus = Annotated[str, BeforeValidator(_quantity(_CPU_UNITS, "processors", "for example 250m, 0.5 or 2"))]
-Bytes = Annotated[str, BeforeValidator(_quantity(_MEMORY_UNITS, "memory with its unit", "for example 256Mi or 1Gi"))]
-Command = Annotated[str, AfterValidator(_runnable)]
-FilePath = Annotated[
-    str,
-    AfterValidator(
-        spelled(
-            r"/(?!(.*/)?\.\.(/|$))[!-9;-~]{0,1000}", "is not a path from the root down", "for example /var/log/shop"
-        )
-    ),
-]
-DomainName = Annotated[
-    str, AfterValidator(spelled(rf"(?=.{{1,253}}$){_LABELS}", "is not a domain name", "for example shop-api.internal"))
-]
 
 
 def _testable(value: str) -> str:
@@ -132,88 +78,6 @@ class Readiness(Section):
     http: HttpPath | None = None
     every: SomeTime = timedelta(milliseconds=500)
     within: SomeTime = timedelta(minutes=1)
-
-
-class Liveness(Section):
-    """When an instance that was ready counts as lost: `failures` in a row of a path or of opening a port."""
-
-    http: HttpPath | None = None
-    tcp: Port | None = None
-    every: SomeTime = timedelta(seconds=10)
-    failures: Annotated[int, BeforeValidator(from_to(1, 100))] = 3
-
-    @classmethod
-    def conflicts(cls, given: Mapping[str, Any]) -> Iterator[Conflict]:
-        """One check, one way."""
-        yield from exactly_one(given, "http", "tcp")
-
-
-class Cpu(Section):
-    """Processors of one instance: what is set aside for it, and the most it gets."""
-
-    request: Cpus | None = None
-    limit: Cpus | None = None
-
-    @classmethod
-    def conflicts(cls, given: Mapping[str, Any]) -> Iterator[Conflict]:
-        """Keep the request within the limit."""
-        yield from _within_limit(given, _CPU_UNITS)
-
-
-class Memory(Section):
-    """Memory of one instance: what is set aside for it, and the most it gets."""
-
-    request: Bytes | None = None
-    limit: Bytes | None = None
-
-    @classmethod
-    def conflicts(cls, given: Mapping[str, Any]) -> Iterator[Conflict]:
-        """Keep the request within the limit."""
-        yield from _within_limit(given, _MEMORY_UNITS)
-
-
-def _within_limit(given: Mapping[str, Any], units: Mapping[str, Decimal]) -> Iterator[Conflict]:
-    request, limit = _measured(given.get("request"), units), _measured(given.get("limit"), units)
-    if request is not None and limit is not None and request > limit:
-        problem = f"{given['request']} is more than the limit of {given['limit']}"
-        yield Conflict("request", problem, f"{given['limit']} or less")
-
-
-class Resources(Section):
-    """What one instance may use of the machine it runs on."""
-
-    cpu: Cpu | None = None
-    memory: Memory | None = None
-
-
-class Volume(Section):
-    """A directory in every instance that comes from outside of it."""
-
-    name: Name
-    mount: FilePath
-    host_path: FilePath | None = None
-    claim: DomainName | None = None
-    empty: Literal["disk", "memory"] | None = None
-
-    @classmethod
-    def conflicts(cls, given: Mapping[str, Any]) -> Iterator[Conflict]:
-        """One directory comes from one place."""
-        yield from exactly_one(given, "host_path", "claim", "empty")
-
-
-class Lifecycle(Section):
-    """What runs at the start of an instance, right after it and before its end, instead of what the image says."""
-
-    command: Command | None = None
-    post_start: Command | None = None
-    pre_stop: Command | None = None
-
-
-class Monitoring(Section):
-    """Where an instance tells its own figures."""
-
-    port: Port
-    path: HttpPath = "/metrics"
 
 
 class Text(Section):

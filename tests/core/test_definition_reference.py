@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from engine import definition, deployment
+from engine import definition, deployment, instance
 from engine.definition import Pipeline
 from engine.keys import section_shapes, sections
 from engine.model import Mode, OnError, StageKind
@@ -47,7 +47,7 @@ def test_every_key_of_every_section_stands_in_the_reference(model: type[Section]
 
 
 def test_every_section_of_the_model_is_looked_at() -> None:
-    written = [*vars(definition).values(), *vars(deployment).values()]
+    written = [*vars(definition).values(), *vars(deployment).values(), *vars(instance).values()]
     models = {one for one in written if isinstance(one, type) and issubclass(one, Section)}
     assert set(every_section()) == models - {Section, definition.Official}
 
