@@ -1,10 +1,9 @@
 """The bot's side of the terminal: a small HTTP application on a Unix socket that only its owner can open."""
 
 import asyncio
-import contextlib
 import json
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -21,6 +20,7 @@ from storage.codec import dump
 from storage.store import SqlStore
 
 WAIT_SECONDS = 15.0
+LOOK_AGAIN_SECONDS = 0.25
 PAGE = 200
 
 
@@ -32,7 +32,6 @@ class Door:
     store: SqlStore
     sessions: Sessions
     url: str = ""
-    troubles: list[str] = field(default_factory=list)
 
     def app(self) -> Starlette:
         """Return the application."""
@@ -66,11 +65,7 @@ class Door:
             found = await self.store.read(lambda book: _news(book, after, run))
             if found["seq"] != after or asyncio.get_running_loop().time() > deadline:
                 return JSONResponse(found)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._commit(), 1.0)
-
-    async def _commit(self) -> None:
-        await asyncio.sleep(0.25)
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
 
     async def link(self, request: Request) -> Response:
         """Make a one-time link for the console."""

@@ -11,12 +11,12 @@ from sqlalchemy import update
 from engine import commands as c
 from engine.errors import Broken, Interrupted, StageFailure
 from engine.model import Run, RunState, StageState
-from engine.stages.job import Ask, Finished, Job, Later, Outcome
+from engine.stages.job import Finished, Job, Later, Outcome
 from engine.worker import LEASE
 from storage.book import SqlBook
 from storage.tables import pipeline_versions as versions
 from tests.support.eventually import eventually
-from tests.support.house import House, ScriptedAct, a_house, finish, working
+from tests.support.house import House, ScriptedAct, a_house, ask, finish, for_ever, is_held, is_over, working
 from tests.support.store import ANN, T0
 
 R, S = RunState, StageState
@@ -27,23 +27,6 @@ SOON = timedelta(milliseconds=10)
 async def house(tmp_path: Path) -> AsyncIterator[House]:
     async with a_house(tmp_path) as house:
         yield house
-
-
-def is_over(run: Run) -> bool:
-    return run.state.is_over
-
-
-def is_held(run: Run) -> bool:
-    return run.stage.state is S.HELD
-
-
-async def for_ever(_job: Job) -> Outcome:
-    await asyncio.Event().wait()
-    return Finished({})
-
-
-async def ask(job: Job) -> Outcome:
-    return Ask(f"f{job.run.share}", {"plan": {}}, job.now() + timedelta(hours=8))
 
 
 async def test_a_run_is_taken_to_its_end(house: House) -> None:

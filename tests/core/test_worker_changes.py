@@ -9,11 +9,11 @@ import pytest
 
 from engine import commands as c
 from engine.errors import StageFailure
-from engine.model import Run, RunState, StageState, Verdict
-from engine.stages.job import Ask, Finished, Job, Later, Outcome, Unwound
+from engine.model import RunState, StageState, Verdict
+from engine.stages.job import Finished, Job, Later, Outcome, Unwound
 from engine.transitions import ENGINE
 from tests.support.eventually import eventually
-from tests.support.house import House, ScriptedAct, a_house, working
+from tests.support.house import House, ScriptedAct, a_house, ask, for_ever, is_over, working
 from tests.support.store import ANN, BOB
 
 R, S = RunState, StageState
@@ -24,23 +24,6 @@ SOON = timedelta(milliseconds=10)
 async def house(tmp_path: Path) -> AsyncIterator[House]:
     async with a_house(tmp_path) as house:
         yield house
-
-
-def is_over(run: Run) -> bool:
-    return run.state.is_over
-
-
-def is_held(run: Run) -> bool:
-    return run.stage.state is S.HELD
-
-
-async def for_ever(_job: Job) -> Outcome:
-    await asyncio.Event().wait()
-    return Finished({})
-
-
-async def ask(job: Job) -> Outcome:
-    return Ask(f"f{job.run.share}", {"plan": {}}, job.now() + timedelta(hours=8))
 
 
 async def test_an_act_that_waits_is_woken_by_a_change(house: House) -> None:

@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 from engine.control import Control, Order, replay
-from engine.model import PersonId, Run, RunId, StageKind
+from engine.model import PersonId, Run, RunId, StageKind, StageState
 from engine.ports import Timer
-from engine.stages.job import Act, Finished, Job, Outcome, Unwound
+from engine.stages.job import Act, Ask, Finished, Job, Outcome, Unwound
 from engine.worker import Worker
 from storage.store import SqlStore
 from tests.support.eventually import eventually
@@ -161,3 +162,20 @@ async def working(*workers: Worker) -> AsyncIterator[None]:
 
 
 __all__ = ["GATED", "PLAIN", "House", "ScriptedAct", "a_house", "eventually", "finish", "shop", "unwind", "working"]
+
+
+def is_over(run: Run) -> bool:
+    return run.state.is_over
+
+
+def is_held(run: Run) -> bool:
+    return run.stage.state is StageState.HELD
+
+
+async def for_ever(_job: Job) -> Outcome:
+    await asyncio.Event().wait()
+    return Finished({})
+
+
+async def ask(job: Job) -> Outcome:
+    return Ask(f"f{job.run.share}", {"plan": {}}, job.now() + timedelta(hours=8))
