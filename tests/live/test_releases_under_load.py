@@ -163,7 +163,11 @@ async def test_the_run_says_the_share_that_ten_thousand_requests_really_got(stra
         assert seen.total == 10_000
         assert seen.requests["gray"] == asked.answers["v2"]
         assert seen.share == pytest.approx(0.2, abs=0.02)
-        card = await bot.shows(run, lambda card: card.split is not None and bool(card.split.observed), "has a share")
+        card = await bot.shows(
+            run,
+            lambda card: card.split is not None and sum(card.split.requests.values()) == 10_000,
+            "counts every request",
+        )
         assert card.split is not None
         assert card.split.observed == pytest.approx(20, abs=2)
         assert sum(card.split.failed.values()) == 0
