@@ -9,12 +9,15 @@ import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+from bot.chat import Chat, Messenger
 from bot.desk import Desk, Transports
 from bot.dispatch import Dispatch
 from bot.feed import Feed
+from bot.intake import Intake
 from bot.keeper import Keeper
+from bot.pressing import Pressing
 from bot.preview import Previews
 from bot.settings import Settings
 from bot.terminal.door import Door
@@ -42,11 +45,13 @@ from engine.stages.rollout import Rollouts
 from engine.stages.source import SourceStage
 from engine.targets.process import ProcessTarget
 from engine.worker import Worker
+from storage.book import SqlBook
 from storage.store import SqlStore
 
 KEEP_EVERY = timedelta(seconds=4)
 FORGET_EVERY = timedelta(hours=1)
 INBOX_KEPT = timedelta(days=2)
+BUTTONS_KEPT = timedelta(days=90)
 STORE = "database"
 """The trouble with the database, beside those of the targets by name."""
 _LOG = logging.getLogger(__name__)
@@ -67,6 +72,7 @@ class App:
     dispatch: Dispatch
     chat: WebChat
     feed: Feed
+    intake: Intake
     door: Door
     sessions: Sessions
     timekeeper: Timekeeper
@@ -77,9 +83,15 @@ class App:
 
     async def forget(self) -> None:
         """Forget deliveries that no chat repeats any more."""
-        before = self.clock.now() - INBOX_KEPT
+        now = self.clock.now()
         with contextlib.suppress(Broken, Interrupted):
-            await self.store.transact(lambda book: book.chats.forget_inbox(before))
+            await self.store.transact(lambda book: _forget(book, now))
+
+
+def _forget(book: SqlBook, now: datetime) -> None:
+    book.chats.forget_inbox(now - INBOX_KEPT)
+    book.updates.forget(now - INBOX_KEPT)
+    book.buttons.forget(now - BUTTONS_KEPT)
 
 
 class Places(dict[str, Target]):
@@ -89,8 +101,16 @@ class Places(dict[str, Target]):
         raise StageFailure(f"This version of Sluice cannot deploy to {name}.", "Write `target: process`.")
 
 
-def build(settings: Settings, traffic: TrafficSource | None = None, targets: Mapping[str, Target] | None = None) -> App:
-    """Make every part; `targets` take the place of this machine. Nothing runs yet."""
+def build(
+    settings: Settings,
+    traffic: TrafficSource | None = None,
+    targets: Mapping[str, Target] | None = None,
+    messengers: Mapping[str, Messenger] | None = None,
+) -> App:
+    """Make every part; `targets` take the place of this machine, `messengers` of Slack and Telegram.
+
+    Nothing runs yet.
+    """
     clock = WallClock()
     store = SqlStore.open(settings.database_url, synchronous=settings.synchronous)
     control = Control(store, clock)
@@ -112,8 +132,14 @@ def build(settings: Settings, traffic: TrafficSource | None = None, targets: Map
     chat = WebChat(store, clock)
     keeper = Keeper(store, clock, chat, targets, rollouts)
     transports = Transports(settings.local_git, settings.plain_git)
-    desk = Desk(store, clock, targets, previews, transports, lambda: tuple(keeper.troubles.values()))
-    dispatch = Dispatch(store, control, clock, desk, previews, transports)
+    desk = Desk(store, clock, targets, previews, transports, lambda: (*keeper.troubles.values(), *feed.troubles()))
+    pressing = Pressing(store, clock)
+    speaking = dict(messengers or {})
+    chats: dict[str, Chat] = {chat.name: chat, **speaking}
+    dispatch = Dispatch(
+        store, control, clock, desk, previews, transports, lambda room: room.partition(":")[0] in speaking
+    )
+    feed = Feed(store, desk, chats, (LOBBY,), keeper.lost)
     sessions = Sessions(settings.home, clock)
     timekeeper = Timekeeper(store, control, clock, LOBBY)
     hosts = LOOPBACK | frozenset(settings.hosts)
@@ -129,7 +155,8 @@ def build(settings: Settings, traffic: TrafficSource | None = None, targets: Map
         worker=worker,
         dispatch=dispatch,
         chat=chat,
-        feed=Feed(store, desk, {LOBBY: chat}),
+        feed=feed,
+        intake=Intake(store, clock, dispatch, pressing, feed, speaking),
         door=Door(dispatch, store, sessions),
         sessions=sessions,
         timekeeper=timekeeper,
@@ -147,7 +174,10 @@ def build(settings: Settings, traffic: TrafficSource | None = None, targets: Map
 
 @asynccontextmanager
 async def running(
-    settings: Settings, traffic: TrafficSource | None = None, targets: Mapping[str, Target] | None = None
+    settings: Settings,
+    traffic: TrafficSource | None = None,
+    targets: Mapping[str, Target] | None = None,
+    messengers: Mapping[str, Messenger] | None = None,
 ) -> AsyncIterator[App]:
     """Run Sluice inside the `async with`. What it deployed goes on running after it."""
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -156,7 +186,7 @@ async def running(
     if lock is None:
         raise Broken(f"Another Sluice is at work in {settings.home}.", "Stop it, or choose another SLUICE_HOME.")
     try:
-        app = build(settings, traffic, targets)
+        app = build(settings, traffic, targets, messengers)
         app.store.start()
         try:
             async with _alive(app):
@@ -181,9 +211,11 @@ async def _alive(app: App) -> AsyncIterator[None]:
         for task in tasks:
             task.add_done_callback(lambda ended: _watch(app, ended))
         await app.timekeeper.start()
+        await app.intake.recall()
         try:
             yield
         finally:
+            await app.intake.end()
             app.timekeeper.stop()
             await app.web.stop()
             for task in tasks:

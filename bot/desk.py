@@ -235,7 +235,9 @@ class Desk:
         waiting = [
             run for run in active if run.stage.state is StageState.AWAITING_REVIEW and person in missing_reviewers(run)
         ]
+        accounts = await self.store.read(lambda book: book.accounts.of(person))
         fields = [Field("E-mail", known.email)] if known and known.email else []
+        fields += [Field("Account", f"{account.id} {account.name}".strip()) for account in accounts]
         table = Table(("Run", "Waits at"), tuple((run.id, run.stage.name) for run in waiting)) if waiting else None
         return Card(
             f"You are {person}", text="" if waiting else "Nothing waits for you.", fields=tuple(fields), table=table

@@ -8,28 +8,40 @@ come after a restart.
 
 import logging
 import re
+import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from bot.acting import Acting
-from bot.cards import Button, Card, Tone
+from bot.cards import Button, Card, Field, Tone
 from bot.chat import Answer, Incoming
 from bot.desk import Desk, Transports
-from bot.grammar import BY_NAME, Said, parse
+from bot.forms import DefineForm
+from bot.grammar import BY_NAME, DELETE, PRESS, Said, may_change, parse
+from bot.linking import Linking
 from bot.preview import Previews
-from bot.questions import DELETE, Questions
+from bot.questions import Questions
 from bot.run_acts import RunActs
+from bot.wishes import Wishes
 from engine.control import Control
 from engine.errors import Refused, SluiceError
+from engine.model import RoomId
 from engine.pipeline import Complaints, describe
 from engine.pipeline import parse as parse_definition
 from engine.ports import Clock
+from storage.audit import Deed
 from storage.store import SqlStore
 
 _LOOKS = {"list": "pipelines"}
 """Verbs whose answer the desk keeps under another name."""
 _UNKEPT = re.compile("[\x00\ud800-\udfff]")
 """What no database takes as text: NUL, and halves of characters."""
+_CODE = re.compile(r"^((?:/?sluice\s+)?/?link)\s.*", re.IGNORECASE)
+_HOW_TO_DEFINE = Card(
+    "There is no definition yet",
+    text="Write `define`, and the YAML on the lines below it. `export PIPELINE` gives one that is there.",
+    fields=(Field("Every setting, explained", "deploy/pipeline.reference.yaml"),),
+)
 _LOG = logging.getLogger(__name__)
 Doing = Callable[[Incoming, Said], Awaitable[list[Answer]]]
 
@@ -44,17 +56,23 @@ class Dispatch:
     desk: Desk
     previews: Previews
     transports: Transports = field(default_factory=Transports)
+    reaches: Callable[[RoomId], bool] = field(default=lambda _room: False)
+    linking: Linking = field(init=False)
     _acting: Acting = field(init=False)
     _runs: RunActs = field(init=False)
+    _questions: Questions = field(init=False)
     _acts: Mapping[str, Doing] = field(init=False)
 
     def __post_init__(self) -> None:
         """Connect the grammar's verbs that act with what they do."""
         self._acting = Acting(self.store, self.control, self.clock)
         self._runs = RunActs(self._acting)
-        questions = Questions(self._acting, self.desk, self.previews)
+        self.linking = Linking(self._acting)
+        wishes = Wishes(self._acting, self.reaches)
+        questions = self._questions = Questions(self._acting, self.desk, self.previews)
         self._acts = {
             "define": self._define,
+            "edit": self._edit,
             "run": questions.run,
             "stop": self._runs.stop,
             "retry": self._runs.retry,
@@ -67,6 +85,11 @@ class Dispatch:
             "delete": questions.delete,
             "yes": questions.yes,
             "no": questions.no,
+            "subscribe": wishes.subscribe,
+            "unsubscribe": wishes.unsubscribe,
+            "subscriptions": wishes.subscriptions,
+            "link": self.linking.link,
+            "unlink": self.linking.unlink,
         }
 
     async def answer(self, incoming: Incoming) -> list[Answer]:
@@ -74,22 +97,42 @@ class Dispatch:
 
         Always answers; what cannot be done is said with the reason.
         """
+        outcome, answers = await self._tried(incoming)
+        if outcome == "refused" or (answers and may_change(incoming.line)):
+            await self._write_down(incoming, outcome, answers)
+        return answers
+
+    async def _tried(self, incoming: Incoming) -> tuple[str, list[Answer]]:
         try:
             await self._known(incoming)
-            return await self._answer(incoming)
+            return "done", await self._answer(incoming)
         except Complaints as complaints:
             text = describe(complaints.complaints, "definition")
-            return [Answer(Card(f"{len(complaints.complaints)} to mend", Tone.BAD, code=text), private=True)]
+            return "refused", [Answer(Card(f"{len(complaints.complaints)} to mend", Tone.BAD, code=text), private=True)]
         except SluiceError as error:
-            return [Answer(Card(str(error), Tone.BAD, error.hint), private=True)]
+            outcome = "refused" if isinstance(error, Refused) else "broke"
+            return outcome, [Answer(Card(str(error), Tone.BAD, error.hint), private=True)]
         except Exception:  # noqa: BLE001 - the edge: one line that breaks must not end the chat
             _LOG.exception("Answering %r", incoming.line[:80])
-            return [
-                Answer(
-                    Card("That went wrong inside Sluice; nothing was changed.", Tone.BAD, "Its log says what."),
-                    private=True,
-                )
-            ]
+            sorry = Card("That went wrong inside Sluice; nothing was changed.", Tone.BAD, "Its log says what.")
+            return "broke", [Answer(sorry, private=True)]
+
+    async def _write_down(self, incoming: Incoming, outcome: str, answers: list[Answer]) -> None:
+        """Audit what was done or refused. What cannot be written down has been answered all the same."""
+        deed = Deed(
+            key=incoming.key or f"none:{secrets.token_hex(12)}",
+            at=self.clock.now(),
+            person=incoming.person,
+            account=incoming.account,
+            room=incoming.room,
+            line=audited(incoming.line),
+            outcome=outcome,
+            said=answers[0].card.title,
+        )
+        try:
+            await self.store.transact(lambda book: book.audit.add(deed))
+        except SluiceError as error:
+            _LOG.warning("Not audited: %s", error)
 
     async def _known(self, incoming: Incoming) -> None:
         if await self.store.read(lambda book: book.people.find(incoming.person)) is None:
@@ -101,7 +144,9 @@ class Dispatch:
         unkept = _UNKEPT.search(incoming.line)
         if unkept is not None:
             raise Refused(f"The character U+{ord(unkept.group()):04X} cannot be kept.", "Say it without that.")
-        if incoming.line.startswith("press "):
+        if incoming.line.startswith(f"{PRESS}run "):
+            return await self._questions.begin(incoming)
+        if incoming.line.startswith(PRESS):
             return await self._runs.press(incoming)
         if incoming.line.strip() == DELETE:
             return await self._acts["yes"](incoming, Said(BY_NAME["yes"], (), DELETE))
@@ -117,7 +162,15 @@ class Dispatch:
         found = await getattr(self.desk, _LOOKS.get(said.verb.name, said.verb.name))(said)
         return found if isinstance(found, list) else [found]
 
+    async def _edit(self, _incoming: Incoming, said: Said) -> list[Answer]:
+        stored = await self.store.read(lambda book: book.pipelines.load(said.words[0]))
+        text = "Change this, then say `define` and send it."
+        card = Card(f"{stored.name}, version {stored.version}", text=text, code=stored.text)
+        return [Answer(card, private=True, form=DefineForm(stored.name, stored.text))]
+
     async def _define(self, incoming: Incoming, said: Said) -> list[Answer]:
+        if not said.text.strip():
+            return [Answer(_HOW_TO_DEFINE, private=True, form=DefineForm())]
         text = said.text.strip("\n").removeprefix("```yaml").removeprefix("```").removesuffix("```").strip("\n") + "\n"
         people = await self.store.read(lambda book: book.people.names())
         pipeline = parse_definition(
@@ -140,3 +193,9 @@ class Dispatch:
             buttons=(Button("Run", f"run {pipeline.pipeline}", primary=True),),
         )
         return [Answer(card)]
+
+
+def audited(line: str) -> str:
+    """The first line without what is secret (a code) or long (a definition)."""
+    first = line.strip().partition("\n")[0]
+    return _CODE.sub(r"\1 (a code)", first)

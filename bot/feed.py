@@ -1,30 +1,34 @@
 """The journal, told to rooms: one card per run and room, edited in place.
 
 The danger is a chat that is slow or gone holding up a release, or a room that is told twice or never. The promise:
-releases never wait for rooms, and every room ends up showing the present state. It holds because a room has a durable
-cursor into the journal, and a card is made from the run as it is now: entries that piled up become one edit, and a
-restart goes on from the cursor. Between entries, a run whose traffic is split is shown anew each second, so the
+releases never wait for rooms, and every room ends up showing the present state. It holds because the journal is read
+once, from a durable cursor, and each entry only names what has to be shown; every room has a `Line` that shows it when
+the chat lets it, made from the run as it is then. Entries that piled up become one edit. The cursor moves on when every
+line has shown what came before it, and a message remembers which state of its run it shows: a restart reads a little of
+the journal again and writes only what is missing. Between entries, a run whose traffic is split is shown anew, so the
 observed share moves.
 """
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
-from bot.cards import Card, Tone
-from bot.chat import Chat
+from bot.audience import audience_of, is_loud, notices, reminder
+from bot.cards import Card
+from bot.chat import Chat, Messenger, RoomMoved
 from bot.desk import Desk
+from bot.line import Line, Name, Urgency, Words
+from bot.telling import Telling
 from engine.errors import SluiceError
-from engine.events import Reminded
+from engine.events import Reminded, RunEnded
 from engine.model import RoomId, Run, RunId, StageState
 from engine.ports import Entry
-from engine.transitions import missing_reviewers
+from storage.accounts import Account
 from storage.book import SqlBook
 from storage.store import SqlStore
 
-GATHER_SECONDS = 0.15
 REFRESH_SECONDS = 1.0
 PAGE = 500
 _LOG = logging.getLogger(__name__)
@@ -32,113 +36,182 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Feed:
-    """Tells `rooms`, each by its chat, what happens to runs."""
+    """Tells rooms what happens to runs. `always` are the rooms that are told everything; `chats` by their names.
+
+    `lost` hears of a room that cannot be reached any more.
+    """
 
     store: SqlStore
     desk: Desk
-    rooms: Mapping[RoomId, Chat]
+    chats: Mapping[str, Chat]
+    always: tuple[RoomId, ...]
+    lost: Callable[[RoomId, str], Awaitable[None]]
+    _telling: Telling = field(init=False)
+    _lines: dict[RoomId, Line] = field(default_factory=dict)
+    _gone: set[RoomId] = field(default_factory=set)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
-    _shown: dict[tuple[RoomId, RunId], Card] = field(default_factory=dict)
-    _split: dict[RunId, Run] = field(default_factory=dict)
+    _read: int = 0
+    _kept: int = 0
     _is_behind: bool = False
+
+    def __post_init__(self) -> None:
+        """Make the part that writes."""
+        self._telling = Telling(self.store, self.desk, self.chat_of)
 
     async def live(self) -> None:
         """Tell until cancelled."""
         self.store.on_commit(self._heard)
         begun = False
-        while True:
-            self._is_behind = True
-            try:
-                if not begun:
-                    await self._begin()
-                    begun = True
-                await self._tell()
-                await self._refresh()
-                self._is_behind = False
-            except SluiceError as error:
-                _LOG.warning("The rooms cannot be told: %s", error)
-            await self._rest()
+        try:
+            while True:
+                self._is_behind = True
+                try:
+                    if not begun:
+                        await self._begin()
+                        begun = True
+                    await self._tell()
+                    self._refresh()
+                    self._is_behind = False
+                except SluiceError as error:
+                    _LOG.warning("The rooms cannot be told: %s", error)
+                await self._rest()
+        finally:
+            await asyncio.gather(*(line.end() for line in self._lines.values()))
+
+    def chat_of(self, room: RoomId) -> Chat | None:
+        """The chat that the room is in, when cards can be sent there."""
+        return self.chats.get(room.partition(":")[0])
+
+    def say(self, room: RoomId, words: Words) -> None:
+        """Answer somebody in a room, before what is told there."""
+        line = self._line(room)
+        if line is not None:
+            line.say(words)
+
+    async def found(self, room: RoomId) -> None:
+        """Something came from the room, so it can be reached (again)."""
+        if room in self._gone:
+            self._gone.discard(room)
+            await self.store.transact(lambda book: book.rooms.lose(room, ""))
+
+    def troubles(self) -> tuple[str, ...]:
+        """What keeps rooms from being told now, a sentence for each chat."""
+        found = {line.chat.name: line.trouble for line in self._lines.values() if line.trouble}
+        return tuple(f"{name}: {sentence}" for name, sentence in found.items())
 
     def _heard(self, _runs: Mapping[RunId, int]) -> None:
         self._news.set()
 
     async def _rest(self) -> None:
-        await asyncio.sleep(GATHER_SECONDS)
+        """Wait for news; meanwhile shares move, the cursor follows, and a database that was away may be back."""
+        is_waiting = self._telling.moving or self._is_behind or self._kept != self._read
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._news.wait(), REFRESH_SECONDS if self._split or self._is_behind else None)
+            await asyncio.wait_for(self._news.wait(), REFRESH_SECONDS if is_waiting else None)
         self._news.clear()
 
     async def _begin(self) -> None:
-        """New rooms begin with what comes; active runs are shown anew, in case a card missed its last edit."""
-        active = await self.store.read(lambda book: book.runs.active())
-        for room in self.rooms:
-            await self.store.transact(lambda book, room=room: _begin_at(book, room))  # type: ignore[misc]
-            for run in active:
-                await self._show(room, run)
+        """Go on from the cursor; active runs are shown anew, in case a card missed its last edit."""
+        cursor, head, active, gone = await self.store.read(
+            lambda book: (book.rooms.cursor(), book.journal.head(), book.runs.active(), book.rooms.lost())
+        )
+        self._gone = set(gone)
+        self._read = self._kept = head if cursor is None else cursor
+        if cursor is None:
+            await self.store.transact(lambda book: book.rooms.set_cursor(head))
+        for run in active:
+            await self._show(run, Urgency.OUTCOME, self._read)
 
     async def _tell(self) -> None:
-        for room in self.rooms:
-            while await self._tell_some(room):
-                pass
+        """Read what has happened, and name it to the lines."""
+        while True:
+            after = self._read
+            entries = await self.store.read(lambda book: book.journal.since(after, PAGE))  # noqa: B023 - read at once
+            if not entries:
+                break
+            for name in dict.fromkeys(entry.run for entry in entries):
+                await self._tell_run(name, [entry for entry in entries if entry.run == name])
+            self._read = entries[-1].seq
+        await self._keep()
 
-    async def _tell_some(self, room: RoomId) -> bool:
-        """Tell the room about the runs of the next entries; False when there are none."""
-        cursor, entries = await self.store.read(lambda book: _next(book, room))
-        if not entries:
-            return False
-        for name in dict.fromkeys(entry.run for entry in entries):
-            run = await self.store.read(lambda book, name=name: book.runs.find(name))  # type: ignore[misc]
-            if run is not None:
-                await self._show(room, run)
-        for entry in entries:
-            if isinstance(entry.event, Reminded):
-                await self._remind(room, entry.run)
-        newest = entries[-1].seq
-        await self.store.transact(lambda book: book.chats.set_cursor(room, newest))
-        return len(entries) == PAGE and cursor < newest
-
-    async def _remind(self, room: RoomId, name: RunId) -> None:
-        """Ask the missing reviewers again, where they see it: below what has been said since."""
-        run = await self.store.read(lambda book: book.runs.find(name))
-        if run is not None and run.stage.state is StageState.AWAITING_REVIEW:
-            missing = ", ".join(missing_reviewers(run))
-            await self.rooms[room].post(room, Card(f"{run.id} still waits for {missing}", Tone.ASKING))
-
-    async def _show(self, room: RoomId, run: Run) -> None:
-        card = await self.desk.card_of(run)
-        self._follow(run, card)
-        if self._shown.get((room, run.id)) == card:
+    async def _tell_run(self, name: RunId, entries: list[Entry]) -> None:
+        ended = next((entry for entry in entries if isinstance(entry.event, RunEnded)), None)
+        run, told = await self.store.read(lambda book: _run_and_notices(book, name, is_over=ended is not None))
+        if run is None:
             return
-        chat = self.rooms[room]
-        message = await self.store.read(lambda book: book.chats.card(room, run.id))
-        if message is None:
-            message = await chat.post(room, card)
-            posted = message
-            await self.store.transact(lambda book: book.chats.set_card(room, run.id, posted, run.seq))
-        else:
-            await chat.edit(room, message, card)
-        if run.state.is_over:
-            self._shown.pop((room, run.id), None)
-        else:
-            self._shown[room, run.id] = card
+        urgency = Urgency.OUTCOME if any(is_loud(entry) for entry in entries) else Urgency.PROGRESS
+        await self._show(run, urgency, entries[0].seq)
+        for room, card in told.items():
+            self._ask(room, Name(run.id, "end", card), Urgency.NOTICE, entries[-1].seq)
+        for entry in entries:
+            if isinstance(entry.event, Reminded) and run.stage.state is StageState.AWAITING_REVIEW:
+                await self._remind(run, entry)
 
-    def _follow(self, run: Run, card: Card) -> None:
-        if card.split is not None and not run.state.is_over:
-            self._split[run.id] = run
-        else:
-            self._split.pop(run.id, None)
+    async def _show(self, run: Run, urgency: Urgency, seq: int) -> None:
+        for room in await self._rooms(run):
+            self._ask(room, Name(run.id), urgency, seq)
+            chat = self.chat_of(room)
+            if isinstance(chat, Messenger) and chat.has_threads:
+                self._ask(room, Name(run.id, "thread"), Urgency.THREAD, seq)
 
-    async def _refresh(self) -> None:
-        for run in tuple(self._split.values()):
-            for room in self.rooms:
-                await self._show(room, run)
+    async def _remind(self, run: Run, entry: Entry) -> None:
+        """Ask the missing reviewers again, where they see it: below what has been said since."""
+        name = Name(run.id, f"reminder-{entry.n}", reminder(run))
+        for room in await self._rooms(run):
+            self._ask(room, name, Urgency.NOTICE, entry.seq)
+
+    async def _rooms(self, run: Run) -> list[RoomId]:
+        told = await self.store.read(lambda book: audience_of(book, run))
+        own = [await self._direct(account) for account in told.accounts]
+        rooms = dict.fromkeys((*self.always, *told.rooms, *own))
+        return [room for room in rooms if room and room not in self._gone and self.chat_of(room) is not None]
+
+    async def _direct(self, account: Account) -> RoomId:
+        """The room where an account is spoken to alone; empty when it cannot be."""
+        chat = self.chat_of(RoomId(account.id))
+        if account.direct or not isinstance(chat, Messenger):
+            return account.direct
+        try:
+            room = await chat.direct(account.id)
+        except SluiceError as error:
+            _LOG.warning("%s cannot be spoken to alone: %s", account.id, error)
+            return RoomId("")
+        await self.store.transact(lambda book: book.accounts.meet(account.id, room))
+        return room
+
+    def _ask(self, room: RoomId, name: Name, urgency: Urgency, seq: int) -> None:
+        line = self._line(room)
+        if line is not None:
+            line.ask(name, urgency, seq)
+
+    def _line(self, room: RoomId) -> Line | None:
+        chat = self.chat_of(room)
+        if room not in self._lines and chat is not None:
+            self._lines[room] = Line(room, chat, self._telling.show, self._lost)
+        return self._lines.get(room)
+
+    async def _lost(self, room: RoomId, error: SluiceError) -> None:
+        self._lines.pop(room, None)
+        if isinstance(error, RoomMoved):
+            await self.store.transact(lambda book: book.rooms.rename(room, error.new))
+            return
+        self._gone.add(room)
+        await self.store.transact(lambda book: book.rooms.lose(room, str(error)))
+        await self.lost(room, str(error))
+
+    async def _keep(self) -> None:
+        """Move the cursor to where every line has shown everything before it."""
+        waiting = [line.oldest for line in self._lines.values() if line.oldest is not None]
+        done = min((seq - 1 for seq in waiting), default=self._read)
+        if done > self._kept:
+            await self.store.transact(lambda book: book.rooms.set_cursor(done))
+            self._kept = done
+
+    def _refresh(self) -> None:
+        now = asyncio.get_running_loop().time()
+        for room, run in self._telling.due(now):
+            self._ask(room, Name(run), Urgency.MOVING, self._read)
 
 
-def _begin_at(book: SqlBook, room: RoomId) -> None:
-    if book.chats.cursor(room) is None:
-        book.chats.set_cursor(room, book.journal.head())
-
-
-def _next(book: SqlBook, room: RoomId) -> tuple[int, list[Entry]]:
-    cursor = book.chats.cursor(room) or 0
-    return cursor, book.journal.since(cursor, PAGE)
+def _run_and_notices(book: SqlBook, name: RunId, *, is_over: bool) -> tuple[Run | None, dict[RoomId, Card]]:
+    run = book.runs.find(name)
+    return run, notices(book, run) if run is not None and is_over else {}

@@ -38,6 +38,9 @@ VERBS: tuple[Verb, ...] = (
         text=True,
     ),
     Verb(
+        "edit", "edit PIPELINE", "change a pipeline: a form, or its definition to send back", "edit hello", "look", 1, 1
+    ),
+    Verb(
         "check",
         "check YAML",
         "every complaint about a definition, without keeping it",
@@ -138,7 +141,29 @@ VERBS: tuple[Verb, ...] = (
         99,
     ),
     Verb("delete", "delete PIPELINE", "take a pipeline away, after DELETE is typed", "delete hello", "act", 1, 1),
-    Verb("whoami", "whoami", "who you are here, and what waits for you", "whoami"),
+    Verb(
+        "subscribe",
+        "subscribe PIPELINE [on success|failure|both|everything]",
+        "tell this room how the pipeline's runs end, or show it every run",
+        "subscribe hello on failure",
+        "act",
+        1,
+        3,
+    ),
+    Verb(
+        "unsubscribe", "unsubscribe PIPELINE", "tell this room nothing of it any more", "unsubscribe hello", "act", 1, 1
+    ),
+    Verb("subscriptions", "subscriptions", "what this room is told about", "subscriptions"),
+    Verb("whoami", "whoami", "who you are here, your accounts, and what waits for you", "whoami"),
+    Verb(
+        "link",
+        "link [CODE]",
+        "get a code that makes another chat's account yours; or type it there",
+        "link",
+        "act",
+        most=1,
+    ),
+    Verb("unlink", "unlink [ACCOUNT]", "make an account of yours nobody's", "unlink", "act", most=1),
     Verb("yes", "yes", "do what was just asked about", "yes", "act", most=1),
     Verb("no", "no", "leave it", "no", "act", most=1),
 )
@@ -153,6 +178,10 @@ ALIASES = {
     "ls": "list",
     "?": "help",
 }
+PRESS = "press "
+"""How the line of a button begins that carries what it was made for."""
+DELETE = "DELETE"
+"""What is typed to delete something; it stands for yes."""
 _LINE = re.compile(r"\s*(?:/?sluice\s+)?/?(\S+)\s*(.*)\Z", re.DOTALL)
 
 
@@ -193,6 +222,16 @@ def parse(line: str) -> Said:
     if not verb.least <= len(words) <= verb.most:
         raise Refused(f"That is not how {verb.name} is said.", f"Write `{verb.form}`, for example `{verb.example}`.")
     return Said(verb, words, text.strip())
+
+
+def may_change(line: str) -> bool:
+    """Whether the line is a command that may change something."""
+    if line.startswith(PRESS) or line.strip() == DELETE:
+        return True
+    try:
+        return parse(line).verb.kind == "act"
+    except Refused:
+        return False
 
 
 def _words(text: str) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from bot.cards import Card, Tone
 from bot.web.room import LOBBY, WebChat
 from engine.deployment import Deployment
 from engine.errors import SluiceError
-from engine.model import Release, Run, RunId, RunState, StageKind, StageState
+from engine.model import Release, RoomId, Run, RunId, RunState, StageKind, StageState
 from engine.ports import Clock, Placement, Target
 from engine.stages.job import Job
 from engine.stages.rollout import Rollouts, deployment_part, placed_release
@@ -43,6 +43,10 @@ class Keeper:
         """Say in the rooms what is broken or was mended."""
         _LOG.warning("%s", sentence)
         await self.chat.announce(LOBBY, Card(sentence, tone))
+
+    async def lost(self, room: RoomId, why: str) -> None:
+        """A room cannot be told anything more."""
+        await self.announce(f"{room} is not told anything more: {why}")
 
     def troubled(self, run: RunId, sentence: str) -> None:
         """The worker cannot go on with a run for now. What ails the database is said once, not for each run."""

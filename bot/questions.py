@@ -6,6 +6,8 @@ does the thing: two of them are one. A rollback is done only if what was shown s
 
 import json
 import secrets
+import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -13,17 +15,19 @@ from bot.acting import Acting
 from bot.cards import Button, Card, Field, Table, Tone
 from bot.chat import Answer, Incoming
 from bot.desk import Desk, number_of, variables_of
-from bot.grammar import Said
+from bot.forms import Asked, RunForm
+from bot.grammar import BY_NAME, DELETE, Said
 from bot.preview import Previews, order_back
 from engine import commands as c
 from engine.control import Order
 from engine.errors import InvariantViolation, Refused
 from engine.model import Json, Run, RunId, RunState
+from engine.pipeline import parse
+from engine.ports import StoredPipeline
 from storage.book import SqlBook
 from storage.chats import Confirmation
 
 CONFIRM_WITHIN = timedelta(minutes=10)
-DELETE = "DELETE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +52,26 @@ class Questions:
             table=Table(("Variable", "Value", ""), rows) if rows else None,
             fields=(Field("To change one", f"run {stored.name} NAME=VALUE"),) if rows else (),
         )
-        return await self._ask(
-            incoming,
-            card,
-            "yes",
-            {"verb": "run", "pipeline": stored.name, "version": stored.version, "changes": changes},
-            "Start",
-        )
+        what = {"verb": "run", "pipeline": stored.name, "version": stored.version, "changes": changes}
+        asked = await self._ask(incoming, card, "yes", what, "Start")
+        form = RunForm(stored.name, stored.version, _asked_in(stored, values))
+        return [replace(answer, form=form) for answer in asked]
+
+    async def begin(self, incoming: Incoming) -> list[Answer]:
+        """Start what a form has shown and asked about: ``press run PIPELINE VERSION [NAME=VALUE ...]``."""
+        said = Said(BY_NAME["run"], tuple(shlex.split(incoming.line)[2:]), "")
+        if len(said.words) < 2:  # noqa: PLR2004 - the form above
+            raise Refused("That form is not one of ours.")
+        what: Json = {
+            "verb": "run",
+            "pipeline": said.words[0],
+            "version": number_of(said.words[1]),
+            "changes": Said(said.verb, said.words[1:], "").settings(),
+        }
+        stored = await self.acting.store.read(lambda book: book.pipelines.load(said.words[0]))
+        variables_of(stored, what["changes"], self.acting.clock.now())
+        card = await self.acting.once(incoming, lambda book: self._confirmed(book, incoming, what))
+        return [] if card is None else [Answer(card, private=True)]
 
     async def _busy(self, pipeline: str) -> str:
         active = await self.acting.store.read(lambda book: book.runs.active(pipeline))
@@ -166,6 +183,11 @@ class Questions:
             )
         release = next(one for one in history if one.number == what["number"])
         return self.acting.control.start(book, order_back(release, what["pipeline"], incoming.person, incoming.room))
+
+
+def _asked_in(stored: StoredPipeline, values: Mapping[str, str]) -> tuple[Asked, ...]:
+    declared = parse(stored.text).pipeline.variables
+    return tuple(Asked(name, value, declared[name].description) for name, value in values.items())
 
 
 def _put(book: SqlBook, asked: Confirmation) -> bool:

@@ -24,8 +24,12 @@ class RunActs:
     acting: Acting
 
     async def press(self, incoming: Incoming) -> list[Answer]:
-        """A button that carries what it was made for: VERB RUN STAGE ATTEMPT FINGERPRINT."""
+        """A button that carries what it was made for: VERB RUN STAGE ATTEMPT FINGERPRINT [REASON]."""
         words = incoming.line.split()[1:]
+        if words == ["leave"]:
+            return [Answer(Card("Nothing was done."), private=True)]
+        reason = " ".join(words[5:])
+        words = words[:5]
         if len(words) != 5 or not all(_NUMBER.fullmatch(word) for word in words[2:4]):  # noqa: PLR2004 - the form above
             raise Refused("That button is not one of ours.")
         verb, run, stage, attempt, fingerprint = words
@@ -37,6 +41,7 @@ class RunActs:
                 stage=int(stage),
                 attempt=int(attempt),
                 fingerprint="" if fingerprint == "-" else fingerprint,
+                reason=reason,
             )
             return await self.acting.change(incoming, vote, f"Your {_NOUNS[verb]} of {run} is counted.")
         if verb != "retry":

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -32,6 +32,26 @@ class Settings(BaseSettings):
     """Whether pipelines may fetch from repositories on this machine's disk."""
     plain_git: bool = False
     """Whether pipelines may fetch over http without TLS."""
+    hooks_host: str = "127.0.0.1"
+    """Where machines reach Sluice (Slack and Telegram over HTTP); a proxy with TLS stands in front of it."""
+    hooks_port: int = 8788
+    """The port for machines; it is open only if something needs it. 0 takes a free one."""
+    slack_bot_token: SecretStr | None = None
+    """Slack: the bot's token, ``xoxb-...``. With it, Sluice is in Slack."""
+    slack_app_token: SecretStr | None = None
+    """Slack: the app's token, ``xapp-...``, for Socket Mode, which needs no public address."""
+    slack_signing_secret: SecretStr | None = None
+    """Slack: what requests are signed with, for HTTP in place of Socket Mode."""
+    slack_api: str = "https://slack.com/api/"
+    """Where Slack's Web API is."""
+    telegram_token: SecretStr | None = None
+    """Telegram: the bot's token. With it, Sluice is in Telegram."""
+    telegram_webhook: str = ""
+    """Telegram: the public address that leads to the port for machines; empty: Sluice asks for updates itself."""
+    telegram_secret: SecretStr | None = None
+    """Telegram: the secret that a webhook's deliveries carry."""
+    telegram_api: str = "https://api.telegram.org"
+    """Where Telegram's Bot API is."""
 
     @property
     def database_url(self) -> str:

@@ -67,6 +67,8 @@ class Timekeeper:
         self._look_at(self.clock.now() + timedelta(seconds=1))
 
     def _look_at(self, moment: datetime) -> None:
+        if not self._scheduler.running:
+            return
         job = self._scheduler.get_job("timers")
         if job is not None and job.next_run_time is not None and job.next_run_time <= moment:
             return

@@ -6,14 +6,20 @@ from typing import Any
 from sqlalchemy import Connection, CursorResult, Executable
 
 from engine.model import Run, RunId
+from storage.accounts import SqlAccounts
+from storage.audit import SqlAudit
+from storage.buttons import SqlButtons
 from storage.chats import SqlChats
 from storage.journal import SqlJournal
 from storage.logs import SqlLogs
 from storage.people import SqlPeople
 from storage.pipelines import SqlPipelines
 from storage.releases import SqlReleases
+from storage.rooms import SqlRooms
 from storage.runs import SqlRuns
+from storage.subscriptions import SqlSubscriptions
 from storage.timers import SqlTimers
+from storage.updates import SqlUpdates
 
 
 @dataclass(slots=True)
@@ -36,6 +42,12 @@ class SqlBook:
     logs: SqlLogs = field(init=False)
     people: SqlPeople = field(init=False)
     chats: SqlChats = field(init=False)
+    rooms: SqlRooms = field(init=False)
+    accounts: SqlAccounts = field(init=False)
+    subscriptions: SqlSubscriptions = field(init=False)
+    buttons: SqlButtons = field(init=False)
+    updates: SqlUpdates = field(init=False)
+    audit: SqlAudit = field(init=False)
 
     def __post_init__(self) -> None:
         """Open each part on this transaction."""
@@ -47,6 +59,12 @@ class SqlBook:
         self.logs = SqlLogs(self)
         self.people = SqlPeople(self)
         self.chats = SqlChats(self)
+        self.rooms = SqlRooms(self)
+        self.accounts = SqlAccounts(self)
+        self.subscriptions = SqlSubscriptions(self)
+        self.buttons = SqlButtons(self)
+        self.updates = SqlUpdates(self)
+        self.audit = SqlAudit(self)
 
     def read(self, statement: Executable, values: Any = None) -> CursorResult[Any]:
         """Ask the database."""

@@ -1,4 +1,4 @@
-"""What chats need to remember: how far each room has been told, which message is whose card, what waits for a yes."""
+"""What chats need to remember: what waits for a yes, which deliveries were carried out, what was said in a room."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,9 +6,9 @@ from typing import Any
 
 from sqlalchemy import delete, insert, select
 
-from engine.model import PersonId, RoomId, RunId
+from engine.model import PersonId, RoomId
 from storage.part import Transaction, upsert
-from storage.tables import cards, confirmations, inbox, messages, rooms
+from storage.tables import confirmations, inbox, messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,28 +39,6 @@ class SqlChats:
 
     def __init__(self, transaction: Transaction) -> None:
         self._in = transaction
-
-    def cursor(self, room: RoomId) -> int | None:
-        """How far the room has been told, or None for a new one."""
-        return self._in.read(select(rooms.c.cursor).where(rooms.c.id == room)).scalar_one_or_none()
-
-    def set_cursor(self, room: RoomId, seq: int) -> None:
-        """The room has been told everything up to `seq`."""
-        upsert(self._in, rooms, {"id": room, "cursor": seq}, update=("cursor",))
-
-    def rooms(self) -> list[RoomId]:
-        """Every room that was ever told anything."""
-        return [RoomId(name) for name in self._in.read(select(rooms.c.id).order_by(rooms.c.id)).scalars()]
-
-    def card(self, room: RoomId, run: RunId) -> str | None:
-        """Which message of the room is the run's card."""
-        statement = select(cards.c.message).where(cards.c.room == room, cards.c.run == run)
-        return self._in.read(statement).scalar_one_or_none()
-
-    def set_card(self, room: RoomId, run: RunId, message: str, seq: int) -> None:
-        """Remember the run's card and which value of the run it shows."""
-        row = {"room": room, "run": run, "message": message, "seq": seq}
-        upsert(self._in, cards, row, update=("message", "seq"))
 
     def ask(self, confirmation: Confirmation) -> None:
         """Wait for a yes. An earlier question to the same person in the same room is dropped."""

@@ -2,7 +2,7 @@
 
 from typing import Any, Protocol
 
-from sqlalchemy import CursorResult, Executable, Insert, Table
+from sqlalchemy import Column, CursorResult, Executable, Insert, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
 
@@ -29,11 +29,21 @@ class Transaction(Protocol):
         ...
 
 
-def upsert(transaction: Transaction, table: Table, values: dict[str, Any], *, update: tuple[str, ...] = ()) -> int:
-    """Insert a row; where its key exists, change `update` columns of it, or nothing. Returns how many rows changed."""
+def upsert(
+    transaction: Transaction,
+    table: Table,
+    values: dict[str, Any],
+    *,
+    update: tuple[str, ...] = (),
+    key: Column[Any] | None = None,
+) -> int:
+    """Insert a row; where its key exists, change `update` columns of it, or nothing. Returns how many rows changed.
+
+    `key` is the unique column that is meant when it is not the primary key.
+    """
     make = postgresql.insert if transaction.dialect == "postgresql" else sqlite.insert
     statement = make(table).values(values)
-    keys = list(table.primary_key.columns)
+    keys = list(table.primary_key.columns) if key is None else [key]
     final: Insert = (
         statement.on_conflict_do_update(index_elements=keys, set_={name: values[name] for name in update})
         if update

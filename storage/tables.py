@@ -171,11 +171,38 @@ people = Table(
     Column("phone", String(64), nullable=False, default=""),
 )
 
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("id", String(128), primary_key=True),
+    Column("person", String(128), nullable=False, index=True),
+    Column("name", String(128), nullable=False),
+    Column("direct", String(128), nullable=False),
+    Column("linked_at", Moment, nullable=False),
+)
+
+link_codes = Table(
+    "link_codes",
+    metadata,
+    Column("person", String(128), primary_key=True),
+    Column("code", String(64), nullable=False, unique=True),
+    Column("expires_at", Moment, nullable=False),
+)
+
+link_tries = Table(
+    "link_tries",
+    metadata,
+    Column("account", String(128), primary_key=True),
+    Column("wrong", Integer, nullable=False),
+    Column("since", Moment, nullable=False),
+)
+
 rooms = Table(
     "rooms",
     metadata,
     Column("id", String(128), primary_key=True),
     Column("cursor", Number, nullable=False),
+    Column("lost", Text, nullable=False, server_default=text("''")),
 )
 
 cards = Table(
@@ -185,6 +212,54 @@ cards = Table(
     Column("run", String(128), primary_key=True),
     Column("message", String(128), nullable=False),
     Column("seq", Integer, nullable=False),
+    Column("told", Integer, nullable=False, server_default="0"),
+)
+Index("ix_cards_run", cards.c.run)
+
+subscriptions = Table(
+    "subscriptions",
+    metadata,
+    Column("room", String(128), primary_key=True),
+    Column("pipeline", String(64), primary_key=True),
+    Column("wants", String(16), nullable=False),
+    Column("by", String(128), nullable=False),
+)
+Index("ix_subscriptions_pipeline", subscriptions.c.pipeline)
+
+buttons = Table(
+    "buttons",
+    metadata,
+    Column("token", String(32), primary_key=True),
+    Column("room", String(128), nullable=False),
+    Column("line", Text, nullable=False),
+    Column("danger", Boolean, nullable=False),
+    Column("at", Moment, nullable=False, index=True),
+)
+
+updates = Table(
+    "updates",
+    metadata,
+    Column("seq", Number, primary_key=True, autoincrement=True),
+    Column("key", String(200), nullable=False, unique=True),
+    Column("at", Moment, nullable=False, index=True),
+    Column("is_open", Boolean, nullable=False),
+    Column("document", Text, nullable=False),
+)
+_OPEN = text("is_open")
+Index("ix_updates_open", updates.c.seq, sqlite_where=_OPEN, postgresql_where=_OPEN)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("seq", Number, primary_key=True, autoincrement=True),
+    Column("key", String(200), nullable=False, unique=True),
+    Column("at", Moment, nullable=False, index=True),
+    Column("person", String(128), nullable=False),
+    Column("account", String(128), nullable=False),
+    Column("room", String(128), nullable=False),
+    Column("line", Text, nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Column("said", Text, nullable=False),
 )
 
 confirmations = Table(

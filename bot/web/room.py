@@ -8,8 +8,10 @@ another: the order in which browsers are told is the order in which it was store
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
 from bot.cards import Card
+from bot.chat import Pace
 from bot.web.hub import Hub
 from bot.web.render import render_live, render_message
 from bot.web.said import SLUICE, Document, Line, Moved, Shown, read, write
@@ -23,6 +25,7 @@ LOBBY = RoomId("web:lobby")
 REMEMBERED = 500
 SHOWN = 100
 LIVE = 12
+PACE = Pace(every=timedelta(milliseconds=50), burst=10, refresh=timedelta(seconds=1))
 
 
 @dataclass(slots=True)
@@ -36,6 +39,10 @@ class WebChat:
     _rooms: dict[RoomId, dict[int, Shown]] = field(default_factory=dict)
     _unkept: int = 0
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def pace(self, room: RoomId) -> Pace:  # noqa: ARG002 - browsers take as much in every room
+        """As fast as people can read what moves."""
+        return PACE
 
     async def post(self, room: RoomId, card: Card) -> str:
         """Show a new card at the end of the room; an older one of the same key gives way."""

@@ -12,11 +12,11 @@ from typing import Protocol
 
 from bot.cards import Card, Tone
 from bot.chat import Answer, Incoming
-from bot.grammar import parse
+from bot.grammar import may_change
 from bot.web.room import LOBBY, WebChat
 from bot.web.said import Line
 from bot.web.sessions import Session
-from engine.errors import Refused, SluiceError
+from engine.errors import SluiceError
 from engine.model import PersonId
 
 LONGEST_KEY = 64
@@ -84,16 +84,6 @@ class Speech:
             return await self.dispatch.answer(incoming)
         except SluiceError as error:
             return [Answer(Card(str(error), Tone.BAD, error.hint), private=True)]
-
-
-def may_change(line: str) -> bool:
-    """Whether the line is a command that may change something."""
-    if line.startswith("press "):
-        return True
-    try:
-        return parse(line).verb.kind == "act"
-    except Refused:
-        return False
 
 
 def delivery(session: Session, spoken: Spoken) -> str:

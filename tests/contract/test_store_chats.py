@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from engine.model import RoomId, RunId
 from storage.chats import Confirmation
+from storage.rooms import Place
 from storage.store import SqlStore
 from tests.support.store import ANN, BOB, LOBBY, T0
 
@@ -16,21 +17,21 @@ def question(name: str, *, person: str = ANN) -> Confirmation:
     return Confirmation(name, LOBBY, type(ANN)(person), "DELETE", '{"line": "delete shop"}', T0 + timedelta(minutes=5))
 
 
-async def test_a_room_remembers_how_far_it_was_told(store: SqlStore) -> None:
-    assert await store.read(lambda book: book.chats.cursor(LOBBY)) is None
+async def test_the_feed_remembers_how_far_rooms_were_told(store: SqlStore) -> None:
+    assert await store.read(lambda book: book.rooms.cursor()) is None
     for seq in (0, 7):
-        await store.transact(lambda book, seq=seq: book.chats.set_cursor(LOBBY, seq))  # type: ignore[misc]
-        assert await store.read(lambda book: book.chats.cursor(LOBBY)) == seq
-    assert await store.read(lambda book: book.chats.rooms()) == [LOBBY]
+        await store.transact(lambda book, seq=seq: book.rooms.set_cursor(seq))  # type: ignore[misc]
+        assert await store.read(lambda book: book.rooms.cursor()) == seq
 
 
 async def test_a_run_has_one_card_in_each_room(store: SqlStore) -> None:
-    assert await store.read(lambda book: book.chats.card(LOBBY, RUN)) is None
-    await store.transact(lambda book: book.chats.set_card(LOBBY, RUN, "m1", 1))
-    await store.transact(lambda book: book.chats.set_card(OTHER, RUN, "m2", 1))
-    await store.transact(lambda book: book.chats.set_card(LOBBY, RUN, "m3", 2))
-    assert await store.read(lambda book: book.chats.card(LOBBY, RUN)) == "m3"
-    assert await store.read(lambda book: book.chats.card(OTHER, RUN)) == "m2"
+    assert await store.read(lambda book: book.rooms.place(LOBBY, RUN)) is None
+    await store.transact(lambda book: book.rooms.put(LOBBY, RUN, Place("m1", 1)))
+    await store.transact(lambda book: book.rooms.put(OTHER, RUN, Place("m2", 1)))
+    await store.transact(lambda book: book.rooms.put(LOBBY, RUN, Place("m3", 2, told=7)))
+    assert await store.read(lambda book: book.rooms.place(LOBBY, RUN)) == Place("m3", 2, 7)
+    assert await store.read(lambda book: book.rooms.place(OTHER, RUN)) == Place("m2", 1)
+    assert await store.read(lambda book: book.rooms.showing(RUN)) == [OTHER, LOBBY]
 
 
 async def test_a_newer_question_takes_the_place_of_the_older(store: SqlStore) -> None:

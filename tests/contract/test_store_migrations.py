@@ -40,7 +40,13 @@ def test_the_migrations_lead_to_the_tables_as_they_are_written(empty: str) -> No
     engine = create_engine(empty)
     upgrade(engine)
     assert difference(engine) == []
-    assert uniques(engine) == {"ix_confirmations_person", "uq_journal_run"}
+    assert uniques(engine) == {
+        "ix_confirmations_person",
+        "uq_audit_key",
+        "uq_journal_run",
+        "uq_link_codes_code",
+        "uq_updates_key",
+    }
     engine.dispose()
 
 

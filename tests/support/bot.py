@@ -7,7 +7,7 @@ removed afterwards. A pipeline that deploys nothing starts neither supervisord n
 import re
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any
 
 from bot.app import App, running
 from bot.cards import Card
-from bot.chat import Incoming
+from bot.chat import Incoming, Messenger
 from bot.settings import Settings
 from bot.web.room import LOBBY
 from engine.model import Person, PersonId, Run, RunId, RunState, StageState
@@ -134,15 +134,17 @@ def _texts(value: Any) -> list[str]:
 
 
 @asynccontextmanager
-async def a_bot(home: Path, target: Target | None = None) -> AsyncIterator[Bot]:
+async def a_bot(
+    home: Path, target: Target | None = None, messengers: Mapping[str, Messenger] | None = None
+) -> AsyncIterator[Bot]:
     """Run a bot in `home`, and end everything that it deployed afterwards. The same home may be used again.
 
-    With `target`, that is where it deploys, and not on this machine.
+    With `target`, that is where it deploys, and not on this machine; `messengers` are chats by name.
     """
     settings = Settings(home=home, database="", local_git=True, port=0)
     process: ProcessTarget | None = None
     try:
-        async with running(settings, targets={"process": target} if target else None) as app:
+        async with running(settings, targets={"process": target} if target else None, messengers=messengers) as app:
             process = app.process
             for name in PEOPLE:
                 await app.store.transact(lambda book, name=name: book.people.add(Person(PersonId(name))))  # type: ignore[misc]
@@ -153,11 +155,13 @@ async def a_bot(home: Path, target: Target | None = None) -> AsyncIterator[Bot]:
 
 
 @asynccontextmanager
-async def a_new_bot(*definitions: str, target: Target | None = None) -> AsyncIterator[Bot]:
+async def a_new_bot(
+    *definitions: str, target: Target | None = None, messengers: Mapping[str, Messenger] | None = None
+) -> AsyncIterator[Bot]:
     """Run a bot in a new home whose path is short enough for sockets, with these pipelines defined."""
     folder = Path(tempfile.mkdtemp(prefix="sluice-"))
     try:
-        async with a_bot(folder / "home", target) as bot:
+        async with a_bot(folder / "home", target, messengers) as bot:
             for text in definitions:
                 answer = await bot.say(f"define\n{text}")
                 assert "is defined, version" in answer, answer

@@ -1,0 +1,83 @@
+"""Which rooms are told what: the room where a run was asked for, those that follow its pipeline, those who decide.
+
+Pure, but for reading what is stored.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from bot.cards import Card, Tone
+from bot.presenters import badge_of, title_of
+from engine import events as e
+from engine.model import PersonId, RoomId, Run, RunState, StageState
+from engine.ports import Entry
+from engine.transitions import missing_reviewers
+from storage.accounts import Account
+from storage.book import SqlBook
+from storage.subscriptions import Wants
+
+_LOUD = (
+    e.ReviewOpened,
+    e.Voted,
+    e.VotesVoided,
+    e.StageHeld,
+    e.StageRejected,
+    e.ReturnedToStart,
+    e.UnwindingBegan,
+    e.RunEnded,
+)
+_BAD = (RunState.FAILED, RunState.REJECTED, RunState.ROLLED_BACK)
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Who is told of a run: rooms, and accounts that are asked to decide, in rooms of their own."""
+
+    rooms: tuple[RoomId, ...]
+    accounts: tuple[Account, ...]
+
+
+def audience_of(book: SqlBook, run: Run) -> Audience:
+    """Who sees the run's card now: who saw it before goes on seeing it."""
+    rooms = [run.room, *book.rooms.showing(run.id)]
+    rooms += [wish.room for wish in book.subscriptions.of_pipeline(run.pipeline) if wish.wants is Wants.EVERYTHING]
+    asked = missing_reviewers(run) if run.stage.state is StageState.AWAITING_REVIEW else []
+    return Audience(tuple(dict.fromkeys(rooms)), tuple(_accounts(book, asked)))
+
+
+def is_loud(entry: Entry) -> bool:
+    """Whether people wait for this entry: a question, a vote, an outcome."""
+    return isinstance(entry.event, _LOUD)
+
+
+def notices(book: SqlBook, run: Run) -> dict[RoomId, Card]:
+    """What rooms that asked for it are told of a run's end, in a message of its own."""
+    wishes = book.subscriptions.of_pipeline(run.pipeline)
+    return {wish.room: _ended(run) for wish in wishes if _is_wanted(wish.wants, run)}
+
+
+def reminder(run: Run) -> Card:
+    """What those are told who have not decided yet."""
+    return Card(f"{run.id} still waits for {', '.join(missing_reviewers(run))}", Tone.ASKING)
+
+
+def _accounts(book: SqlBook, people: Sequence[PersonId]) -> Iterator[Account]:
+    for person in people:
+        yield from book.accounts.of(person)
+
+
+def _is_wanted(wants: Wants, run: Run) -> bool:
+    match wants:
+        case Wants.SUCCESS:
+            return run.state is RunState.SUCCEEDED
+        case Wants.FAILURE:
+            return run.state in _BAD
+        case Wants.ENDS:
+            return True
+        case Wants.EVERYTHING:
+            return False
+
+
+def _ended(run: Run) -> Card:
+    tone = Tone.GOOD if run.state is RunState.SUCCEEDED else Tone.BAD
+    return Card(f"{title_of(run)}: {badge_of(run)}", tone, run.reason)

@@ -1,0 +1,42 @@
+"""What a dangerous button does is shown before it is done: the second tap is an ordinary button, no dialog of a phone.
+
+Nothing has to be remembered for it: the second button carries what the first one was made for (run, stage attempt,
+fingerprint), so a stale one is recognised when it is pressed, like any other.
+"""
+
+from bot.cards import Button, Card, Field, Tone
+from bot.chat import Answer
+from bot.forms import RejectForm
+
+_ASKS_BY_ITSELF = ("run", "rollback", "delete")
+"""Verbs that show what they will do and ask, however they are said."""
+
+
+def needs_second_look(line: str, *, danger: bool) -> bool:
+    """Whether what the button does is shown first."""
+    return danger and line.split(" ", 1)[0] not in _ASKS_BY_ITSELF
+
+
+def second_look(line: str) -> Answer:
+    """Ask, with what will happen and a button that does it."""
+    words = line.split()
+    verb, title, text, fields = _of(words)
+    buttons = (Button(verb, line, primary=True), Button("Leave it", "press leave"))
+    form = RejectForm(words[2], line) if words[:2] == ["press", "reject"] else None
+    return Answer(Card(title, Tone.ASKING, text, fields=fields, buttons=buttons), private=True, form=form)
+
+
+def _of(words: list[str]) -> tuple[str, str, str, tuple[Field, ...]]:
+    """The button's text, the title, what will happen, and how to say more."""
+    match words:
+        case ["press", "reject", run, *_]:
+            more = (Field("With a reason", f"reject {run} WHY"),)
+            return "Reject", f"Reject {run}?", "The new version does not go to everybody.", more
+        case ["stop", run, *_]:
+            more = (Field("With a reason", f"stop {run} WHY"),)
+            return "Stop", f"Stop {run}?", "The run ends, and what it placed is taken back.", more
+        case ["split", run, percent, *_]:
+            text = f"{percent} % of the plain requests get the new version."
+            return f"Gray {percent} %", f"Give gray {percent} % in {run}?", text, ()
+        case _:
+            return "Do it", f"{' '.join(words)}?", "", ()

@@ -1,0 +1,215 @@
+"""Forms: starting a run, writing a definition, refusing with a reason, linking an account.
+
+Each form has a reader that makes plain values of what Slack sends back (`view["state"]["values"]`), and all share
+`complaints_at`, which puts a complaint below the field that it is about. What a form was opened for travels in its
+`private_metadata`, 3,000 characters that the person does not see; the caller decides what is in it and signs it if
+that matters.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bot.slack.blocks import Block, context, piece, plain, rich, section
+from bot.slack.text import clean, columns, cut, length, line
+from engine.errors import Refused
+
+RUN, DEFINE, REJECT, LINK = "run", "define", "reject", "link"
+"""The forms' `callback_id`."""
+VALUE = "value"
+FIELD = 3000
+_VARIABLE = "variable:"
+_TEXT, _FILE, _REASON, _CODE = "definition", "file", "reason", "code"
+_TITLE = 24
+_LABEL = 150
+_OPTION = 75
+_OPTION_VALUE = 150
+_OPTIONS = 100
+_MOST = 90
+_COMPLAINT = 300
+"""How long a complaint at a field is: Slack names no limit, and below a field on a phone this is already six lines."""
+_CHOSEN = "="
+"""Before an option's value: an option may not be empty, a variable may."""
+_WIDE = 60
+_REASON_LENGTH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A variable in the form: what it is, what it is for, and what it may be when only some values are allowed."""
+
+    name: str
+    value: str
+    description: str = ""
+    allowed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A definition as it was sent: its text, or else the file it was uploaded as."""
+
+    text: str = ""
+    file: str = ""
+    file_name: str = ""
+
+
+def run_modal(pipeline: str, version: int, variables: Sequence[Asked], metadata: str) -> Block:
+    """Return the form that starts a run. A variable too long for Slack's field is named and keeps its value."""
+    fitting = [one for one in variables if _can_be_asked(one)][:_MOST]
+    others = [one.name for one in variables if one not in fitting]
+    blocks = rich(section([[piece(line(pipeline, _LABEL), bold=True), piece(f", version {version}")]]))
+    blocks += [_variable(one) for one in fitting]
+    if others:
+        blocks.append(context(f"As they are, because they do not fit in here: {line(', '.join(others), 1000)}."))
+    if not variables:
+        blocks.append(context("It has no variables."))
+    return _modal(RUN, "Start a run", "Start", blocks, metadata)
+
+
+def run_values(values: Mapping[str, Any]) -> dict[str, str]:
+    """Return the variables as they were filled in, by name."""
+    return {
+        block.removeprefix(_VARIABLE): _filled_in(fields)
+        for block, fields in values.items()
+        if block.startswith(_VARIABLE)
+    }
+
+
+def define_modal(name: str, text: str, metadata: str) -> Block:
+    """Return the form for a definition: its text, or a file. What Slack's field would not keep comes as a file."""
+    kept = _is_kept(text)
+    area = _text_input(text if kept else "", multiline=True)
+    blocks = rich(section([[piece(line(name, _LABEL), bold=True)]]))
+    if not kept:
+        said = f"Slack's field holds {FIELD:,} plain characters and would not keep this one: upload it as a file."
+        blocks.append(context(f"{said} `export {line(name, _LABEL)}` gives it to you."))
+    blocks.append(_input(_TEXT, "Definition (YAML)", area, optional=True))
+    file = {"type": "file_input", "action_id": VALUE, "filetypes": ["yaml", "yml"], "max_files": 1}
+    blocks.append(_input(_FILE, "Or a file", file, optional=True))
+    return _modal(DEFINE, "Define a pipeline", "Define", blocks, metadata)
+
+
+def definition(values: Mapping[str, Any]) -> Written:
+    """Return the definition that was sent. Refused when there is none, or two."""
+    text = _filled_in(values.get(_TEXT, {}))
+    files = values.get(_FILE, {}).get(VALUE, {}).get("files") or []
+    if text.strip() and files:
+        raise Refused("There is a text and a file.", "Empty the field, or take the file away.")
+    if files:
+        return Written(file=files[0]["id"], file_name=files[0].get("name", ""))
+    if not text.strip():
+        raise Refused("There is no definition.", "Write it, or upload a YAML file.")
+    return Written(text=text)
+
+
+def reject_modal(run: str, metadata: str) -> Block:
+    """Return the form that asks why a review is refused."""
+    area = {**_text_input("", multiline=True), "max_length": _REASON_LENGTH, "min_length": 1}
+    blocks = rich(section([[piece("What stands in the way of "), piece(line(run, _LABEL), bold=True), piece("?")]]))
+    blocks.append(_input(_REASON, "Reason", area, "Everybody in the room reads it."))
+    return _modal(REJECT, "Refuse a release", "Refuse", blocks, metadata)
+
+
+def reason(values: Mapping[str, Any]) -> str:
+    """Return the reason in one line."""
+    return " ".join(_filled_in(values.get(_REASON, {})).split())
+
+
+def link_modal(metadata: str) -> Block:
+    """Return the form that takes the one-time code of another chat."""
+    field = {**_text_input("", multiline=False), "max_length": 64, "min_length": 1}
+    hint = "Say `link` in the chat where Sluice knows you already; it gives you the code."
+    blocks = [_input(_CODE, "One-time code", field, hint)]
+    return _modal(LINK, "Link your account", "Link", blocks, metadata)
+
+
+def code(values: Mapping[str, Any]) -> str:
+    """Return the code without the spaces that people type."""
+    return "".join(_filled_in(values.get(_CODE, {})).split())
+
+
+def complaints_at(blocks: Sequence[Mapping[str, Any]], text: str) -> Block:
+    """Return the answer to a submission: each line of `text` below the field that it names, or below the first.
+
+    A field is named by its variable's name. Slack shows nothing at all when a complaint is at a block that is no field.
+    """
+    fields = [str(block["block_id"]) for block in blocks if block.get("type") == "input"]
+    if not fields:
+        return {"response_action": "clear"}
+    found: dict[str, list[str]] = {}
+    for said in filter(None, (one.strip() for one in clean(text).split("\n"))):
+        found.setdefault(_about(said, fields), []).append(said)
+    errors = {field: cut("\n".join(lines), _COMPLAINT) for field, lines in found.items()}
+    return {"response_action": "errors", "errors": errors or {fields[0]: "This was not accepted."}}
+
+
+def _about(said: str, fields: Sequence[str]) -> str:
+    words = {word.strip(".,;:'\"`(){}$=") for word in said.replace("=", " ").split()}
+    return next((field for field in fields if field.removeprefix(_VARIABLE) in words), fields[0])
+
+
+def _can_be_asked(one: Asked) -> bool:
+    return _is_kept(one.value) and length(_VARIABLE + one.name) <= 255  # noqa: PLR2004 - Slack's block_id
+
+
+def _is_kept(text: str) -> bool:
+    """Whether a field gives the text back as it was put in."""
+    return length(text) <= FIELD and clean(text) == text
+
+
+def _variable(one: Asked) -> Block:
+    fit = all(_is_kept(value) and length(value) < _OPTION_VALUE for value in one.allowed)
+    chosen = 0 < len(one.allowed) <= _OPTIONS and fit
+    element = _choice(one) if chosen else _text_input(one.value, multiline=_is_wide(one.value))
+    return _input(f"{_VARIABLE}{one.name}", one.name, element, one.description, optional=not chosen)
+
+
+def _is_wide(value: str) -> bool:
+    return "\n" in value or columns(value) > _WIDE
+
+
+def _choice(one: Asked) -> Block:
+    options = [_option(value) for value in dict.fromkeys(one.allowed)]
+    initial = {"initial_option": _option(one.value)} if one.value in one.allowed else {}
+    return {"type": "static_select", "action_id": VALUE, "options": options, **initial}
+
+
+def _option(value: str) -> Block:
+    return {"text": plain(line(value, _OPTION) or "(empty)", _OPTION), "value": _CHOSEN + value}
+
+
+def _text_input(value: str, *, multiline: bool) -> Block:
+    made = {"type": "plain_text_input", "action_id": VALUE, "multiline": multiline, "max_length": FIELD}
+    return {**made, "initial_value": value} if value else made
+
+
+def _input(block: str, label: str, element: Block, hint: str = "", *, optional: bool = False) -> Block:
+    made = {
+        "type": "input",
+        "block_id": block,
+        "label": plain(line(label, _LABEL) or "…", _LABEL),
+        "element": element,
+        "optional": optional,
+    }
+    said = line(hint, _LABEL)
+    return {**made, "hint": plain(said, _LABEL)} if said else made
+
+
+def _modal(form: str, title: str, submit: str, blocks: Iterable[Block], metadata: str) -> Block:
+    return {
+        "type": "modal",
+        "callback_id": form,
+        "title": plain(title, _TITLE),
+        "submit": plain(submit, _TITLE),
+        "close": plain("Leave it", _TITLE),
+        "private_metadata": metadata,
+        "blocks": list(blocks),
+    }
+
+
+def _filled_in(fields: Mapping[str, Any]) -> str:
+    field = fields.get(VALUE, {})
+    if field.get("type") == "static_select":
+        option = field.get("selected_option")
+        return str(option["value"]).removeprefix(_CHOSEN) if option else ""
+    return str(field.get("value") or "")

@@ -1,0 +1,65 @@
+"""How far rooms have been told: where the feed is in the journal, and which message of a room shows which run."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from engine.model import RoomId, RunId
+from storage.part import Transaction, upsert
+from storage.tables import cards, rooms, subscriptions
+
+FEED = RoomId("feed")
+"""The row that says how far the feed has told every room."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a room shows a run: its message, the run's `seq` that the message shows, the entry told below it."""
+
+    message: str
+    seq: int
+    told: int = 0
+
+
+class SqlRooms:
+    """Rooms in one transaction."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        self._in = transaction
+
+    def cursor(self) -> int | None:
+        """The journal entry up to which every room has been told; None before the first start."""
+        return self._in.read(select(rooms.c.cursor).where(rooms.c.id == FEED)).scalar_one_or_none()
+
+    def set_cursor(self, seq: int) -> None:
+        """Every room has been told everything up to `seq`."""
+        upsert(self._in, rooms, {"id": FEED, "cursor": seq, "lost": ""}, update=("cursor",))
+
+    def place(self, room: RoomId, run: RunId) -> Place | None:
+        """Where the room shows the run."""
+        row = self._in.read(select(cards).where(cards.c.room == room, cards.c.run == run)).one_or_none()
+        return None if row is None else Place(row.message, row.seq, row.told)
+
+    def put(self, room: RoomId, run: RunId, place: Place) -> None:
+        """Remember where the room shows the run."""
+        row = {"room": room, "run": run, "message": place.message, "seq": place.seq, "told": place.told}
+        upsert(self._in, cards, row, update=("message", "seq", "told"))
+
+    def showing(self, run: RunId) -> list[RoomId]:
+        """The rooms that have a message of the run."""
+        statement = select(cards.c.room).where(cards.c.run == run).order_by(cards.c.room)
+        return [RoomId(room) for room in self._in.read(statement).scalars()]
+
+    def lose(self, room: RoomId, why: str) -> None:
+        """The room cannot be reached any more, and why; an empty `why`: it can again."""
+        upsert(self._in, rooms, {"id": room, "cursor": 0, "lost": why}, update=("lost",))
+
+    def lost(self) -> dict[RoomId, str]:
+        """The rooms that cannot be reached, and why."""
+        rows = self._in.read(select(rooms.c.id, rooms.c.lost).where(rooms.c.lost != "").order_by(rooms.c.id)).all()
+        return {RoomId(row.id): row.lost for row in rows}
+
+    def rename(self, old: RoomId, new: RoomId) -> None:
+        """A room goes on under another name: its cards and wishes go with it."""
+        self._in.write(cards.delete().where(cards.c.room == old))
+        self._in.write(subscriptions.update().where(subscriptions.c.room == old).values(room=new))

@@ -1,0 +1,78 @@
+"""A line keeps names, not cards: however much happens meanwhile, a run is shown once, and what matters goes first."""
+
+from datetime import timedelta
+
+from bot.chat import Pace
+from bot.line import Line, Name, Urgency
+from engine.errors import Interrupted, SluiceError
+from engine.model import RoomId, RunId
+from tests.support.eventually import eventually
+from tests.support.model_messenger import CHANNEL, ModelMessenger
+
+
+class Shown:
+    """Remembers what was shown, and fails while `is_down`."""
+
+    def __init__(self, pace: Pace | None = None) -> None:
+        self.names: list[Name] = []
+        self.is_down = False
+        self.line = Line(CHANNEL, ModelMessenger(), self.show, self.lost)
+        if pace is not None:
+            self.line.chat = ModelMessenger(rate=pace)
+
+    async def show(self, _room: RoomId, name: Name) -> bool:
+        if self.is_down:
+            raise Interrupted("The chat is away.")
+        self.names.append(name)
+        return True
+
+    async def lost(self, room: RoomId, error: SluiceError) -> None:
+        raise AssertionError(f"{room} is not lost: {error}")
+
+
+def name(number: int) -> Name:
+    return Name(RunId(f"shop-{number}"))
+
+
+async def test_what_is_asked_for_a_thousand_times_is_shown_once() -> None:
+    shown = Shown()
+    for seq in range(1000):
+        shown.line.ask(name(seq % 3), Urgency.PROGRESS, seq)
+    await eventually(lambda: len(shown.names) == 3)
+    assert shown.names == [name(0), name(1), name(2)]
+
+
+async def test_votes_and_outcomes_overtake_progress() -> None:
+    shown = Shown()
+    for number in range(3):
+        shown.line.ask(name(number), Urgency.PROGRESS, number)
+    shown.line.ask(name(2), Urgency.OUTCOME, 9)
+    await eventually(lambda: len(shown.names) == 3)
+    assert shown.names[0] == name(2)
+
+
+async def test_a_chat_that_is_away_holds_one_errand_for_each_run_and_forgets_none() -> None:
+    shown = Shown()
+    shown.is_down = True
+    for seq in range(30_000):
+        shown.line.ask(name(seq % 30), Urgency.PROGRESS, seq + 1)
+        if seq % 1000 == 0:
+            await eventually(lambda: True)
+    await eventually(lambda: bool(shown.line.trouble))
+    assert len(shown.line._errands) <= 30
+    assert shown.line.oldest == 1
+    shown.is_down = False
+    await eventually(lambda: len(shown.names) == 30)
+    assert shown.line.oldest is None
+    assert shown.line.trouble == ""
+
+
+async def test_a_moving_share_waits_until_nothing_else_does_and_holds_no_cursor_back() -> None:
+    shown = Shown(Pace(timedelta(seconds=60), 2, timedelta(seconds=1)))
+    shown.line.ask(name(1), Urgency.OUTCOME, 7)
+    await eventually(lambda: len(shown.names) == 1)
+    shown.line.ask(name(1), Urgency.MOVING, 8)
+    assert shown.line.oldest is None
+    shown.line.ask(name(1), Urgency.OUTCOME, 9)
+    await eventually(lambda: len(shown.names) == 2)
+    await shown.line.end()

@@ -1,0 +1,91 @@
+"""One person, several accounts: how they get in, and what those see who have not."""
+
+from pathlib import Path
+
+from engine.model import RoomId, RunState
+from tests.support.messaging import talking
+from tests.support.notes import notes
+
+ALONE = RoomId("model:direct-mallory")
+
+
+async def test_an_account_that_nobody_knows_sees_nothing_and_is_told_how_to_get_in(tmp_path: Path) -> None:
+    async with talking(tmp_path) as talk:
+        await talk.bot.say(f"define\n{notes(tmp_path)}")
+        for line in ("list", "help", "run notes", "status", "approve notes-1", "link"):
+            card = await talk.say("mallory", line)
+            assert card.title == "I do not know this account, so I show nothing to it."
+            assert "sluice person add" in card.text
+            assert "notes" not in card.title + card.text
+        assert await talk.bot.runs("notes") == []
+        assert [(deed.outcome, deed.account, deed.person) for deed in (await talk.audited())[1:]] == [
+            ("refused", "model:mallory", "")
+        ] * 6
+
+
+async def test_a_code_from_one_chat_makes_the_account_in_another_the_same_person(tmp_path: Path) -> None:
+    async with talking(tmp_path, "ann") as talk:
+        assert (await talk.say("ann", "whoami")).title == "You are ann"
+        assert "model:ann" in await talk.bot.say("whoami", "ann")
+        deeds = [deed for deed in await talk.audited() if deed.line.startswith("link")]
+        assert [deed.line for deed in deeds] == ["link"], "the code itself is never written down"
+
+
+async def test_a_code_is_good_once(tmp_path: Path) -> None:
+    async with talking(tmp_path) as talk:
+        code = (await talk.bot.say("link", "ann")).splitlines()[-1]
+        assert (await talk.say("ann", code, ALONE)).title == "Welcome, ann."
+        assert (await talk.say("mallory", code, ALONE)).title.startswith("That code is not known here")
+
+
+async def test_a_new_code_takes_the_place_of_the_older(tmp_path: Path) -> None:
+    async with talking(tmp_path) as talk:
+        older = (await talk.bot.say("link", "ann")).splitlines()[-1]
+        await talk.bot.say("link", "ann")
+        assert (await talk.say("mallory", older, ALONE)).title.startswith("That code is not known here")
+
+
+async def test_whoever_guesses_codes_has_to_wait_even_for_a_right_one(tmp_path: Path) -> None:
+    async with talking(tmp_path) as talk:
+        for number in range(5):
+            assert "not known" in (await talk.say("mallory", f"link AAAA-AAA{number + 2}", ALONE)).title
+        right = (await talk.bot.say("link", "ann")).splitlines()[-1]
+        refused = await talk.say("mallory", right, ALONE)
+        assert refused.title == "Too many wrong codes came from this account."
+        assert "Wait 15 min" in refused.text
+        assert (await talk.say("ann", right, ALONE)).title == "Welcome, ann."
+
+
+async def test_a_code_is_not_shown_where_others_read_along(tmp_path: Path) -> None:
+    async with talking(tmp_path, "ann") as talk:
+        assert "others read along" in (await talk.say("ann", "link")).title
+        assert (await talk.say("ann", "link", RoomId("model:direct-ann"))).title == "A code for ann"
+
+
+async def test_an_account_that_was_given_up_sees_nothing_any_more(tmp_path: Path) -> None:
+    async with talking(tmp_path, "ann", "bob") as talk:
+        assert (await talk.say("ann", "unlink model:bob")).title == "model:bob is not yours."
+        assert (await talk.say("ann", "unlink")).title == "model:ann is nobody's now."
+        assert "I do not know this account" in (await talk.say("ann", "whoami")).title
+        assert (await talk.say("bob", "whoami")).title == "You are bob"
+
+
+async def test_all_must_pass_counts_people_and_not_accounts(tmp_path: Path) -> None:
+    async with talking(tmp_path, "ann") as talk:
+        await talk.bot.say(f"define\n{notes(tmp_path, review='{reviewers: [ann, bob], mode: all}')}")
+        run = await talk.bot.start("run notes")
+        await talk.bot.asks(run)
+        await talk.bot.say(f"approve {run}", "ann")
+        assert "is counted" in (await talk.say("ann", f"approve {run}")).title
+        assert {vote.person for vote in (await talk.bot.run(run)).stage.votes} == {"ann"}
+        assert (await talk.bot.run(run)).state is RunState.WAITING
+        await talk.bot.say(f"approve {run}", "bob")
+        await talk.bot.ends(run, RunState.SUCCEEDED)
+
+
+async def test_a_bot_is_refused_politely_and_changes_nothing(tmp_path: Path) -> None:
+    async with talking(tmp_path, "ann") as talk:
+        await talk.bot.say(f"define\n{notes(tmp_path)}")
+        [card] = await talk.deliver(talk.update("ann", "run notes", bot=True))
+        assert card.title == "Releases are decided by people; I take no commands from bots."
+        assert (await talk.audited())[-1].outcome == "refused"

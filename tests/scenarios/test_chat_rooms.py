@@ -1,0 +1,142 @@
+"""What rooms show: a run's card where it was asked for, to those who decide, and to whoever wants to be told."""
+
+from pathlib import Path
+
+from engine.model import RoomId, RunState
+from tests.support.messaging import Talk, button, talking
+from tests.support.model_messenger import CHANNEL
+from tests.support.model_target import ModelTarget
+from tests.support.notes import notes
+from tests.support.workload import Shop
+
+OTHER = RoomId("model:c2")
+BOBS = RoomId("model:direct-bob")
+
+
+async def begun(talk: Talk, root: Path, account: str = "ann", room: RoomId = CHANNEL) -> str:
+    """A run of `notes`, started in the model chat by buttons alone."""
+    if "No pipelines" in await talk.bot.say("list"):
+        await talk.bot.say(f"define\n{notes(root)}")
+    asked = await talk.say(account, "run notes tag=v2", room)
+    return (await talk.press(account, button(asked, "Start"), room)).title.split()[0]
+
+
+async def test_a_run_has_one_card_in_its_room_that_is_edited_in_place(tmp_path: Path) -> None:
+    async with talking(tmp_path, "ann") as talk:
+        run = await begun(talk, tmp_path)
+        card = await talk.shows(run, "waits for review")
+        await talk.press("ann", button(card, "Approve"))
+        await talk.bot.ends(run, RunState.SUCCEEDED)
+        await talk.shows(run, "succeeded")
+        assert len(talk.chat.rooms[CHANNEL]) == 1
+        thread = "\n".join(one.text for message in talk.chat.rooms[CHANNEL].values() for one in message.thread)
+        assert "code succeeded" in thread
+        assert "ann approved review" in thread
+
+
+async def test_reviewers_get_the_card_alone_and_can_decide_there(tmp_path: Path) -> None:
+    async with talking(tmp_path, "ann", "bob") as talk:
+        run = await begun(talk, tmp_path)
+        card = await talk.shows(run, "waits for review", BOBS)
+        await talk.press("bob", button(card, "Approve"), BOBS)
+        await talk.shows(run, "succeeded", BOBS)
+        await talk.shows(run, "succeeded")
+
+
+async def test_a_vote_in_the_console_updates_the_card_in_the_chat(tmp_path: Path) -> None:
+    async with talking(tmp_path, "ann") as talk:
+        run = await begun(talk, tmp_path)
+        await talk.shows(run, "waits for review")
+        await talk.bot.say(f"approve {run}", "bob")
+        assert (await talk.shows(run, "succeeded")).ballot is not None
+
+
+async def test_a_room_that_asked_for_failures_is_told_of_them_once_and_of_nothing_else(tmp_path: Path) -> None:
+    async with talking(tmp_path, "ann") as talk:
+        await talk.bot.say(f"define\n{notes(tmp_path)}")
+        assert (await talk.say("ann", "subscribe notes on failure", OTHER)).title == "This room is told about notes"
+        passed, refused = await talk.bot.start("run notes"), await talk.bot.start("run notes")
+        for run, verdict, end in (
+            (passed, "approve", RunState.SUCCEEDED),
+            (refused, "reject", RunState.REJECTED),
+        ):
+            await talk.bot.asks(run)
+            await talk.bot.say(f"{verdict} {run}")
+            await talk.bot.ends(run, end)
+        await talk.bot.shows(refused, lambda card: card.badge == "rejected", "is over")
+        await talk.say("ann", "subscriptions", OTHER)
+        titles = [message.card.title for message in talk.chat.rooms[OTHER].values()]
+        assert titles == [f"{refused} · tag=v1 note=nothing: rejected"]
+        await talk.say("ann", "unsubscribe notes", OTHER)
+        assert "no pipeline" in (await talk.say("ann", "subscriptions", OTHER)).title
+
+
+async def test_a_room_that_asked_for_everything_shows_every_run(tmp_path: Path) -> None:
+    async with talking(tmp_path, "ann") as talk:
+        await talk.bot.say(f"define\n{notes(tmp_path)}")
+        await talk.say("ann", "subscribe notes on everything", OTHER)
+        run = await talk.bot.start("run notes")
+        await talk.shows(run, "waits for review", OTHER)
+
+
+async def test_what_cannot_be_told_by_itself_is_not_promised(tmp_path: Path) -> None:
+    async with talking(tmp_path, "ann") as talk:
+        await talk.bot.say(f"define\n{notes(tmp_path)}")
+        assert "Nothing can be sent here by itself" in await talk.bot.say("subscribe notes")
+        assert "nothing to be told on" in (await talk.say("ann", "subscribe notes on mondays")).title
+        assert "There is no pipeline" in (await talk.say("ann", "subscribe nots")).title
+
+
+async def test_a_dangerous_button_shows_what_it_does_before_the_second_tap(tmp_path: Path) -> None:
+    async with talking(tmp_path, "ann") as talk:
+        run = await begun(talk, tmp_path)
+        card = await talk.shows(run, "waits for review")
+        asked = await talk.press("ann", button(card, "Reject"))
+        assert asked.title == f"Reject {run}?"
+        assert (await talk.bot.run(run)).stage.votes == ()
+        left = await talk.press("ann", button(asked, "Leave it"))
+        assert left.title == "Nothing was done."
+        await talk.press("ann", button(asked, "Reject"))
+        await talk.bot.ends(run, RunState.REJECTED)
+
+
+async def test_a_rollback_takes_two_taps_and_shows_what_will_happen_before_the_second(tmp_path: Path) -> None:
+    target, shop = ModelTarget(), Shop(tmp_path, rest="0s")
+    async with talking(tmp_path / "home", "ann", target=target) as talk:
+        await talk.bot.say(f"define\n{shop.gray()}")
+        for tag in ("v1", "v2"):
+            await talk.bot.release(f"run hello tag={tag}")
+        await talk.say("ann", "subscribe hello on everything")
+        card = await talk.say("ann", "status hello")
+        asked = await talk.press("ann", button(card, "Roll back"))
+        assert "hello:v1" in asked.title
+        assert "1. " in asked.text
+        back = (await talk.press("ann", button(asked, "Roll back"))).title.split()[0]
+        await talk.bot.ends(back, RunState.SUCCEEDED)
+
+
+async def test_a_button_works_in_its_own_room_only_and_a_forged_one_nowhere(tmp_path: Path) -> None:
+    async with talking(tmp_path, "ann") as talk:
+        run = await begun(talk, tmp_path)
+        card = await talk.shows(run, "waits for review")
+        token = await talk.chat.token(CHANNEL, button(card, "Approve"))
+        for update in (
+            talk.update("ann", token=token, room=OTHER),
+            talk.update("ann", token="A" * 24),
+            talk.update("ann", token=token[:-1] + "!"),
+        ):
+            [answer] = await talk.deliver(update)
+            assert "That button is not one that this room was shown" in answer.title
+        assert (await talk.bot.run(run)).stage.votes == ()
+        assert [deed.outcome for deed in (await talk.audited())[-3:]] == ["refused"] * 3
+
+
+async def test_a_button_of_a_run_that_is_over_says_so_and_does_nothing(tmp_path: Path) -> None:
+    async with talking(tmp_path, "ann") as talk:
+        run = await begun(talk, tmp_path)
+        card = await talk.shows(run, "waits for review")
+        await talk.bot.say(f"approve {run}", "bob")
+        await talk.bot.ends(run, RunState.SUCCEEDED)
+        answer = await talk.press("ann", button(card, "Approve"))
+        assert f"Run {run} is succeeded" in answer.title or "over" in answer.title or "done" in answer.title
+        assert (await talk.audited())[-1].outcome == "refused"
