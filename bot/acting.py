@@ -1,7 +1,10 @@
 """How a line changes something: in one transaction, together with remembering that the line was delivered."""
 
+import re
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeVar
 
 from bot.cards import Card, Tone
@@ -11,10 +14,31 @@ from engine.control import Control
 from engine.errors import Refused
 from engine.model import Run, RunId
 from engine.ports import Clock
+from storage.audit import Deed
 from storage.book import SqlBook
 from storage.store import SqlStore
 
 T = TypeVar("T")
+_CODE = re.compile(r"^((?:/?sluice\s+)?/?link)\s.*", re.IGNORECASE)
+
+
+def deed_of(incoming: Incoming, now: datetime, outcome: str, said: str) -> Deed:
+    """What somebody said and what came of it, for the audit."""
+    return Deed(
+        key=incoming.key or f"none:{secrets.token_hex(12)}",
+        at=now,
+        person=incoming.person,
+        account=incoming.account,
+        room=incoming.room,
+        line=audited(incoming.line),
+        outcome=outcome,
+        said=said,
+    )
+
+
+def audited(line: str) -> str:
+    """The first line without what is secret in it (a code)."""
+    return _CODE.sub(r"\1 (a code)", line.strip().partition("\n")[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,20 +49,26 @@ class Acting:
     control: Control
     clock: Clock
 
-    async def once(self, incoming: Incoming, work: Callable[[SqlBook], T]) -> T | None:
-        """Do `work` in one transaction, unless this delivery was carried out before."""
+    async def once(self, incoming: Incoming, work: Callable[[SqlBook], T], words: str = "") -> T | None:
+        """Do `work` in one transaction, unless this delivery was carried out before.
+
+        The same transaction writes it down: what was done is in the audit, and what is in the audit was done.
+        """
         now = self.clock.now()
 
         def once(book: SqlBook) -> T | None:
             if incoming.key and not book.chats.is_new(incoming.key, now):
                 return None
-            return work(book)
+            done = work(book)
+            said = done.title if isinstance(done, Card) else words
+            book.audit.add(deed_of(incoming, now, "done", said))
+            return done
 
         return await self.store.transact(once)
 
     async def change(self, incoming: Incoming, command: c.Command, words: str) -> list[Answer]:
         """Submit `command` once and answer with `words`; a repeated delivery is answered with nothing."""
-        run = await self.once(incoming, lambda book: self.control.apply(book, command))
+        run = await self.once(incoming, lambda book: self.control.apply(book, command), words)
         return [] if run is None else [Answer(Card(words, Tone.PLAIN), private=True)]
 
     async def meant(self, name: str) -> Run:

@@ -1,7 +1,6 @@
 """The composition root: makes every part and introduces it to the others. Nothing else knows all of them."""
 
 import asyncio
-import contextlib
 import logging
 import os
 import secrets
@@ -9,7 +8,7 @@ import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from bot.chat import Chat, Messenger
 from bot.desk import Desk, Transports
@@ -22,6 +21,7 @@ from bot.preview import Previews
 from bot.settings import Settings
 from bot.terminal.door import Door
 from bot.terminal.listen import listening
+from bot.tidying import Tidying
 from bot.web.app import build_web
 from bot.web.guard import LOOPBACK
 from bot.web.room import LOBBY, WebChat
@@ -32,7 +32,7 @@ from engine.builders.bundle import BundleBuilder
 from engine.clock import Timekeeper, WallClock
 from engine.control import Control
 from engine.disk import try_lock
-from engine.errors import Broken, Interrupted, StageFailure
+from engine.errors import Broken, StageFailure
 from engine.forges.git import GitForge
 from engine.model import Person, PersonId, StageKind
 from engine.ports import Target
@@ -45,13 +45,10 @@ from engine.stages.rollout import Rollouts
 from engine.stages.source import SourceStage
 from engine.targets.process import ProcessTarget
 from engine.worker import Worker
-from storage.book import SqlBook
 from storage.store import SqlStore
 
 KEEP_EVERY = timedelta(seconds=4)
-FORGET_EVERY = timedelta(hours=1)
-INBOX_KEPT = timedelta(days=2)
-BUTTONS_KEPT = timedelta(days=90)
+TIDY_EVERY = timedelta(hours=1)
 STORE = "database"
 """The trouble with the database, beside those of the targets by name."""
 _LOG = logging.getLogger(__name__)
@@ -80,18 +77,6 @@ class App:
     keeper: Keeper
     url: str = ""
     broke: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def forget(self) -> None:
-        """Forget deliveries that no chat repeats any more."""
-        now = self.clock.now()
-        with contextlib.suppress(Broken, Interrupted):
-            await self.store.transact(lambda book: _forget(book, now))
-
-
-def _forget(book: SqlBook, now: datetime) -> None:
-    book.chats.forget_inbox(now - INBOX_KEPT)
-    book.updates.forget(now - INBOX_KEPT)
-    book.buttons.forget(now - BUTTONS_KEPT)
 
 
 class Places(dict[str, Target]):
@@ -163,10 +148,11 @@ def build(
         web=WebServer(pages, chat.hub, settings.host, settings.port),
         keeper=keeper,
     )
+    tidying = Tidying(store, clock, builder, targets, timedelta(days=settings.keep_days))
     worker.trouble = keeper.troubled
     timekeeper.chores = {
         "keep": (KEEP_EVERY, keeper.keep),
-        "forget": (FORGET_EVERY, app.forget),
+        "tidy": (TIDY_EVERY, tidying.tidy),
         "crons": (timedelta(seconds=30), timekeeper.plan_crons),
     }
     return app

@@ -8,11 +8,10 @@ come after a restart.
 
 import logging
 import re
-import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
-from bot.acting import Acting
+from bot.acting import Acting, deed_of
 from bot.cards import Button, Card, Field, Tone
 from bot.chat import Answer, Incoming
 from bot.desk import Desk, Transports
@@ -29,14 +28,12 @@ from engine.model import RoomId
 from engine.pipeline import Complaints, describe
 from engine.pipeline import parse as parse_definition
 from engine.ports import Clock
-from storage.audit import Deed
 from storage.store import SqlStore
 
 _LOOKS = {"list": "pipelines"}
 """Verbs whose answer the desk keeps under another name."""
 _UNKEPT = re.compile("[\x00\ud800-\udfff]")
 """What no database takes as text: NUL, and halves of characters."""
-_CODE = re.compile(r"^((?:/?sluice\s+)?/?link)\s.*", re.IGNORECASE)
 _HOW_TO_DEFINE = Card(
     "There is no definition yet",
     text="Write `define`, and the YAML on the lines below it. `export PIPELINE` gives one that is there.",
@@ -98,7 +95,7 @@ class Dispatch:
         Always answers; what cannot be done is said with the reason.
         """
         outcome, answers = await self._tried(incoming)
-        if outcome == "refused" or (answers and may_change(incoming.line)):
+        if outcome != "done" and (outcome == "refused" or may_change(incoming.line)):
             await self._write_down(incoming, outcome, answers)
         return answers
 
@@ -118,17 +115,8 @@ class Dispatch:
             return "broke", [Answer(sorry, private=True)]
 
     async def _write_down(self, incoming: Incoming, outcome: str, answers: list[Answer]) -> None:
-        """Audit what was done or refused. What cannot be written down has been answered all the same."""
-        deed = Deed(
-            key=incoming.key or f"none:{secrets.token_hex(12)}",
-            at=self.clock.now(),
-            person=incoming.person,
-            account=incoming.account,
-            room=incoming.room,
-            line=audited(incoming.line),
-            outcome=outcome,
-            said=answers[0].card.title,
-        )
+        """Audit what was not done. What cannot be written down has been answered all the same."""
+        deed = deed_of(incoming, self.clock.now(), outcome, answers[0].card.title)
         try:
             await self.store.transact(lambda book: book.audit.add(deed))
         except SluiceError as error:
@@ -193,9 +181,3 @@ class Dispatch:
             buttons=(Button("Run", f"run {pipeline.pipeline}", primary=True),),
         )
         return [Answer(card)]
-
-
-def audited(line: str) -> str:
-    """The first line without what is secret (a code) or long (a definition)."""
-    first = line.strip().partition("\n")[0]
-    return _CODE.sub(r"\1 (a code)", first)

@@ -17,9 +17,10 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 
+from bot.acting import audited
 from bot.cards import Card, Tone
 from bot.chat import Answer, Incoming, Messenger, Update
-from bot.dispatch import Dispatch, audited
+from bot.dispatch import Dispatch
 from bot.feed import Feed
 from bot.grammar import parse
 from bot.linking import Linking

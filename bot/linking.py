@@ -9,7 +9,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bot.acting import Acting
+from bot.acting import Acting, deed_of
 from bot.cards import Card, Field, Tone
 from bot.chat import Answer, Incoming, Update
 from bot.grammar import Said
@@ -100,6 +100,8 @@ class Linking:
             return WrongCode()
         direct = update.room if update.is_alone else RoomId("")
         book.accounts.link(Account(update.account, person, update.name, direct, now))
+        said = Incoming(update.room, person, update.line, update.key, update.account)
+        book.audit.add(deed_of(said, now, "done", f"{update.account} is {person}'s."))
         return person
 
 

@@ -32,6 +32,8 @@ class Settings(BaseSettings):
     """Whether pipelines may fetch from repositories on this machine's disk."""
     plain_git: bool = False
     """Whether pipelines may fetch over http without TLS."""
+    keep_days: int = Field(default=90, ge=1)
+    """How many days logs and what rooms showed are kept."""
     hooks_host: str = "127.0.0.1"
     """Where machines reach Sluice (Slack and Telegram over HTTP); a proxy with TLS stands in front of it."""
     hooks_port: int = 8788

@@ -79,6 +79,10 @@ class SqlChats:
         row = {"room": room, "at": at, "by": by, "document": document}
         return int(self._in.write(insert(messages).returning(messages.c.seq), row).scalar_one())
 
+    def forget_messages(self, before: datetime) -> None:
+        """Forget what was said in rooms before then."""
+        self._in.write(delete(messages).where(messages.c.at < before))
+
     def replace(self, seq: int, document: str) -> None:
         """Change a message."""
         self._in.write(messages.update().where(messages.c.seq == seq).values(document=document))

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, insert, select
+from sqlalchemy import Select, delete, insert, select
 
 from engine.model import RunId
 from engine.ports import LogLine
@@ -33,6 +33,10 @@ class SqlLogs:
         """The last pieces."""
         rows = self._in.read(_of(run, stage).order_by(logs.c.seq.desc()).limit(limit)).all()
         return [_line(row) for row in reversed(rows)]
+
+    def forget(self, before: datetime) -> None:
+        """Forget what was said before then."""
+        self._in.write(delete(logs).where(logs.c.at < before))
 
 
 def _of(run: RunId, stage: int | None) -> Select[Any]:

@@ -28,7 +28,10 @@ async def test_a_code_from_one_chat_makes_the_account_in_another_the_same_person
         assert (await talk.say("ann", "whoami")).title == "You are ann"
         assert "model:ann" in await talk.bot.say("whoami", "ann")
         deeds = [deed for deed in await talk.audited() if deed.line.startswith("link")]
-        assert [deed.line for deed in deeds] == ["link"], "the code itself is never written down"
+        assert [(deed.line, deed.said) for deed in deeds] == [
+            ("link", ""),
+            ("link (a code)", "model:ann is ann's."),
+        ], "the code itself is never written down"
 
 
 async def test_a_code_is_good_once(tmp_path: Path) -> None:

@@ -1,10 +1,16 @@
 """What chats do to messages (deliver twice, limit, stall, go away) and what becomes of them."""
 
 import asyncio
+import json
 import random
+import signal
+import subprocess
+import sys
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
+
+import pytest
 
 from bot.cards import Card
 from bot.chat import RoomLost, RoomMoved, Slower, Undeliverable
@@ -57,6 +63,26 @@ async def test_what_was_acknowledged_is_carried_out_after_a_restart_once(tmp_pat
     async with a_bot(tmp_path / "home", messengers={"model": chat}) as bot:
         await bot.say("list")
         assert len(chat.answers) == 1
+
+
+@pytest.mark.parametrize(
+    ("point", "answered"), [("kept", "Your approval of notes-1 is counted."), ("done", "That is done already.")]
+)
+async def test_a_bot_that_is_killed_before_it_has_answered_does_what_it_acknowledged_once(
+    tmp_path: Path, point: str, answered: str
+) -> None:
+    home = tmp_path / "home"
+    async with talking(home, "ann") as talk:
+        run = await waiting(talk, tmp_path)
+    killed = await asyncio.to_thread(_in_a_process, home, f"approve {run}", point)
+    assert killed.returncode == -signal.SIGKILL
+    again = await asyncio.to_thread(_in_a_process, home, f"approve {run}", "-")
+    assert json.loads(again.stdout.splitlines()[-1]) == [answered]
+    async with a_bot(home) as bot:
+        ended = await bot.ends(run, RunState.SUCCEEDED)
+        assert [vote.person for vote in ended.stage.votes] == ["ann"]
+        deeds = await bot.app.store.read(lambda book: book.audit.latest(5))
+        assert [deed.outcome for deed in deeds if deed.key == "d-killed"] == ["done"]
 
 
 async def test_after_a_restart_the_same_card_is_edited(tmp_path: Path) -> None:
@@ -201,6 +227,11 @@ async def test_a_card_that_the_chat_does_not_take_is_shown_plainly(tmp_path: Pat
         talk.chat.fails = fails
         await talk.bot.say(f"approve {run}")
         await eventually(lambda: _is(_badges(talk, run)[-1:], ["succeeded"]), "the end is visible")
+
+
+def _in_a_process(home: Path, line: str, point: str) -> subprocess.CompletedProcess[str]:
+    words = [sys.executable, "-m", "tests.support.intake_until_killed", str(home), line, point]
+    return subprocess.run(words, check=False, capture_output=True, text=True, timeout=60)
 
 
 async def _is(found: object, wanted: object) -> bool:
