@@ -86,6 +86,10 @@ class Runs(Protocol):
         """
         ...
 
+    def advance(self, run: Run, before: int, *, token: int | None) -> None:
+        """`save` a run that is in the state that it was in, and was due for a worker and still is."""
+        ...
+
     def is_due(self, now: datetime) -> bool:
         """Whether there is anything to claim."""
         ...

@@ -121,8 +121,10 @@ class Control:
 
     def _keep(self, book: Book, before: Run, run: Run, events: Sequence[e.Event], token: int | None) -> Run:
         now = events[0].at
-        due = now if needs_worker(run) else None
-        book.runs.save(run, before.seq, token=token, due_at=due)
+        if run.state is before.state and needs_worker(before) and needs_worker(run):
+            book.runs.advance(run, before.seq, token=token)
+        else:
+            book.runs.save(run, before.seq, token=token, due_at=now if needs_worker(run) else None)
         book.journal.append(run.id, before.seq + 1, events)
         self._keep_timers(book, before, run, events)
         if run.state is RunState.SUCCEEDED:

@@ -1,5 +1,6 @@
 """Everything that is stored, inside one transaction: `engine.ports.Book`, and what only the chats need."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +15,7 @@ from storage.journal import SqlJournal
 from storage.logs import SqlLogs
 from storage.people import SqlPeople
 from storage.pipelines import SqlPipelines
+from storage.ready import Ready
 from storage.releases import SqlReleases
 from storage.rooms import SqlRooms
 from storage.runs import SqlRuns
@@ -74,6 +76,10 @@ class SqlBook:
         """Change the database."""
         self.wrote()
         return self.connection.execute(statement, values)
+
+    def send(self, ready: Ready, rows: Sequence[Mapping[str, Any]]) -> int:
+        """Change the database as `wrote` has counted."""
+        return ready.run(self.connection, rows)
 
     def wrote(self) -> None:
         """Count a change: whoever fails from here on has to be rolled back."""

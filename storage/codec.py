@@ -81,7 +81,7 @@ def _stage_texts(run: Run, known: _Known | None) -> tuple[str, ...]:
     if known is None or len(known.stages) != len(run.stages):
         return tuple(map(_dump_brief, run.stages))
     before = zip(run.stages, known.run.stages, known.stages, strict=True)
-    return tuple(text if stage is was else _dump_brief(stage) for stage, was, text in before)
+    return tuple([text if stage is was else _dump_brief(stage) for stage, was, text in before])
 
 
 def _dump_brief(value: object) -> str:

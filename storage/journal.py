@@ -15,9 +15,10 @@ from engine.model import RunId
 from engine.ports import Entry
 from storage import codec
 from storage.part import Transaction
+from storage.ready import Ready
 from storage.tables import journal
 
-_INSERT = insert(journal)
+_INSERT = Ready(insert(journal), ("run", "n", "at", "by", "kind", "document"))
 _HEAD = select(func.coalesce(func.max(journal.c.seq), 0))
 _OF = select(journal).where(journal.c.run == bindparam("run_"), journal.c.n > bindparam("after_")).order_by(journal.c.n)
 _SINCE = select(journal).where(journal.c.seq > bindparam("seq_")).order_by(journal.c.seq).limit(bindparam("limit_"))
@@ -47,7 +48,7 @@ class SqlJournal:
         rows, self._rows = self._rows, []
         if self._in.dialect == "postgresql":
             self._in.read(_IN_COMMIT_ORDER)
-        self._in.read(_INSERT, rows)
+        self._in.send(_INSERT, rows)
 
     def of(self, run: RunId, after: int = 0) -> list[Entry]:
         """One run's entries."""

@@ -1,9 +1,12 @@
 """What the parts of a book need of it. They are written apart and opened on the same transaction."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from sqlalchemy import Column, CursorResult, Executable, Insert, Table
 from sqlalchemy.dialects import postgresql, sqlite
+
+from storage.ready import Ready
 
 
 class Transaction(Protocol):
@@ -26,6 +29,10 @@ class Transaction(Protocol):
 
     def write(self, statement: Executable, values: Any = None) -> CursorResult[Any]:
         """Change the database."""
+        ...
+
+    def send(self, ready: Ready, rows: Sequence[Mapping[str, Any]]) -> int:
+        """Change the database as `wrote` has counted. Returns how many rows were changed."""
         ...
 
 

@@ -2,13 +2,18 @@
 
 import asyncio
 import threading
-from datetime import timedelta
+from datetime import UTC, timedelta, timezone
 
+import pytest
+from sqlalchemy import select
+
+from engine.errors import Interrupted
 from engine.events import Event, RunRequested, RunStarted, StageNoted
 from engine.model import RunId
 from engine.ports import Timer
 from storage.book import SqlBook
 from storage.store import SqlStore
+from storage.tables import journal
 from tests.support.eventually import eventually
 from tests.support.store import ANN, T0, a_run
 
@@ -30,6 +35,23 @@ async def test_entries_come_back_as_they_went_in(store: SqlStore) -> None:
     assert [entry.event for entry in entries] == events
     assert [entry.n for entry in entries] == [1, 2, 3]
     assert [entry.n for entry in await store.read(lambda book: book.journal.of(SHOP, after=2))] == [3]
+
+
+async def test_the_moment_of_an_entry_is_kept_as_every_other_moment(store: SqlStore) -> None:
+    away = timezone(timedelta(hours=8))
+    moments = [T0, T0.astimezone(away) + timedelta(microseconds=1)]
+    events = [StageNoted(at=at, by=ANN, stage=0, note="pulling") for at in moments]
+    await store.transact(lambda book: book.journal.append(SHOP, 1, events))
+    kept = await store.read(lambda book: book.read(select(journal.c.at).order_by(journal.c.n)).scalars().all())
+    assert kept == moments
+    assert {at.tzinfo for at in kept} == {UTC}
+
+
+async def test_an_entry_that_is_there_already_is_another_writers(store: SqlStore) -> None:
+    await appended(store, SHOP, 1, "a")
+    with pytest.raises(Interrupted, match="Two writers met"):
+        await appended(store, SHOP, 1, "b")
+    assert [entry.event for entry in await store.read(lambda book: book.journal.of(SHOP))] == [noted("a")]
 
 
 async def test_all_runs_share_one_order(store: SqlStore) -> None:

@@ -240,3 +240,31 @@ async def test_who_queues_while_the_holder_ends_is_not_forgotten(store: SqlStore
 
     took, waiting = await asyncio.gather(other.transact(queue_up), store.transact(end))
     assert took or waiting == ["shop-2"]
+
+
+async def test_a_run_that_goes_on_is_stored_and_stays_due_and_active(store: SqlStore) -> None:
+    await made_due(store, "shop-1")
+    (claim,) = await claimed(store, "a")
+    run = await store.read(lambda book: book.runs.load(claim.run))
+    await store.transact(lambda book: book.runs.advance(grown(run), run.seq, token=claim.token))
+    await store.transact(lambda book: book.runs.advance(grown(grown(run)), run.seq + 1, token=None))
+    assert await store.read(lambda book: book.runs.active()) == [grown(grown(run))]
+    await store.transact(lambda book: book.runs.release(claim))
+    assert len(await claimed(store, "b")) == 1
+
+
+async def test_an_old_lease_does_not_take_a_run_on(store: SqlStore) -> None:
+    await made_due(store, "shop-1")
+    (old,) = await claimed(store, "a")
+    await claimed(store, "b", at=timedelta(minutes=1))
+    run = await store.read(lambda book: book.runs.load(old.run))
+    with pytest.raises(LeaseLost):
+        await store.transact(lambda book: book.runs.advance(grown(run), run.seq, token=old.token))
+    assert await store.read(lambda book: book.runs.load(old.run)) == run
+
+
+async def test_a_run_that_somebody_else_has_overtaken_does_not_go_on(store: SqlStore) -> None:
+    await made_due(store, "shop-1")
+    with pytest.raises(Interrupted) as error:
+        await store.transact(lambda book: book.runs.advance(grown(a_run()), 1, token=None))
+    assert not isinstance(error.value, LeaseLost)
