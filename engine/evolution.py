@@ -1,13 +1,15 @@
 """What an event makes of a run and of its stages. Pure, and refuses nothing: that is what the tables are for.
 
+A change is told as the fields that it changes, and all that an event changes is put together once: making a run of
+twenty fields anew costs more than everything that is looked up to decide about it.
+
 What a deploying stage has written down of its release stays with it through failures, retries and a return to the
 start: without it nobody could take the release back. Only a new go, which may release something else, begins without.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from engine import events as e
 from engine.errors import InvariantViolation
@@ -16,118 +18,143 @@ from engine.model import Json, Run, RunState, StageKind, StageRule, StageRun, St
 S = StageState
 R = RunState
 E = TypeVar("E", bound=e.Event)
-Change = Callable[[Run, e.Event], Run]
+Stages = tuple[StageRun, ...]
+Fields = dict[str, Any]
+"""Fields of a run, or of a stage, with their new values."""
+Change = Callable[[Run, e.Event], Fields]
 DEPLOYING = (StageKind.GRAY, StageKind.OFFICIAL)
 
 
-def new_stages(rules: tuple[StageRule, ...]) -> tuple[StageRun, ...]:
+def new_stages(rules: tuple[StageRule, ...]) -> Stages:
     """Make a run's stages as they are before anything has happened."""
     return tuple(StageRun(rule.name, rule.kind) for rule in rules)
 
 
-def run_after(run: Run, event: e.Event) -> Run:
-    """Change what `event` changes of the run as a whole."""
+def run_after(run: Run, event: e.Event, state: RunState) -> Run:
+    """Change what `event`, which leads to `state`, changes of the run as a whole."""
+    fields: Fields = {"seq": run.seq + 1, "state": state}
     change = _CHANGES.get(type(event))
-    return change(run, event) if change else run
+    if change:
+        fields |= change(run, event)
+    return replace(run, **fields)
 
 
-def stage_after(stage: StageRun, event: e.StageEvent) -> StageRun:
-    """Change what `event` changes of its stage, beside the state."""
+def run_after_stage(run: Run, event: e.StageEvent, state: RunState, stage: StageRun) -> Run:
+    """Change what `event`, which leads to `state` and makes its stage `stage`, changes of the run as a whole."""
+    stages = (*run.stages[: event.stage], stage, *run.stages[event.stage + 1 :])
+    fields: Fields = {"seq": run.seq + 1, "state": state, "stages": stages}
     match event:
-        case e.StageStarted(attempt=attempt, at=at):
-            stage = _begun(stage, attempt, at)
-        case e.StageNoted(note=note, outputs=outputs):
-            stage = replace(stage, note=note, outputs=_merged(stage.outputs, outputs))
-        case e.ReviewOpened(fingerprint=fingerprint, plan=plan, deadline=deadline):
-            stage = replace(stage, fingerprint=fingerprint, outputs=plan, deadline=deadline, votes=(), note="")
-        case e.Voted(vote=vote):
-            others = tuple(old for old in stage.votes if old.person != vote.person)
-            stage = replace(stage, votes=(*others, vote))
-        case e.VotesVoided(difference=said, at=at):
-            stage = replace(stage, started_at=at, ended_at=None, deadline=None, votes=(), fingerprint="", note=said)
-        case e.StageSucceeded(outputs=outputs, at=at):
-            merged = _merged(stage.outputs, outputs)
-            stage = replace(stage, outputs=merged, ended_at=at, note="", deadline=None)
-        case e.StageFailed(reason=reason, at=at) | e.StageRejected(reason=reason, at=at):
-            stage = replace(stage, reason=reason, ended_at=at, note="")
-        case e.StageHeld(until=until):
-            stage = replace(stage, deadline=until)
-        case e.StageRetried():
-            stage = replace(stage, deadline=None, reason="")
+        case e.StageStarted():
+            fields["stages"] = _without_earlier_go(stages, event.stage)
+        case e.StageSucceeded() | e.StageIgnored():
+            fields["position"] = min(event.stage + 1, len(stages) - 1)
+        case e.VotesVoided():
+            fields |= {"stages": _voided(stages, event.stage), "position": event.stage}
         case _:
             pass
-    return stage
+    return replace(run, **fields)
 
 
-def _begun(stage: StageRun, attempt: int, at: datetime) -> StageRun:
+def stage_after(stage: StageRun, event: e.StageEvent, state: StageState) -> StageRun:
+    """Change what `event`, which leads to `state`, changes of its stage."""
+    if isinstance(event, e.StageStarted):
+        return _begun(stage, event, state)
+    return replace(stage, state=state, **_stage_fields(stage, event))
+
+
+def _stage_fields(stage: StageRun, event: e.StageEvent) -> Fields:
+    fields: Fields = {}
+    match event:
+        case e.StageSucceeded(outputs=outputs, at=at):
+            fields = {"outputs": _merged(stage.outputs, outputs), "ended_at": at, "note": "", "deadline": None}
+        case e.StageNoted(note=note, outputs=outputs):
+            fields = {"note": note, "outputs": _merged(stage.outputs, outputs)}
+        case e.ReviewOpened(fingerprint=fingerprint, plan=plan, deadline=deadline):
+            fields = {"fingerprint": fingerprint, "outputs": plan, "deadline": deadline, "votes": (), "note": ""}
+        case e.Voted(vote=vote):
+            fields = {"votes": (*(old for old in stage.votes if old.person != vote.person), vote)}
+        case e.VotesVoided(difference=said, at=at):
+            fields = {
+                "started_at": at,
+                "ended_at": None,
+                "deadline": None,
+                "votes": (),
+                "fingerprint": "",
+                "note": said,
+            }
+        case e.StageFailed(reason=reason, at=at) | e.StageRejected(reason=reason, at=at):
+            fields = {"reason": reason, "ended_at": at, "note": ""}
+        case e.StageHeld(until=until):
+            fields = {"deadline": until}
+        case e.StageRetried():
+            fields = {"deadline": None, "reason": ""}
+        case _:
+            pass
+    return fields
+
+
+def _begun(stage: StageRun, event: e.StageStarted, state: StageState) -> StageRun:
     goes_on = stage.kind in DEPLOYING and stage.started_at is not None
     placed = stage.outputs.get("release") or stage.outputs.get("placed")
     outputs = stage.outputs if goes_on else {"placed": placed} if placed else {}
-    return StageRun(stage.name, stage.kind, stage.state, attempt, at, conditions=stage.conditions, outputs=outputs)
+    return StageRun(
+        stage.name, stage.kind, state, event.attempt, event.at, conditions=stage.conditions, outputs=outputs
+    )
 
 
-def with_stage(run: Run, number: int, stage: StageRun) -> Run:
-    """Put `stage` in its place."""
-    return replace(run, stages=(*run.stages[:number], stage, *run.stages[number + 1 :]))
-
-
-def _started(run: Run, event: e.RunStarted) -> Run:
-    return replace(run, started_at=event.at)
-
-
-def _stage_started(run: Run, event: e.StageStarted) -> Run:
+def _without_earlier_go(stages: Stages, started: int) -> Stages:
     """Forget what later stages wrote down in an earlier go, once this go deploys something of its own."""
-    if run.stages[event.stage].kind not in DEPLOYING or "release" in run.stages[event.stage].outputs:
-        return run
-    later = (replace(stage, outputs={}) if stage.outputs else stage for stage in run.stages[event.stage + 1 :])
-    return replace(run, stages=(*run.stages[: event.stage + 1], *later))
+    if stages[started].kind not in DEPLOYING or "release" in stages[started].outputs:
+        return stages
+    later = (replace(stage, outputs={}) if stage.outputs else stage for stage in stages[started + 1 :])
+    return (*stages[: started + 1], *later)
 
 
-def _moved_on(run: Run, event: e.StageSucceeded | e.StageIgnored) -> Run:
-    return replace(run, position=min(event.stage + 1, len(run.stages) - 1))
+def _voided(stages: Stages, review: int) -> Stages:
+    later = (
+        StageRun(stage.name, stage.kind, attempt=stage.attempt, conditions=stage.conditions)
+        for stage in stages[review + 1 :]
+    )
+    return (*stages[: review + 1], *later)
 
 
-def _condition(run: Run, event: e.ConditionMet) -> Run:
+def _started(_run: Run, event: e.RunStarted) -> Fields:
+    return {"started_at": event.at}
+
+
+def _condition(run: Run, event: e.ConditionMet) -> Fields:
     stages = tuple(
         replace(stage, conditions=(*stage.conditions, event.key))
         if number >= run.position and event.key in rule.conditions and event.key not in stage.conditions
         else stage
         for number, (stage, rule) in enumerate(zip(run.stages, run.rules, strict=True))
     )
-    return replace(run, stages=stages, variables={**run.variables, **event.variables})
+    return {"stages": stages, "variables": {**run.variables, **event.variables}}
 
 
-def _returned(run: Run, event: e.ReturnedToStart) -> Run:
+def _returned(run: Run, event: e.ReturnedToStart) -> Fields:
     stages = tuple(
         StageRun(stage.name, stage.kind, attempt=stage.attempt, outputs=stage.outputs) for stage in run.stages
     )
-    return replace(run, stages=stages, position=0, paused=True, reason=event.reason)
+    return {"stages": stages, "position": 0, "paused": True, "reason": event.reason}
 
 
-def _resumed(run: Run, _event: e.RunResumed) -> Run:
-    return replace(run, paused=False, reason="")
+def _resumed(_run: Run, _event: e.RunResumed) -> Fields:
+    return {"paused": False, "reason": ""}
 
 
-def _shared(run: Run, event: e.ShareChanged) -> Run:
-    return replace(run, share=event.percent)
+def _shared(_run: Run, event: e.ShareChanged) -> Fields:
+    return {"share": event.percent}
 
 
-def _voided(run: Run, event: e.VotesVoided) -> Run:
-    later = tuple(
-        StageRun(stage.name, stage.kind, attempt=stage.attempt, conditions=stage.conditions)
-        for stage in run.stages[event.stage + 1 :]
-    )
-    return replace(run, stages=(*run.stages[: event.stage + 1], *later), position=event.stage)
+def _unwinding(_run: Run, event: e.UnwindingBegan) -> Fields:
+    return {"unwinding": Unwinding(event.final, event.by, event.reason), "paused": False}
 
 
-def _unwinding(run: Run, event: e.UnwindingBegan) -> Run:
-    return replace(run, unwinding=Unwinding(event.final, event.by, event.reason), paused=False)
-
-
-def _ended(run: Run, event: e.RunEnded) -> Run:
+def _ended(run: Run, event: e.RunEnded) -> Fields:
     stages = tuple(_closed(stage, number, run, event) for number, stage in enumerate(run.stages))
-    over = replace(run, state=event.state, reason=event.reason, ended_at=event.at, stages=stages)
-    return replace(over, unwinding=None, paused=False)
+    over = {"state": event.state, "reason": event.reason, "ended_at": event.at, "stages": stages}
+    return over | {"unwinding": None, "paused": False}
 
 
 def _closed(stage: StageRun, number: int, run: Run, event: e.RunEnded) -> StageRun:
@@ -147,10 +174,10 @@ def _merged(old: Json, new: Json) -> Json:
     return {**old, **new} if new else old
 
 
-def _for(kind: type[E], change: Callable[[Run, E], Run]) -> tuple[type[e.Event], Change]:
+def _for(kind: type[E], change: Callable[[Run, E], Fields]) -> tuple[type[e.Event], Change]:
     """Pair a kind of event with its change, so that each takes exactly its own kind."""
 
-    def changed(run: Run, event: e.Event) -> Run:
+    def changed(run: Run, event: e.Event) -> Fields:
         if not isinstance(event, kind):
             raise InvariantViolation(f"{type(event).__name__} was taken for {kind.__name__}.")
         return change(run, event)
@@ -161,14 +188,10 @@ def _for(kind: type[E], change: Callable[[Run, E], Run]) -> tuple[type[e.Event],
 _CHANGES: Mapping[type[e.Event], Change] = dict(
     (
         _for(e.RunStarted, _started),
-        _for(e.StageStarted, _stage_started),
-        _for(e.StageSucceeded, _moved_on),
-        _for(e.StageIgnored, _moved_on),
         _for(e.ConditionMet, _condition),
         _for(e.ReturnedToStart, _returned),
         _for(e.RunResumed, _resumed),
         _for(e.ShareChanged, _shared),
-        _for(e.VotesVoided, _voided),
         _for(e.UnwindingBegan, _unwinding),
         _for(e.RunEnded, _ended),
     )

@@ -23,7 +23,7 @@ from engine import events as e
 from engine.consequences import ENGINE, consequence, was_placed
 from engine.decisions import DECISIONS, check_report, refusal, refuse_over
 from engine.errors import InvariantViolation
-from engine.evolution import new_stages, run_after, stage_after, with_stage
+from engine.evolution import new_stages, run_after, run_after_stage, stage_after
 from engine.model import PersonId, Run, RunState, StageRun, StageState
 
 __all__ = [
@@ -161,17 +161,17 @@ def evolve(run: Run | None, event: e.Event) -> Run:
     allowed, after = RUN_NEXT[type(event)]
     if run.state not in allowed:
         raise InvariantViolation(f"{type(event).__name__} cannot happen to run {run.id}, which is {run.state}.")
-    run = replace(run, seq=run.seq + 1, state=after or run.state)
+    state = after or run.state
     if isinstance(event, e.StageEvent):
-        run = with_stage(run, event.stage, _moved(run.stages[event.stage], event))
-    return run_after(run, event)
+        return run_after_stage(run, event, state, _moved(run.stages[event.stage], event))
+    return run_after(run, event, state)
 
 
 def _moved(stage: StageRun, event: e.StageEvent) -> StageRun:
     after = STAGE_NEXT.get((stage.state, type(event)))
     if after is None:
         raise InvariantViolation(f"{type(event).__name__} cannot happen to stage {stage.name}, which is {stage.state}.")
-    return stage_after(replace(stage, state=after), event)
+    return stage_after(stage, event, after)
 
 
 def needs_worker(run: Run) -> bool:
