@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from engine.errors import InvariantViolation
@@ -23,6 +24,7 @@ class Hand:
     told: str = ""
     gave_back: bool = False
     stirred: asyncio.Event = field(default_factory=asyncio.Event)
+    watch: "Watch | None" = None
     _run: Run | None = None
 
     @property
@@ -47,6 +49,14 @@ class Hand:
         """Take note that the journal of the run has grown to `newest`."""
         self.latest = max(self.latest, newest)
         self.stirred.set()
+        if self.watch is not None:
+            self.watch.stir()
+
+    def let_watch(self, watch: "Watch") -> None:
+        """Stir `watch` at each change from now on, and at once for what has been heard already."""
+        self.watch = watch
+        if self.is_stale:
+            watch.stir()
 
     def renew(self, claim: Claim) -> None:
         """Go on under a newer lease. What happened between the two is unknown, so the run has to be looked at."""
@@ -65,3 +75,38 @@ class Hand:
         while not self.is_stale:
             self.stirred.clear()
             await self.stirred.wait()
+
+
+@dataclass(slots=True)
+class Watch:
+    """Breaks off an act whose run moves on under it. It looks only when the run has been changed by somebody.
+
+    `look` tells whether the act is still what the run needs. Breaking off is the act's own time `limit` coming early:
+    an act in a task of its own, waited for, took a third of the event loop's time for a stage.
+    """
+
+    limit: asyncio.Timeout
+    look: Callable[[], Awaitable[bool]]
+    moved_on: bool = False
+    _looking: "asyncio.Task[None] | None" = None
+
+    def stir(self) -> None:
+        """Look again, soon."""
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look())
+
+    async def _look(self) -> None:
+        if await self.look() or self.limit.expired():
+            return
+        self.moved_on = True
+        self.limit.reschedule(asyncio.get_running_loop().time())
+
+    async def end(self) -> None:
+        """Look no more. Raises what kept it from looking."""
+        looking = self._looking
+        if looking is None:
+            return
+        looking.cancel()
+        (came,) = await asyncio.gather(looking, return_exceptions=True)
+        if isinstance(came, Exception):
+            raise came

@@ -17,7 +17,7 @@ from engine import commands as c
 from engine.control import Control
 from engine.definition import Pipeline
 from engine.errors import Broken, Interrupted, InvariantViolation, LeaseLost, Refused, SluiceError
-from engine.hand import Hand
+from engine.hand import Hand, Watch
 from engine.model import Json, Run, RunId, StageKind
 from engine.pipeline import parse, resolve
 from engine.ports import Book, Clock, Store
@@ -152,41 +152,41 @@ class Turns:
         if left is not None and left <= 0:
             return late
         limit = asyncio.timeout(left)
+        watch = Watch(limit, lambda: self._is_still_there(job, hand))
         try:
             async with limit:
-                return await self._once(job, hand)
-        except TimeoutError:
-            if limit.expired():
+                return await self._once(job, hand, watch)
+        except (SluiceError, TimeoutError) as error:
+            if watch.moved_on:
+                raise MovedOn from error
+            if isinstance(error, TimeoutError) and limit.expired():
                 return late
             raise
 
-    async def _once(self, job: Job, hand: Hand) -> Outcome:
+    async def _once(self, job: Job, hand: Hand, watch: Watch) -> Outcome:
         if job.run.unwinding is not None:
             return await self.unwind.act(job)
         act = self.acts[job.run.stage.kind]
         if job.run.stage.kind not in BREAKABLE:
             return await act.act(job)
-        return await self._breakable(act, job, hand)
-
-    async def _breakable(self, act: Act, job: Job, hand: Hand) -> Outcome:
-        work = asyncio.ensure_future(act.act(job))
-        work.add_done_callback(lambda _work: hand.stirred.set())
+        hand.let_watch(watch)
         try:
-            while not await _ended_before_change(work, hand):
-                await self._check_still_there(job, hand)
-            return work.result()
+            return await act.act(job)
         finally:
-            if not work.done():
-                await _end(work)
+            hand.watch = None
+            await watch.end()
 
-    async def _check_still_there(self, job: Job, hand: Hand) -> None:
-        try:
-            now = hand.saw(await self.load(hand))
-        except Refused as gone:
-            raise MovedOn from gone
-        same = (now.position, now.stage.attempt) == (job.run.position, job.run.stage.attempt)
-        if now.unwinding or not same or not needs_worker(now):
-            raise MovedOn
+    async def _is_still_there(self, job: Job, hand: Hand) -> bool:
+        """Whether the run still needs what `job` does, after all that has been heard of it."""
+        begun = (job.run.position, job.run.stage.attempt)
+        while hand.is_stale:
+            try:
+                now = hand.saw(await self.load(hand))
+            except Refused:
+                return False
+            if now.unwinding or (now.position, now.stage.attempt) != begun or not needs_worker(now):
+                return False
+        return True
 
     async def _note(self, run: Run, hand: Hand, note: str, outputs: Json) -> Run:
         about = _about(run, hand)
@@ -284,17 +284,3 @@ def _fault(run: Run, log: Logbook, error: Exception) -> str:
     _LOG.error("Run %s, stage %s", run.id, run.stage.name, exc_info=error)
     log("".join(traceback.format_exception(error)))
     return f"A fault in Sluice itself ended the stage: {type(error).__name__}: {error}"
-
-
-async def _ended_before_change(work: "asyncio.Future[Outcome]", hand: Hand) -> bool:
-    """Wait until the work is done or somebody else has changed the run; the end of the work stirs the hand too."""
-    while not work.done() and not hand.is_stale:
-        hand.stirred.clear()
-        await hand.stirred.wait()
-    return work.done()
-
-
-async def _end(task: "asyncio.Future[Any]") -> None:
-    if not task.done():
-        task.cancel()
-    await asyncio.gather(task, return_exceptions=True)

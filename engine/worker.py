@@ -81,8 +81,10 @@ class Worker:
                 hand.heard(newest)
 
     async def _rest(self) -> None:
+        """Until there may be something to do. `asyncio.wait_for` would miss being cancelled just as the bell rings."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._bell.wait(), LOOK_AGAIN.total_seconds())
+            async with asyncio.timeout(LOOK_AGAIN.total_seconds()):
+                await self._bell.wait()
         self._bell.clear()
 
     async def _claim(self) -> None:

@@ -1,22 +1,28 @@
 """What people ask for while a worker acts: heard at the next safe point, and never lost."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
 from engine import commands as c
-from engine.errors import StageFailure
-from engine.model import RunState, StageState, Verdict
+from engine.definition import Pipeline
+from engine.errors import Interrupted, StageFailure
+from engine.model import RunId, RunState, StageState, Verdict
 from engine.stages.job import Finished, Job, Later, Outcome, Unwound
 from engine.transitions import ENGINE
+from storage.book import SqlBook
+from storage.store import SqlStore
 from tests.support.eventually import eventually
 from tests.support.house import House, ScriptedAct, a_house, ask, for_ever, is_over, working
 from tests.support.store import ANN, BOB
 
 R, S = RunState, StageState
+T = TypeVar("T")
 SOON = timedelta(milliseconds=10)
 
 
@@ -73,6 +79,56 @@ async def test_a_stop_breaks_off_what_can_be_broken_off(house: House) -> None:
         await house.control.submit(c.Stop(run=run.id, by=ANN))
         await eventually(lambda: bool(ended))
     assert (await house.load(run)).state is R.CANCELLED
+
+
+async def test_nobody_is_told_of_what_goes_wrong_while_an_act_is_broken_off(house: House) -> None:
+    async def build(job: Job) -> Outcome:
+        try:
+            return await for_ever(job)
+        except asyncio.CancelledError:
+            raise Interrupted("The builder hung up.") from None
+
+    source = ScriptedAct(build)
+    async with working(house.worker(source=source, review=ask, limit=1)):
+        run = await house.request("plain")
+        await eventually(lambda: bool(source.asked))
+        await house.control.submit(c.Stop(run=run.id, by=ANN))
+        other = await house.request("shop")
+        await house.until(other, lambda run: run.position > 0)
+    assert house.troubles == []
+
+
+@dataclass
+class Meddling:
+    """A store in which the run is stopped at the very moment at which the worker has read its definition."""
+
+    house: House
+    store: SqlStore
+    is_done: bool = False
+
+    async def transact(self, work: Callable[[SqlBook], T]) -> T:
+        return await self.store.transact(work)
+
+    async def read(self, work: Callable[[SqlBook], T]) -> T:
+        found = await self.store.read(work)
+        if isinstance(found, Pipeline) and not self.is_done:
+            self.is_done = True
+            await self.house.control.submit(c.Stop(run=RunId("plain-1"), by=ANN))
+        return found
+
+    def on_commit(self, heard: Callable[[Mapping[RunId, int]], None]) -> None:
+        self.store.on_commit(heard)
+
+
+async def test_a_stop_that_comes_just_before_an_act_breaks_it_off(house: House) -> None:
+    source = ScriptedAct(for_ever)
+    worker = house.worker(source=source, review=ask, limit=1)
+    async with working(replace(worker, store=Meddling(house, house.store))):
+        await house.request("plain")
+        await eventually(lambda: bool(source.asked))
+        other = await house.request("shop")
+        await house.until(other, lambda run: run.position > 0)
+    assert len(source.asked) == 1, "it let go of the one run that it had room for"
 
 
 async def test_a_change_that_moves_nothing_leaves_a_build_alone(house: House) -> None:
@@ -173,3 +229,42 @@ async def test_a_run_that_is_released_by_two_votes_goes_on_by_itself(house: Hous
         for person in (ANN, BOB):
             await house.control.submit(c.CastVote(run=run.id, by=person, verdict=Verdict.APPROVE))
         assert (await house.until(run, is_over)).state is R.SUCCEEDED
+
+
+@dataclass
+class Quiet:
+    """A store in which nothing is due. It is told to whom it should tell of commits."""
+
+    listening: list[Callable[[Mapping[RunId, int]], None]] = field(default_factory=list)
+
+    async def read(self, _work: Callable[[SqlBook], T]) -> bool:
+        return False
+
+    async def transact(self, _work: Callable[[SqlBook], T]) -> None:
+        return None
+
+    def on_commit(self, heard: Callable[[Mapping[RunId, int]], None]) -> None:
+        self.listening.append(heard)
+
+
+async def passed(turns: int) -> None:
+    """Return when the event loop has gone round so many times."""
+    for _ in range(turns):
+        once = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().call_soon(once.set_result, None)
+        await once
+
+
+@pytest.mark.parametrize("turns", range(5))
+async def test_a_worker_that_is_told_to_end_as_news_comes_ends(house: House, turns: int) -> None:
+    store = Quiet()
+    worker = replace(house.worker(), store=store)  # type: ignore[arg-type]
+    living = asyncio.create_task(worker.live())
+    await eventually(lambda: bool(store.listening))
+    await passed(10)
+    store.listening[0]({RunId("shop-1"): 1})
+    await passed(turns)
+    living.cancel()
+    ended, _ = await asyncio.wait([living], timeout=5)
+    living.cancel()
+    assert ended == {living}
