@@ -8,8 +8,10 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 from rich.console import Console
@@ -17,13 +19,17 @@ from rich.console import Console
 from bot.app import running
 from bot.cards import Tone
 from bot.demo import play, tour
+from bot.doctor.examination import examine, lines
+from bot.doctor.finding import Health
+from bot.heap import settle
 from bot.settings import Settings
 from bot.terminal.client import Client
 from bot.terminal.render import show
-from engine.errors import Broken, SluiceError
+from engine.errors import Broken, Refused, SluiceError
 from engine.model import Person, PersonId
 from engine.pipeline import check as find_complaints
 from engine.pipeline import describe
+from storage.book import SqlBook
 from storage.migrate import upgrade
 from storage.store import SqlStore
 
@@ -36,6 +42,7 @@ app = typer.Typer(
 people = typer.Typer(no_args_is_help=True, help="Who may speak here.")
 app.add_typer(people, name="person")
 As = Annotated[str, typer.Option("--as", envvar="SLUICE_AS", help="Who speaks.")]
+T = TypeVar("T")
 ME = os.environ.get("USER") or "me"
 
 
@@ -44,6 +51,8 @@ def main() -> None:
     logging.basicConfig(
         level=os.environ.get("SLUICE_LOG", "WARNING"), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+    # At INFO httpx writes down addresses, and Telegram's hold the token.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
         app()
     except SluiceError as error:
@@ -70,6 +79,7 @@ async def _serve(settings: Settings) -> None:
         out.print(f"Sluice is at {sluice.url}", highlight=False)
         out.print(f"Sign in as {person}, once, within ten minutes:", highlight=False)
         out.print(sluice.url + sluice.sessions.new_link(person), highlight=False, soft_wrap=True)
+        settle()
         await _first(done, sluice.broke)
         if sluice.broke.is_set():
             raise Broken("A part of Sluice broke, so it ends; its log says what.", "What it deployed goes on running.")
@@ -147,8 +157,11 @@ def watch(run: str) -> None:
 
 @app.command()
 def link(as_: As = ME) -> None:
-    """Print a one-time link into the web console."""
-    print(Client(Settings().socket).link(as_))  # noqa: T201
+    """Print a one-time link into the web console, and a one-time code that makes a chat's account yours."""
+    client = Client(Settings().socket)
+    print(client.link(as_))  # noqa: T201
+    for card in client.say(as_, "link"):
+        show(Console(), card)
 
 
 @people.command("add")
@@ -158,16 +171,38 @@ def add_person(name: str, email: str = "", phone: str = "") -> None:
     if settings.socket.exists():
         Client(settings.socket).add_person(name, email, phone)
     else:
-        asyncio.run(_add(settings, Person(PersonId(name), email, phone)))
+        person = Person(PersonId(name), email, phone)
+        asyncio.run(_change(settings, lambda book: book.people.add(person)))
     print(f"{name} is known.")  # noqa: T201
 
 
-async def _add(settings: Settings, person: Person) -> None:
+@people.command("list")
+def list_people() -> None:
+    """Print everybody who may speak here."""
+    for name in asyncio.run(_people(Settings())) or []:
+        print(name)  # noqa: T201
+
+
+@people.command("remove")
+def remove_person(name: str) -> None:
+    """Know a person no more: they can neither speak nor decide, in any chat. What they did stays told."""
+    settings = Settings()
+    if settings.socket.exists():
+        removed = Client(settings.socket).remove_person(name)
+    else:
+        removed = asyncio.run(_change(settings, lambda book: book.people.remove(PersonId(name))))
+    if not removed:
+        raise Refused(f"Nobody here knows {name}.", "`sluice person list` lists everybody.")
+    print(f"{name} is not known any more.")  # noqa: T201
+
+
+async def _change(settings: Settings, work: Callable[[SqlBook], T]) -> T:
+    """Change the database of a Sluice that does not run."""
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     store = SqlStore.open(settings.database_url)
     store.start()
     try:
-        await store.transact(lambda book: book.people.add(person))
+        return await store.transact(work)
     finally:
         store.close()
 
@@ -195,6 +230,15 @@ async def _people(settings: Settings) -> list[PersonId] | None:
         return await store.read(lambda book: book.people.names())
     finally:
         store.close()
+
+
+@app.command()
+def doctor(*, as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False) -> None:
+    """Look at everything around Sluice: what does not work and how to mend it. Exit code 1 when something does not."""
+    found = asyncio.run(examine(Settings()))
+    for line in [json.dumps([asdict(one) for one in found])] if as_json else lines(found):
+        print(line)  # noqa: T201
+    raise typer.Exit(1 if any(one.health is Health.ILL for one in found) else 0)
 
 
 @app.command()

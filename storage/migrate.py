@@ -11,13 +11,22 @@ from sqlalchemy import Engine
 _HERE = Path(__file__).parent / "migrations"
 
 
+def newest() -> str | None:
+    """The version that this code wants."""
+    return ScriptDirectory.from_config(_config()).get_current_head()
+
+
 def upgrade(engine: Engine) -> None:
     """Run the migrations that `engine`'s database has not seen."""
-    config = Config()
-    config.set_main_option("script_location", str(_HERE))
-    head = ScriptDirectory.from_config(config).get_current_head()
+    config, head = _config(), newest()
     with engine.begin() as connection:
         if MigrationContext.configure(connection).get_current_revision() == head:
             return
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_HERE))
+    return config

@@ -1,10 +1,10 @@
 """The people that this Sluice knows."""
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from engine.model import Person, PersonId
 from storage.part import Transaction, upsert
-from storage.tables import people
+from storage.tables import accounts, link_codes, people
 
 
 class SqlPeople:
@@ -17,6 +17,12 @@ class SqlPeople:
         """Know a person, or their new address."""
         row = {"id": person.id, "email": person.email, "phone": person.phone}
         upsert(self._in, people, row, update=("email", "phone"))
+
+    def remove(self, person: PersonId) -> bool:
+        """Know a person no more, and none of their accounts; False when nobody did. What they did stays told."""
+        self._in.write(delete(accounts).where(accounts.c.person == person))
+        self._in.write(delete(link_codes).where(link_codes.c.person == person))
+        return self._in.write(delete(people).where(people.c.id == person)).rowcount == 1
 
     def find(self, person: PersonId) -> Person | None:
         """One person, or None."""

@@ -50,6 +50,11 @@ class SqlRooms:
         statement = select(cards.c.room).where(cards.c.run == run).order_by(cards.c.room)
         return [RoomId(room) for room in self._in.read(statement).scalars()]
 
+    def speaking(self) -> list[RoomId]:
+        """The rooms that show cards or want to be told something."""
+        shown, wished = select(cards.c.room).distinct(), select(subscriptions.c.room).distinct()
+        return sorted({RoomId(room) for query in (shown, wished) for room in self._in.read(query).scalars()})
+
     def lose(self, room: RoomId, why: str) -> None:
         """The room cannot be reached any more, and why; an empty `why`: it can again."""
         upsert(self._in, rooms, {"id": room, "cursor": 0, "lost": why}, update=("lost",))

@@ -2,27 +2,39 @@
 
 from collections.abc import Callable, Sequence
 
-from bot.cards import Button, Card, Table
+from bot.cards import Button, Card, Table, Tone
 from bot.slack import parts, tables
 from bot.slack.blocks import Block, Piece, actions, button, context, divider, header, piece, plain, rich, section
-from bot.slack.render import MARKS
+from bot.slack.render import MARKS, render
 from bot.slack.room import ROOMS
 from bot.slack.text import line
 
-DEFINE, RUN = "open:define", "open:run"
-"""The `action_id` of what opens a form from here: a button, and a menu whose option is a pipeline's name."""
-_WAITING = 12
-_RUNNING = 12
+DEFINE, RUN, LINK = "open:define", "open:run", "open:link"
+"""The `action_id` of what opens a form: a button, a menu whose option is a pipeline's name, and a button again."""
+_BLOCKS = 100
+_WAITING = 10
+_RUNNING = 10
 _PIPELINES = 100
+_HOW_TO_GET_IN = (
+    "Say `link` in a chat where Sluice knows you (the console, the terminal); it gives you a code for here. "
+    "If it knows you nowhere: whoever runs Sluice says `sluice person add YOU`."
+)
 _OPTION = 75
 _OPTION_VALUE = 150
 _ROOM = ROOMS[1]
 _LINE = 160
 
 
-def home(waiting: Sequence[Card], running: Sequence[Card], pipelines: Table, data: Callable[[Button], str]) -> Block:
-    """Return the view. The first cell of a row of `pipelines` is the pipeline's name."""
-    blocks = _cards("Waits for you", waiting, _WAITING, data, "Nothing waits for you.")
+def home(
+    waiting: Sequence[Card],
+    running: Sequence[Card],
+    pipelines: Table,
+    data: Callable[[Button], str],
+    said: Card | None = None,
+) -> Block:
+    """Return the view. The first cell of a row of `pipelines` is its name; `said` is an answer, and stands first."""
+    blocks: list[Block] = [] if said is None else [*render(said, data).blocks, divider()]
+    blocks += _cards("Waits for you", waiting, _WAITING, data, "Nothing waits for you.")
     blocks += _cards("Running", running, _RUNNING, data, "Nothing is running.")
     blocks += [divider(), header("Your pipelines")]
     blocks += (
@@ -31,7 +43,18 @@ def home(waiting: Sequence[Card], running: Sequence[Card], pipelines: Table, dat
         else [context("There are none yet.")]
     )
     blocks += actions([*_menu([row[0] for row in pipelines.rows if row]), button("Define a pipeline", "-", DEFINE)])
-    return {"type": "home", "blocks": blocks}
+    return {"type": "home", "blocks": blocks[:_BLOCKS]}
+
+
+def stranger(said: Card | None = None) -> Block:
+    """Return the view of somebody who is not known: how to get in, and nothing else."""
+    words = said or Card("Sluice does not know you yet", Tone.ASKING, _HOW_TO_GET_IN)
+    return {"type": "home", "blocks": [*render(words, lambda _button: "-").blocks, *link_button()]}
+
+
+def link_button() -> list[Block]:
+    """Return the button that asks for a one-time code."""
+    return actions([button("Link my account", "-", LINK, "primary")])
 
 
 def _cards(title: str, cards: Sequence[Card], most: int, data: Callable[[Button], str], none: str) -> list[Block]:

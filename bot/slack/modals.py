@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bot.forms import Asked
 from bot.slack.blocks import Block, context, piece, plain, rich, section
 from bot.slack.text import clean, columns, cut, length, line
 from engine.errors import Refused
@@ -22,26 +23,11 @@ _VARIABLE = "variable:"
 _TEXT, _FILE, _REASON, _CODE = "definition", "file", "reason", "code"
 _TITLE = 24
 _LABEL = 150
-_OPTION = 75
-_OPTION_VALUE = 150
-_OPTIONS = 100
 _MOST = 90
 _COMPLAINT = 300
 """How long a complaint at a field is: Slack names no limit, and below a field on a phone this is already six lines."""
-_CHOSEN = "="
-"""Before an option's value: an option may not be empty, a variable may."""
 _WIDE = 60
 _REASON_LENGTH = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A variable in the form: what it is, what it is for, and what it may be when only some values are allowed."""
-
-    name: str
-    value: str
-    description: str = ""
-    allowed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,24 +144,12 @@ def _is_kept(text: str) -> bool:
 
 
 def _variable(one: Asked) -> Block:
-    fit = all(_is_kept(value) and length(value) < _OPTION_VALUE for value in one.allowed)
-    chosen = 0 < len(one.allowed) <= _OPTIONS and fit
-    element = _choice(one) if chosen else _text_input(one.value, multiline=_is_wide(one.value))
-    return _input(f"{_VARIABLE}{one.name}", one.name, element, one.description, optional=not chosen)
+    element = _text_input(one.value, multiline=_is_wide(one.value))
+    return _input(f"{_VARIABLE}{one.name}", one.name, element, one.description, optional=True)
 
 
 def _is_wide(value: str) -> bool:
     return "\n" in value or columns(value) > _WIDE
-
-
-def _choice(one: Asked) -> Block:
-    options = [_option(value) for value in dict.fromkeys(one.allowed)]
-    initial = {"initial_option": _option(one.value)} if one.value in one.allowed else {}
-    return {"type": "static_select", "action_id": VALUE, "options": options, **initial}
-
-
-def _option(value: str) -> Block:
-    return {"text": plain(line(value, _OPTION) or "(empty)", _OPTION), "value": _CHOSEN + value}
 
 
 def _text_input(value: str, *, multiline: bool) -> Block:
@@ -208,8 +182,4 @@ def _modal(form: str, title: str, submit: str, blocks: Iterable[Block], metadata
 
 
 def _filled_in(fields: Mapping[str, Any]) -> str:
-    field = fields.get(VALUE, {})
-    if field.get("type") == "static_select":
-        option = field.get("selected_option")
-        return str(option["value"]).removeprefix(_CHOSEN) if option else ""
-    return str(field.get("value") or "")
+    return str(fields.get(VALUE, {}).get("value") or "")

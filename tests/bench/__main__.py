@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from tests.bench import answers, breakdown, listings, memory, report, stages, starts, traffic
+from tests.bench import acks, answers, breakdown, listings, memory, report, stages, starts, traffic
 
 
 class Measure(Protocol):
@@ -23,6 +23,7 @@ PARTS: Mapping[str, Measure] = {
     "breakdown": breakdown.measure,
     "starts": starts.measure,
     "answers": answers.measure,
+    "acks": acks.measure,
     "traffic": traffic.measure,
     "listings": listings.measure,
     "memory": memory.measure,

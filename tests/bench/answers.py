@@ -1,7 +1,7 @@
 """How long a command waits for its answer while a hundred runs are active.
 
 The runs are in a stage that looks again every tenth of a second, as a rollout does: a read of the store each time, and
-now and then a note in the journal. The commands come at a fixed rate, whether or not the ones before are answered, so
+every two seconds a note in the journal, not all at once. The commands come at a fixed rate, whether or not the ones before are answered, so
 waiting in line counts.
 """
 
@@ -39,7 +39,7 @@ class Busy:
         """One look."""
         assert self.store is not None
         await self.store.read(lambda book: book.releases.deployed(job.run.pipeline))
-        looks = self.looks[job.run.id] = self.looks.get(job.run.id, 0) + 1
+        looks = self.looks[job.run.id] = self.looks.get(job.run.id, job.run.number % 20) + 1
         if looks % 20 == 0:
             await job.note(f"look {looks}")
         return Later(timedelta(milliseconds=100))

@@ -12,17 +12,17 @@ from typing import Any
 import pytest
 
 from bot.cards import Button, Table
+from bot.forms import Asked
 from bot.slack import modals
-from bot.slack.home import home
+from bot.slack.home import home, stranger
 from bot.slack.render import detail, render
 from tests.support.slack_cards import CARDS, held, review, running, table
 from tests.support.slack_limits import message_complaints, view_complaints
 
 FILES = Path(__file__).parent / "slack"
 ASKED = (
-    modals.Asked("version", "v2", "What is released"),
-    modals.Asked("region", "eu", allowed=("", "eu", "us")),
-    modals.Asked("notes", "one\ntwo"),
+    Asked("version", "v2", "What is released"),
+    Asked("notes", "one\ntwo"),
 )
 VIEWS = {
     "run_modal": modals.run_modal("shop-api", 3, ASKED, "{}"),
@@ -31,6 +31,8 @@ VIEWS = {
     "reject_modal": modals.reject_modal("shop-api-42", "{}"),
     "link_modal": modals.link_modal("{}"),
     "home": home([review()], [running(), held()], table().table or Table((), ()), lambda button: f"t-{button.line}"),
+    "home_after_a_press": home([], [held()], Table((), ()), lambda button: f"t-{button.line}", CARDS["question"]),
+    "home_of_a_stranger": stranger(),
 }
 
 

@@ -11,6 +11,7 @@ from slack_sdk.signature import SignatureVerifier
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.cards import Table
+from bot.forms import Asked
 from bot.slack import modals
 from bot.slack.home import home
 from bot.slack.render import render
@@ -219,7 +220,7 @@ async def test_a_form_opens_once_with_a_trigger_and_shows_its_complaints(
     slack: SlackWire, app: App, client: AsyncWebClient
 ) -> None:
     trigger = slack.people.command(ANN, ROOM, "run shop-api").payload["trigger_id"]
-    view = modals.run_modal("shop-api", 1, [modals.Asked("version", "v1"), modals.Asked("region", "eu")], "{}")
+    view = modals.run_modal("shop-api", 1, [Asked("version", "v1"), Asked("region", "eu")], "{}")
     await client.views_open(trigger_id=trigger, view=view)
     assert await refused(client.views_open(trigger_id=trigger, view=view)) == "exchanged_trigger_id"
     sent = slack.people.submit(ANN, {"variable:version": "v2"})

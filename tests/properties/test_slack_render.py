@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from bot.cards import Ballot, Button, Card, Field, Split, Stop, Table, Tone
+from bot.forms import Asked
 from bot.slack import modals
 from bot.slack.home import home
 from bot.slack.render import Message, detail, render
@@ -126,24 +127,27 @@ def test_slack_takes_every_detail_and_reads_nothing_into_it(card: Card) -> None:
 
 
 @slow
-@given(st.lists(CARDS, max_size=3), TABLES)
-def test_slack_takes_every_home_and_reads_nothing_into_it(cards: list[Card], pipelines: Table) -> None:
-    view = home(cards, cards[::-1], pipelines, token)
+@given(st.lists(CARDS, max_size=3), TABLES, st.one_of(st.none(), CARDS))
+def test_slack_takes_every_home_and_reads_nothing_into_it(
+    cards: list[Card], pipelines: Table, said: Card | None
+) -> None:
+    view = home(cards, cards[::-1], pipelines, token, said)
     assert view_complaints(view) == []
     assert read_as_markup(view) == []
 
 
 def test_a_home_of_more_than_fits_is_cut_and_says_so() -> None:
-    view = home([longest()] * 50, [longest()] * 50, Table(("Pipeline",), tuple((f"p-{n}",) for n in range(300))), token)
+    pipelines = Table(("Pipeline",), tuple((f"p-{n}",) for n in range(300)))
+    view = home([longest()] * 50, [longest()] * 50, pipelines, token, longest())
     assert view_complaints(view) == []
-    assert "38 more: `status` shows them all." in json.dumps(view)
+    assert "40 more: `status` shows them all." in json.dumps(view)
     assert "240 more rows, `list` shows them all" in json.dumps(view)
 
 
-@given(TEXT, st.lists(st.builds(modals.Asked, TEXT, TEXT, TEXT, st.lists(TEXT, max_size=5).map(tuple)), max_size=5))
+@given(TEXT, st.lists(st.builds(Asked, TEXT, TEXT, TEXT), max_size=5))
 @slow
-def test_slack_takes_every_form(text: str, asked: list[modals.Asked]) -> None:
-    named = [modals.Asked(f"v{n}", one.value, one.description, one.allowed) for n, one in enumerate(asked)]
+def test_slack_takes_every_form(text: str, asked: list[Asked]) -> None:
+    named = [Asked(f"v{n}", one.value, one.description) for n, one in enumerate(asked)]
     for view in (
         modals.run_modal(text, 1, named, "{}"),
         modals.define_modal(text, text, "{}"),
@@ -157,7 +161,7 @@ def test_slack_takes_every_form(text: str, asked: list[modals.Asked]) -> None:
 @given(TEXT)
 @slow
 def test_a_complaint_is_always_at_a_field_of_the_form(text: str) -> None:
-    view = modals.run_modal("shop", 1, [modals.Asked("a", ""), modals.Asked("b", "")], "{}")
+    view = modals.run_modal("shop", 1, [Asked("a", ""), Asked("b", "")], "{}")
     answer = modals.complaints_at(view["blocks"], text)
     assert answer["errors"]
     assert set(answer["errors"]) <= set(inputs(view))

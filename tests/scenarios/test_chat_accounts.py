@@ -1,7 +1,9 @@
 """One person, several accounts: how they get in, and what those see who have not."""
 
+import asyncio
 from pathlib import Path
 
+from bot.terminal.client import Client
 from engine.model import RoomId, RunState
 from tests.support.messaging import talking
 from tests.support.notes import notes
@@ -92,3 +94,16 @@ async def test_a_bot_is_refused_politely_and_changes_nothing(tmp_path: Path) -> 
         [card] = await talk.deliver(talk.update("ann", "run notes", bot=True))
         assert card.title == "Releases are decided by people; I take no commands from bots."
         assert (await talk.audited())[-1].outcome == "refused"
+
+
+async def test_a_person_who_was_removed_can_decide_nothing_in_any_chat(tmp_path: Path) -> None:
+    async with talking(tmp_path, "ann", "bob") as talk:
+        await talk.bot.say(f"define\n{notes(tmp_path)}")
+        run = await talk.bot.start("run notes")
+        await talk.bot.asks(run)
+        client = Client(talk.bot.app.settings.socket)
+        assert await asyncio.to_thread(client.remove_person, "bob")
+        assert not await asyncio.to_thread(client.remove_person, "bob")
+        assert "I do not know this account" in (await talk.say("bob", f"approve {run}")).title
+        assert "Nobody here knows bob" in await talk.bot.say(f"approve {run}", "bob")
+        assert (await talk.bot.run(run)).stage.votes == ()

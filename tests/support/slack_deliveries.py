@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -94,17 +94,18 @@ class People:
         about = self._about(user, "view_submission")
         return Delivery(INTERACTIVE, {**about, "view": view, "response_urls": []})
 
-    def mention(self, user: str, channel: str, text: str, thread: str = "") -> Delivery:
+    def mention(self, user: str, channel: str, text: str, thread: str = "", files: Sequence[Json] = ()) -> Delivery:
         """Somebody speaks to the bot in a channel; `text` without the mention. What Slack escapes is escaped."""
         said = f"<@{BOT_USER}> {_escaped(text)}"
-        return self.event({"type": "app_mention", **self._said(user, channel, said, thread)})
+        shared = {"files": list(files)} if files else {}
+        return self.event({"type": "app_mention", **self._said(user, channel, said, thread), **shared})
 
-    def message(self, user: str, channel: str, text: str, thread: str = "") -> Delivery:
+    def message(self, user: str, channel: str, text: str, thread: str = "", files: Sequence[Json] = ()) -> Delivery:
         """Somebody says something where the bot hears everything: in a direct conversation."""
         kind = "im" if self.space.channels[channel].user else "channel"
-        return self.event(
-            {"type": "message", "channel_type": kind, **self._said(user, channel, _escaped(text), thread)}
-        )
+        shared: Json = {"subtype": "file_share", "files": list(files)} if files else {}
+        said = self._said(user, channel, _escaped(text), thread)
+        return self.event({"type": "message", "channel_type": kind, **said, **shared})
 
     def home_opened(self, user: str) -> Delivery:
         """Somebody opens the App Home."""

@@ -20,6 +20,8 @@ class Sockets:
     tickets: set[str] = field(default_factory=set)
     open: list[web.WebSocketResponse] = field(default_factory=list)
     connections: int = 0
+    deaf_to: int = 0
+    """So many acknowledgements get lost."""
     _turns: "count[int]" = field(default_factory=count)
     _waiting: dict[str, "asyncio.Future[Any]"] = field(default_factory=dict)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -73,9 +75,13 @@ class Sockets:
 
     async def refresh(self) -> None:
         """Announce the end of every connection, as Slack does every few hours, and end them."""
+        await self.announce()
+        await self.drop()
+
+    async def announce(self) -> None:
+        """Announce the end of every connection, and leave them open."""
         for socket in tuple(self.open):
             await socket.send_json({"type": "disconnect", "reason": "refresh_requested", "debug_info": _DEBUG})
-        await self.drop()
 
     async def drop(self) -> None:
         """End every connection without a word of why."""
@@ -83,6 +89,9 @@ class Sockets:
             await socket.close()
 
     def _acknowledged(self, answer: Any) -> None:
+        if self.deaf_to:
+            self.deaf_to -= 1
+            return
         waiting = self._waiting.get(answer.get("envelope_id", ""))
         if waiting is not None and not waiting.done():
             waiting.set_result(answer.get("payload"))

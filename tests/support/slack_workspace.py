@@ -31,6 +31,8 @@ class Workspace:
     forms: dict[str, list[Json]] = field(default_factory=dict)
     homes: dict[str, Json] = field(default_factory=dict)
     files: dict[str, Stored] = field(default_factory=dict)
+    elsewhere: dict[str, str] = field(default_factory=dict)
+    """Addresses of files that do not lie in Slack, by their id."""
     triggers: dict[str, tuple[str, float]] = field(default_factory=dict)
     spent: set[str] = field(default_factory=set)
     trigger_seconds: float = 3.0
@@ -246,7 +248,7 @@ def file(space: Workspace, arguments: Json) -> Json:
 
 def about_file(space: Workspace, name: str) -> Json:
     stored = space.files[name]
-    url = f"{space.url}files/{name}"
+    url = space.elsewhere.get(name, f"{space.url}files/{name}")
     about = {"id": name, "name": stored.name, "title": stored.name, "size": stored.length, "mimetype": "text/plain"}
     return {**about, "url_private": url, "url_private_download": url}
 

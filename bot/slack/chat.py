@@ -1,0 +1,80 @@
+"""Slack, as a chat that cards are shown in: posted, edited, said below one another."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from bot.cards import Card
+from bot.chat import Answer, MessageLost, Pace, Undeliverable, Update
+from bot.pressing import Pressing
+from bot.slack.answering import Answering
+from bot.slack.files import Files
+from bot.slack.homes import Homes
+from bot.slack.names import CHAT, in_slack
+from bot.slack.showing import Showing, file_name
+from engine.model import RoomId
+
+PACE = Pace(every=timedelta(seconds=1.1), burst=4, refresh=timedelta(seconds=5))
+"""Slack takes one message a second in a channel, and short bursts (its page on rate limits, "Posting messages"). Edits
+are counted apart, 50 a minute in the whole workspace (tier 3); what comes too fast is answered with a time to wait."""
+
+
+@dataclass(slots=True)
+class SlackChat:
+    """The `Messenger` of Slack."""
+
+    showing: Showing
+    files: Files = field(init=False)
+    homes: Homes = field(init=False)
+    name: str = CHAT
+    has_threads: bool = True
+    _answering: Answering = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Make the parts that write."""
+        self.files = Files(self.showing.api)
+        self.homes = Homes(self.showing)
+        self._answering = Answering(self.showing, self.files, self.homes)
+
+    @property
+    def pressing(self) -> Pressing | None:
+        """What names the buttons; the composition root sets it."""
+        return self.showing.pressing
+
+    @pressing.setter
+    def pressing(self, pressing: Pressing) -> None:
+        self.showing.pressing = pressing
+
+    def pace(self, room: RoomId) -> Pace:  # noqa: ARG002 - every room has the same
+        """How often a room may be written to."""
+        return PACE
+
+    async def post(self, room: RoomId, card: Card) -> str:
+        """Show a new card; returns its ``ts``."""
+        message = await self.showing.message(room, card)
+        posted = await self.showing.post(room, message)
+        if message.overflow is not None:
+            await self.files.attach(in_slack(room), posted, file_name(card), message.overflow)
+        return posted
+
+    async def edit(self, room: RoomId, message: str, card: Card) -> None:
+        """Show `card` where `message` was. Raises `MessageLost` when it is gone."""
+        shown = await self.showing.message(room, card)
+        await self.showing.api.call("chat.update", channel=in_slack(room), ts=message, **shown.arguments())
+
+    async def reply(self, room: RoomId, message: str, card: Card) -> None:
+        """Say something in a message's thread; what is too long for it, as a file."""
+        said = await self.showing.message(room, card)
+        try:
+            await self.showing.post(room, said, message)
+        except MessageLost as error:
+            raise Undeliverable(f"There is no thread to say it in: {error}") from error
+        if said.overflow is not None:
+            await self.files.attach(in_slack(room), message, file_name(card), said.overflow)
+
+    async def answer(self, update: Update, answer: Answer) -> None:
+        """Answer what a person said or pressed, where they look."""
+        await self._answering.answer(update, answer)
+
+    async def direct(self, account: str) -> RoomId:
+        """The room where this account is spoken to alone."""
+        return await self.showing.direct(account)

@@ -1,0 +1,73 @@
+"""Forms both ways: a form of the bot as a modal, and what a modal sends back as the line that it stands for.
+
+What a form was opened for travels in its metadata: where it was asked for, so that it is answered there.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from bot.forms import Asked, DefineForm, Form, RejectForm, RunForm
+from bot.slack import modals
+from bot.slack.blocks import Block
+from bot.slack.files import Files
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a form was asked for (`home`: in the App Home, whatever the room), and what sending it is about."""
+
+    room: str
+    thread: str = ""
+    home: str = ""
+    pipeline: str = ""
+    version: int = 0
+    line: str = ""
+
+    @property
+    def metadata(self) -> str:
+        """The origin, to travel with the form."""
+        return json.dumps({name: value for name, value in asdict(self).items() if value})
+
+    @classmethod
+    def of(cls, view: Mapping[str, Any]) -> "Origin":
+        """Read what travelled with a form."""
+        return cls(**json.loads(view["private_metadata"]))
+
+
+def view_of(form: Form, room: str, context: Mapping[str, str]) -> Block:
+    """Return a form as a modal. `context` is that of the update which it answers."""
+    thread, home = context.get("thread", ""), context.get("home", "")
+    match form:
+        case RunForm():
+            origin = Origin(room, thread, home, form.pipeline, form.version)
+            return modals.run_modal(form.pipeline, form.version, form.variables, origin.metadata)
+        case DefineForm():
+            origin = Origin(room, thread, home, form.pipeline)
+            return modals.define_modal(form.pipeline, form.text, origin.metadata)
+        case RejectForm():
+            origin = Origin(room, thread, home, line=form.line)
+            return modals.reject_modal(form.run, origin.metadata)
+
+
+async def line_of(view: Mapping[str, Any], files: Files) -> str:
+    """Return what sending the form says. Refused when a definition is missing, twice there, or no text."""
+    values, origin = view["state"]["values"], Origin.of(view)
+    match view["callback_id"]:
+        case modals.RUN:
+            shown = tuple(_asked(block) for block in view["blocks"] if block.get("type") == "input")
+            return RunForm(origin.pipeline, origin.version, shown).line(modals.run_values(values))
+        case modals.DEFINE:
+            written = modals.definition(values)
+            return "define\n" + (await files.text(written.file) if written.file else written.text)
+        case modals.REJECT:
+            return f"{origin.line} {modals.reason(values)}"
+        case _:
+            return f"link {modals.code(values)}"
+
+
+def _asked(block: Mapping[str, Any]) -> Asked:
+    """Return a field as it was shown: what is left as it was is not sent."""
+    [name] = modals.run_values({block["block_id"]: {}}) or [""]
+    return Asked(name, str(block["element"].get("initial_value") or ""))

@@ -1,0 +1,53 @@
+"""Forms that were sent: each sending is carried out once, and answered alike as often as it arrives.
+
+A form sent again is one of two things. The same sending, delivered twice or repeated because its answer got lost: it
+must have no second effect. Or a new try after a complaint, perhaps with the same words, because what was complained
+about lay elsewhere: it must not be taken for the first. Slack marks neither. So a sending is named by its form, what
+was filled in, and how often just that was refused; and whoever arrives while it is carried out gets the same answer.
+"""
+
+import asyncio
+import hashlib
+import json
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Acknowledgement = Mapping[str, Any]
+REMEMBERED = 200
+
+
+@dataclass(slots=True)
+class Submissions:
+    """Remembers what the latest sendings were answered with."""
+
+    _answers: OrderedDict[str, "asyncio.Task[Acknowledgement]"] = field(default_factory=OrderedDict)
+    _refused: OrderedDict[str, int] = field(default_factory=OrderedDict)
+
+    async def once(
+        self, view: Mapping[str, Any], carry_out: Callable[[str], Awaitable[Acknowledgement]]
+    ) -> Acknowledgement:
+        """Carry a sending out, unless it was; `carry_out` gets its key. Errors are for whoever waits for it now."""
+        name = _name(view)
+        key = f"{name}:{self._refused.get(name, 0)}"
+        task = self._answers.get(key)
+        if task is None:
+            task = self._answers[key] = asyncio.ensure_future(carry_out(key))
+            task.add_done_callback(lambda done: self._keep(name, key, done))
+        return await asyncio.shield(task)
+
+    def _keep(self, name: str, key: str, done: "asyncio.Task[Acknowledgement]") -> None:
+        if done.cancelled() or done.exception() is not None:
+            self._answers.pop(key, None)
+        elif done.result().get("response_action") == "errors":
+            self._refused[name] = self._refused.get(name, 0) + 1
+        while len(self._answers) > REMEMBERED:
+            self._answers.popitem(last=False)
+        while len(self._refused) > REMEMBERED:
+            self._refused.popitem(last=False)
+
+
+def _name(view: Mapping[str, Any]) -> str:
+    filled = json.dumps(view["state"]["values"], sort_keys=True).encode()
+    return f"{view['id']}:{view.get('hash', '')}:{hashlib.sha256(filled).hexdigest()[:16]}"

@@ -1,0 +1,72 @@
+"""Keeps chats connected: one that is away or refuses a token keeps neither the bot nor the others from starting.
+
+What is wrong is said in the rooms that can be told, once, and stands in `status`; it is tried again until it works.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from bot.cards import Tone
+from bot.chat import Ears, Hearing
+from bot.hooks import door
+from engine.errors import Interrupted, SluiceError
+
+FIRST_PAUSE = 1.0
+LONGEST_PAUSE = 30.0
+AFTER_MENDING = 30.0
+"""Seconds between tries of what an operator has to mend."""
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Switchboard:
+    """Connects `ears`, by the chats' names, and says what it cannot."""
+
+    ears: Mapping[str, Ears]
+    host: str
+    port: int
+    announce: Callable[[str, Tone], Awaitable[None]]
+    troubles: dict[str, str] = field(default_factory=dict)
+    hooks: int | None = None
+
+    @asynccontextmanager
+    async def connected(self, hearing: Hearing) -> AsyncIterator[None]:
+        """Listen to every chat inside the `async with`, and open the door for machines if one needs it."""
+        behind = {name: one.web for name, one in self.ears.items() if one.web is not None}
+        async with door(self.host, self.port, behind) as self.hooks:
+            tasks = [asyncio.create_task(self._keep(name, one, hearing)) for name, one in self.ears.items()]
+            try:
+                yield
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _keep(self, name: str, ears: Ears, hearing: Hearing) -> None:
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                async with ears.listening(hearing):
+                    await self._mended(name)
+                    await asyncio.Event().wait()
+            except Interrupted as error:
+                await self._cannot(name, error)
+                await asyncio.sleep(pause)
+                pause = min(LONGEST_PAUSE, pause * 2)
+            except SluiceError as error:
+                await self._cannot(name, error)
+                await asyncio.sleep(AFTER_MENDING)
+
+    async def _cannot(self, name: str, error: SluiceError) -> None:
+        sentence = f"{name} cannot be listened to: {error} {error.hint}".strip()
+        _LOG.warning("%s", sentence)
+        if self.troubles.get(name) != sentence:
+            self.troubles[name] = sentence
+            await self.announce(sentence, Tone.BAD)
+
+    async def _mended(self, name: str) -> None:
+        if self.troubles.pop(name, None):
+            await self.announce(f"{name} is listened to again.", Tone.GOOD)

@@ -1,0 +1,1 @@
+"""Telegram: cards as messages that read well on a phone at night."""

@@ -1,0 +1,179 @@
+"""`sluice doctor` says what does not work and how to mend it, and never a secret."""
+
+import asyncio
+import json
+import logging
+import sqlite3
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+
+import pytest
+
+from bot.doctor.clock import skew
+from bot.doctor.examination import examine, lines
+from bot.doctor.finding import Finding, Health
+from bot.settings import Settings
+from bot.slack.scopes import SCOPES
+from storage.store import SqlStore
+from tests.support.slack_wire import APP_TOKEN, BOT_TOKEN, SlackWire, slack_wire
+from tests.support.telegram_wire import TOKEN, TelegramWire, telegram_wire
+
+pytestmark = pytest.mark.live
+SIGNING_SECRET = "0123456789abcdef0123456789abcdef"
+
+
+def at_slack(home: Path, slack: SlackWire, **others: object) -> Settings:
+    given: dict[str, object] = {"slack_bot_token": BOT_TOKEN, "slack_app_token": APP_TOKEN, **others}
+    return Settings.model_validate({"home": home, "slack_api": slack.url, **given})
+
+
+def at_telegram(home: Path, telegram: TelegramWire, **others: object) -> Settings:
+    base = telegram.base_url.removesuffix("/bot")
+    return Settings.model_validate({"home": home, "telegram_api": base, "telegram_token": TOKEN, **others})
+
+
+async def found(settings: Settings) -> dict[str, Finding]:
+    return {one.what: one for one in await examine(settings)}
+
+
+async def test_a_machine_where_everything_is_there_is_well(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    store = SqlStore.open(f"sqlite:///{home / 'sluice.db'}")
+    store.start()
+    store.close()
+    seen = await found(Settings(home=home))
+    assert {one.health for one in seen.values()} == {Health.WELL}
+    assert seen["envoy"].sentence.startswith("Envoy 1.")
+    assert "its tables are this version's" in seen["database"].sentence
+
+
+async def test_a_database_of_another_version_or_another_program_is_told_from_ours(tmp_path: Path) -> None:
+    path = tmp_path / "sluice.db"
+    store = SqlStore.open(f"sqlite:///{path}")
+    store.start()
+    store.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '0001'")
+    old = (await found(Settings(home=tmp_path)))["database"]
+    assert (old.health, old.cure) == (Health.ILL, "sluice migrate")
+    with sqlite3.connect(path) as connection:
+        connection.execute("DROP TABLE alembic_version")
+    assert "somebody else's tables" in (await found(Settings(home=tmp_path)))["database"].sentence
+
+
+async def test_a_database_that_cannot_be_reached_is_ill_and_its_password_stays_unsaid(tmp_path: Path) -> None:
+    url = "postgresql+psycopg://sluice:hunter2@127.0.0.1:1/sluice"
+    seen = await examine(Settings(home=tmp_path, database=url))
+    ill = next(one for one in seen if one.what == "database")
+    assert ill.health is Health.ILL
+    assert "hunter2" not in "\n".join(lines(seen))
+
+
+async def test_a_slack_that_is_set_up_is_well(tmp_path: Path) -> None:
+    async with slack_wire(scopes=SCOPES) as slack:
+        seen = await found(at_slack(tmp_path, slack))
+        assert [one for one in seen.values() if one.what.startswith("slack") and one.health is not Health.WELL] == []
+        assert seen["slack deliveries"].sentence == "Socket Mode connects"
+        assert f"all {len(SCOPES)}" in seen["slack scopes"].sentence
+
+
+async def test_scopes_that_are_missing_are_named(tmp_path: Path) -> None:
+    async with slack_wire(scopes=tuple(scope for scope in SCOPES if scope != "files:write")) as slack:
+        scopes = (await found(at_slack(tmp_path, slack)))["slack scopes"]
+        assert (scopes.health, scopes.sentence) == (Health.ILL, "The token lacks files:write.")
+        assert "slack-manifest.yaml" in scopes.cure
+
+
+async def test_a_wrong_token_a_wrong_app_token_and_none_at_all_are_told_apart(tmp_path: Path) -> None:
+    async with slack_wire(scopes=SCOPES) as slack:
+        wrong = (await found(at_slack(tmp_path, slack, slack_bot_token="xoxb-of-somebody-else")))["slack token"]
+        assert (wrong.health, "invalid_auth" in wrong.sentence) == (Health.ILL, True)
+        app = (await found(at_slack(tmp_path, slack, slack_app_token="xapp-of-somebody-else")))["slack deliveries"]
+        assert "connections:write" in app.cure
+        nothing = (await found(at_slack(tmp_path, slack, slack_app_token=None)))["slack deliveries"]
+        assert nothing.health is Health.ILL
+        http = at_slack(tmp_path, slack, slack_app_token=None, slack_signing_secret=SIGNING_SECRET)
+        assert (await found(http))["slack deliveries"].health is Health.WELL
+        odd = at_slack(tmp_path, slack, slack_app_token=None, slack_signing_secret="xoxb-this-is-the-wrong-one")
+        assert (await found(odd))["slack deliveries"].health is Health.ODD
+
+
+async def test_a_slack_that_is_away_is_said_to_be(tmp_path: Path) -> None:
+    async with slack_wire() as slack:
+        await slack.go_away()
+        token = (await found(at_slack(tmp_path, slack)))["slack token"]
+        assert token.sentence.startswith("Slack cannot be reached: ConnectError")
+
+
+async def test_a_telegram_that_is_set_up_is_well(tmp_path: Path) -> None:
+    async with telegram_wire() as telegram:
+        seen = await found(at_telegram(tmp_path, telegram))
+        assert seen["telegram token"].sentence == "@sluice_bot"
+        assert "privacy mode is on" in seen["telegram groups"].sentence
+        assert seen["telegram deliveries"].sentence == "Sluice asks for updates"
+        assert {one.health for one in seen.values()} == {Health.WELL}
+
+
+async def test_a_webhook_is_compared_with_the_settings(tmp_path: Path) -> None:
+    async with telegram_wire() as telegram:
+        hook = {"telegram_webhook": "https://sluice.example.com", "telegram_secret": "s3cret"}
+        assert (await found(at_telegram(tmp_path, telegram, **hook)))["telegram deliveries"].health is Health.WELL
+        for wrong, words in (
+            ({**hook, "telegram_secret": None}, "A webhook needs a secret"),
+            ({**hook, "telegram_secret": "not ok!"}, "A webhook needs a secret"),
+            ({**hook, "telegram_webhook": "http://sluice.example.com"}, "is no https address"),
+        ):
+            deliveries = (await found(at_telegram(tmp_path, telegram, **wrong)))["telegram deliveries"]
+            assert (deliveries.health, words in deliveries.sentence) == (Health.ILL, True)
+
+
+async def test_a_telegram_token_that_is_refused_or_unreachable_is_never_printed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    async with telegram_wire() as telegram:
+        wrong = "42:this-is-secret-too"
+        refused = await examine(at_telegram(tmp_path, telegram, telegram_token=wrong))
+        assert any(one.what == "telegram token" and one.health is Health.ILL for one in refused)
+        await telegram.go_away()
+        away = await examine(at_telegram(tmp_path, telegram, telegram_token=wrong))
+        assert any("cannot be reached" in one.sentence for one in away)
+        assert "this-is-secret-too" not in "\n".join([*lines(refused), *lines(away), caplog.text])
+
+
+def test_a_clock_that_is_off_is_told_by_how_much() -> None:
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+    for seconds, health in ((3, Health.WELL), (-40, Health.ODD), (400, Health.ILL)):
+        [one] = skew("clock", format_datetime(now - timedelta(seconds=seconds)), now)
+        assert one.health is health
+    assert skew("clock", "no date", now) == []
+
+
+async def test_the_command_prints_a_line_each_and_its_exit_code_is_for_scripts(tmp_path: Path) -> None:
+    async with slack_wire(scopes=SCOPES[1:]) as slack:
+        env = {
+            "PATH": "/usr/bin:/bin",
+            "SLUICE_HOME": str(tmp_path / "home"),
+            "SLUICE_SLACK_BOT_TOKEN": BOT_TOKEN,
+            "SLUICE_SLACK_APP_TOKEN": APP_TOKEN,
+            "SLUICE_SLACK_API": slack.url,
+            "SLUICE_LOG": "DEBUG",
+        }
+        words = [sys.executable, "-c", "from bot.cli import main; main()", "doctor"]
+        ill = await asyncio.to_thread(_run, words, env)
+        assert ill.returncode == 1
+        assert f"MEND  slack scopes      The token lacks {SCOPES[0]}." in ill.stdout
+        assert BOT_TOKEN not in ill.stdout + ill.stderr
+        assert APP_TOKEN not in ill.stdout + ill.stderr
+        slack.scopes = SCOPES
+        well = await asyncio.to_thread(_run, [*words, "--json"], env)
+        assert well.returncode == 0, well.stdout + well.stderr
+        assert {"what", "health", "sentence", "cure"} == set(json.loads(well.stdout)[0])
+
+
+def _run(words: list[str], env: dict[str, str]) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(words, check=False, capture_output=True, text=True, timeout=60, env=env)
