@@ -14,11 +14,19 @@ from bot.chat import Chat, Messenger
 from bot.desk import Desk, Transports
 from bot.dispatch import Dispatch
 from bot.feed import Feed
+from bot.front import Front
 from bot.intake import Intake
 from bot.keeper import Keeper
 from bot.pressing import Pressing
 from bot.preview import Previews
 from bot.settings import Settings
+from bot.slack.chat import SlackChat
+from bot.slack.connect import connect as connect_slack
+from bot.slack.ears import SlackEars
+from bot.switchboard import Switchboard
+from bot.telegram.connect import connect as connect_telegram
+from bot.telegram.inbound import TelegramEars
+from bot.telegram.outbound import TelegramChat
 from bot.terminal.door import Door
 from bot.terminal.listen import listening
 from bot.tidying import Tidying
@@ -49,6 +57,7 @@ from storage.store import SqlStore
 
 KEEP_EVERY = timedelta(seconds=4)
 TIDY_EVERY = timedelta(hours=1)
+Connection = tuple[SlackChat | TelegramChat, SlackEars | TelegramEars]
 STORE = "database"
 """The trouble with the database, beside those of the targets by name."""
 _LOG = logging.getLogger(__name__)
@@ -70,6 +79,7 @@ class App:
     chat: WebChat
     feed: Feed
     intake: Intake
+    switchboard: Switchboard
     door: Door
     sessions: Sessions
     timekeeper: Timekeeper
@@ -96,6 +106,7 @@ def build(
 
     Nothing runs yet.
     """
+    connections = _connections(settings) if messengers is None else {}
     clock = WallClock()
     store = SqlStore.open(settings.database_url, synchronous=settings.synchronous)
     control = Control(store, clock)
@@ -117,14 +128,21 @@ def build(
     chat = WebChat(store, clock)
     keeper = Keeper(store, clock, chat, targets, rollouts)
     transports = Transports(settings.local_git, settings.plain_git)
-    desk = Desk(store, clock, targets, previews, transports, lambda: (*keeper.troubles.values(), *feed.troubles()))
+    desk = Desk(store, clock, targets, previews, transports, lambda: _troubles(keeper, switchboard, feed))
     pressing = Pressing(store, clock)
-    speaking = dict(messengers or {})
+    speaking = {name: chat for name, (chat, _) in connections.items()} if messengers is None else dict(messengers)
     chats: dict[str, Chat] = {chat.name: chat, **speaking}
     dispatch = Dispatch(
         store, control, clock, desk, previews, transports, lambda room: room.partition(":")[0] in speaking
     )
     feed = Feed(store, desk, chats, (LOBBY,), keeper.lost)
+    front = Front(store, desk)
+    for spoken, heard in connections.values():
+        spoken.pressing = pressing
+        if isinstance(heard, SlackEars):
+            heard.front = front
+    ears = {name: heard for name, (_, heard) in connections.items()}
+    switchboard = Switchboard(ears, settings.hooks_host, settings.hooks_port, keeper.announce)
     sessions = Sessions(settings.home, clock)
     timekeeper = Timekeeper(store, control, clock, LOBBY)
     hosts = LOOPBACK | frozenset(settings.hosts)
@@ -141,6 +159,7 @@ def build(
         dispatch=dispatch,
         chat=chat,
         feed=feed,
+        switchboard=switchboard,
         intake=Intake(store, clock, dispatch, pressing, feed, speaking),
         door=Door(dispatch, store, sessions),
         sessions=sessions,
@@ -156,6 +175,17 @@ def build(
         "crons": (timedelta(seconds=30), timekeeper.plan_crons),
     }
     return app
+
+
+def _troubles(keeper: Keeper, switchboard: Switchboard, feed: Feed) -> tuple[str, ...]:
+    """Everything that does not work now, a sentence each."""
+    return (*keeper.troubles.values(), *switchboard.troubles.values(), *feed.troubles())
+
+
+def _connections(settings: Settings) -> dict[str, "Connection"]:
+    """Slack and Telegram, as far as they are set up."""
+    made: list[Connection | None] = [connect_slack(settings), connect_telegram(settings)]
+    return {one[0].name: one for one in made if one is not None}
 
 
 @asynccontextmanager
@@ -199,7 +229,8 @@ async def _alive(app: App) -> AsyncIterator[None]:
         await app.timekeeper.start()
         await app.intake.recall()
         try:
-            yield
+            async with app.switchboard.connected(app.intake):
+                yield
         finally:
             await app.intake.end()
             app.timekeeper.stop()

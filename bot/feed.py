@@ -106,7 +106,8 @@ class Feed:
         """Wait for news; meanwhile shares move, the cursor follows, and a database that was away may be back."""
         is_waiting = self._telling.moving or self._is_behind or self._kept != self._read
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._news.wait(), REFRESH_SECONDS if is_waiting else None)
+            async with asyncio.timeout(REFRESH_SECONDS if is_waiting else None):
+                await self._news.wait()
         self._news.clear()
 
     async def _begin(self) -> None:

@@ -123,7 +123,8 @@ class Line:
             delay = bucket.delay(clock(), is_urgent=urgency < Urgency.PROGRESS)
             if delay > 0:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._stirred.wait(), delay)
+                    async with asyncio.timeout(delay):
+                        await self._stirred.wait()
                 continue
             try:
                 wrote = await self._do(urgency)

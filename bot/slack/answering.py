@@ -69,8 +69,12 @@ class Answering:
     async def _whisper(self, update: Update, card: Card) -> None:
         """Say it so that nobody else reads it."""
         message = await self._message(update, card)
-        if update.context.get("replace") and await self._respond(update, message, replace_original=True):
-            return
+        if not (update.context.get("replace") and await self._respond(update, message, replace_original=True)):
+            await self._whisper_anew(update, message)
+        if message.overflow is not None:
+            await self._attach_directly(update.account, card, message.overflow)
+
+    async def _whisper_anew(self, update: Update, message: Message) -> None:
         thread = update.context.get("thread")
         where = {"channel": in_slack(update.room), **({"thread_ts": thread} if thread else {})}
         try:
@@ -80,8 +84,6 @@ class Answering:
         except (RoomLost, Undeliverable):
             if not await self._respond(update, message, response_type="ephemeral"):
                 raise
-        if message.overflow is not None:
-            await self._attach_directly(update.account, card, message.overflow)
 
     async def _post(self, update: Update, card: Card) -> None:
         """Say it in the room."""
@@ -91,6 +93,8 @@ class Answering:
         except (RoomLost, Undeliverable):
             if not await self._respond(update, message, response_type="in_channel"):
                 raise
+            if message.overflow is not None:
+                await self._attach_directly(update.account, card, message.overflow)
             return
         if message.overflow is not None:
             await self.files.attach(in_slack(update.room), thread or posted, file_name(card), message.overflow)

@@ -28,7 +28,7 @@ class Door:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if str(scope["path"]).removeprefix(scope.get("root_path", "")) != PATH:
+        if scope["type"] != "http" or str(scope["path"]).removeprefix(scope.get("root_path", "")) != PATH:
             return await _answer(send, HTTPStatus.NOT_FOUND, "Slack delivers at /slack/events.\n")
         if scope["method"] != "POST":
             return await _answer(send, HTTPStatus.METHOD_NOT_ALLOWED, "Slack delivers by POST.\n")

@@ -71,7 +71,7 @@ class SlackEars:
         self._listeners.hearing = hearing
         async with AsyncExitStack() as after:
             await after.enter_async_context(self.chat.showing.api.open())
-            after.push_async_callback(self._listeners.beside.end)
+            after.push_async_callback(self._listeners.end)
             await _introduced(self.chat.showing.api)
             if self.app_api is not None:
                 await after.enter_async_context(self.app_api.open())

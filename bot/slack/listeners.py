@@ -37,6 +37,12 @@ class Listeners:
     beside: Beside = field(default_factory=Beside)
     _submissions: Submissions = field(default_factory=Submissions)
 
+    async def end(self) -> None:
+        """Hand nothing on any more."""
+        await self._submissions.end()
+        await self.beside.end()
+        self.hearing = None
+
     async def command(self, ack: AsyncAck, body: Body) -> BoltResponse:
         """Take a slash command."""
         me = await self.chat.showing.api.me()
@@ -56,7 +62,7 @@ class Listeners:
         if update.is_alone and not update.is_bot:
             self.chat.showing.meet(update.account, update.room)
         try:
-            found = reading.definition_in(event, line)
+            found = None if update.is_bot else reading.definition_in(event, line)
             if found is not None:
                 verb, file = found
                 update = reading.of_message(me, body, f"{verb}\n{await self.chat.files.text(file)}")

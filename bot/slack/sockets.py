@@ -83,9 +83,11 @@ class Sockets:
                 try:
                     async for message in connection:
                         if message.type is aiohttp.WSMsgType.TEXT:
-                            self._heard(connection, message.json(), leaving)
+                            self._heard(connection, json.loads(message.data), leaving)
                 finally:
                     self._open.remove(connection)
+        except json.JSONDecodeError as error:
+            _LOG.warning("Slack sent what is no delivery: %s", error)
         except Slower as error:
             await asyncio.sleep(error.after.total_seconds())
         except Broken as error:

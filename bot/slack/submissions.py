@@ -33,9 +33,16 @@ class Submissions:
         key = f"{name}:{self._refused.get(name, 0)}"
         task = self._answers.get(key)
         if task is None:
-            task = self._answers[key] = asyncio.ensure_future(carry_out(key))
+            task = self._answers[key] = asyncio.create_task(_done(carry_out, key))
             task.add_done_callback(lambda done: self._keep(name, key, done))
         return await asyncio.shield(task)
+
+    async def end(self) -> None:
+        """Leave what is under way; what was kept is carried out after the next start."""
+        tasks = list(self._answers.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def _keep(self, name: str, key: str, done: "asyncio.Task[Acknowledgement]") -> None:
         if done.cancelled() or done.exception() is not None:
@@ -46,6 +53,10 @@ class Submissions:
             self._answers.popitem(last=False)
         while len(self._refused) > REMEMBERED:
             self._refused.popitem(last=False)
+
+
+async def _done(carry_out: Callable[[str], Awaitable[Acknowledgement]], key: str) -> Acknowledgement:
+    return await carry_out(key)
 
 
 def _name(view: Mapping[str, Any]) -> str:

@@ -5,6 +5,7 @@ the time is over: whoever asks earlier is told to wait, without a call.
 """
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -28,6 +29,7 @@ from bot.telegram.secrecy import keep_secret
 from engine.model import RoomId
 
 SECONDS = 10.0
+GRACE = 3.0
 T = TypeVar("T")
 _NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
 """Whoever writes a commit message would decide what stands under a release."""
@@ -43,41 +45,38 @@ class Me:
 
 @dataclass(slots=True)
 class Api:
-    """Calls with the bot's `token` at `url`."""
+    """Calls with the bot's `token` at `url`. Inside `open` connections are kept; outside of it each call makes its own."""
 
     token: str = field(repr=False)
     url: str
     limits: Limits = field(default_factory=Limits)
-    _bot: Bot = field(init=False, repr=False)
-    _calls: HTTPXRequest = field(init=False)
-    _polls: HTTPXRequest = field(init=False)
+    _kept: Bot | None = field(default=None, repr=False)
+    _under_way: int = 0
+    _done: asyncio.Event = field(default_factory=asyncio.Event)
     _bucket: Bucket = field(default_factory=lambda: Bucket.full(OVERALL, 0.0))
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def __post_init__(self) -> None:
-        """Make the client; long polls have a connection of their own."""
+        """Keep the token secret."""
         keep_secret(self.token)
-        base = self.url.rstrip("/")
-        self._calls, self._polls = _request(), _request()
-        self._bot = Bot(
-            self.token, f"{base}/bot", f"{base}/file/bot", request=self._calls, get_updates_request=self._polls
-        )
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
-        """Keep connections inside the `async with`; afterwards nothing can be called."""
-        await asyncio.gather(self._calls.initialize(), self._polls.initialize())
-        try:
-            yield
-        finally:
-            await asyncio.gather(self._calls.shutdown(), self._polls.shutdown())
+        """Keep connections inside the `async with`. What is under way at its end is given a moment."""
+        async with self._connected() as bot:
+            self._kept = bot
+            try:
+                yield
+            finally:
+                self._kept = None
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._nothing_under_way(), GRACE)
 
     async def send(self, room: RoomId, text: str, keyboard: Sequence[Row] = (), *, below: str = "") -> str:
         """Post HTML; returns the message's id. `below`: the message that it answers, if that is still there."""
-        sent = await self._write(
-            "sendMessage",
-            room,
-            lambda chat: self._bot.send_message(
+
+        async def send(bot: Bot, chat: int) -> str:
+            sent = await bot.send_message(
                 chat,
                 text,
                 parse_mode=ParseMode.HTML,
@@ -85,84 +84,86 @@ class Api:
                 reply_markup=_markup(keyboard),
                 reply_parameters=_below(below),
                 message_thread_id=topic_of(room),
-            ),
-        )
-        return str(sent.message_id)
+            )
+            return str(sent.message_id)
+
+        return await self._write("sendMessage", room, send)
 
     async def edit(self, room: RoomId, message: str, text: str, keyboard: Sequence[Row] = ()) -> None:
         """Show this where `message` was; that it was so already is fine."""
-        await self._write("editMessageText", room, lambda chat: self._edit(chat, int(message), text, keyboard))
+
+        async def edit(bot: Bot, chat: int) -> None:
+            try:
+                await bot.edit_message_text(
+                    text,
+                    chat,
+                    int(message),
+                    parse_mode=ParseMode.HTML,
+                    link_preview_options=_NO_PREVIEW,
+                    reply_markup=_markup(keyboard),
+                )
+            except TelegramError as error:
+                if not is_unchanged(error):
+                    raise
+
+        await self._write("editMessageText", room, edit)
 
     async def attach(self, room: RoomId, name: str, content: bytes, *, below: str = "") -> None:
         """Post a file."""
-        await self._write(
-            "sendDocument",
-            room,
-            lambda chat: self._bot.send_document(
-                chat,
-                InputFile(content, filename=name),
-                reply_parameters=_below(below),
-                message_thread_id=topic_of(room),
-            ),
-        )
+
+        async def attach(bot: Bot, chat: int) -> None:
+            file, thread = InputFile(content, filename=name), topic_of(room)
+            await bot.send_document(chat, file, reply_parameters=_below(below), message_thread_id=thread)
+
+        await self._write("sendDocument", room, attach)
 
     async def toast(self, query: str, text: str, *, is_alert: bool) -> None:
         """Answer a press, which ends its waiting; raises `TooOld` when it waits no more."""
-        await _translated(
-            "answerCallbackQuery", self._bot.answer_callback_query(query, text or None, show_alert=is_alert)
-        )
+        await self._call("answerCallbackQuery", lambda bot: bot.answer_callback_query(query, text, show_alert=is_alert))
 
     async def me(self) -> Me:
         """Who Sluice is."""
-        found = await _translated("getMe", self._bot.get_me())
+        found = await self._call("getMe", lambda bot: bot.get_me())
         return Me(found.id, found.username or "")
 
     async def updates(self, offset: int | None, kinds: Sequence[str], wait: timedelta) -> list[Any]:
         """Wait for updates, as they come; those before `offset` are confirmed by this."""
         seconds = int(wait.total_seconds())
-        asked = {"timeout": seconds, "allowed_updates": json.dumps(list(kinds))} | (
-            {} if offset is None else {"offset": offset}
-        )
-        url = f"{self._bot.base_url}/getUpdates?{urlencode(asked)}"
-        found = await _translated("getUpdates", self._polls.post(url, read_timeout=seconds + SECONDS))
+        asked: dict[str, object] = {"timeout": seconds, "allowed_updates": json.dumps(list(kinds))}
+        words = urlencode(asked if offset is None else {**asked, "offset": offset})
+
+        async def ask(bot: Bot) -> object:
+            return await bot.request.post(f"{bot.base_url}/getUpdates?{words}", read_timeout=seconds + SECONDS)
+
+        found = await self._call("getUpdates", ask)
         return found if isinstance(found, list) else []
 
     async def listen_at(self, url: str, secret: str, kinds: Sequence[str]) -> None:
         """Have updates brought to `url`, with the secret."""
         keep_secret(secret)
-        call = self._bot.set_webhook(url, secret_token=secret, allowed_updates=list(kinds))
-        await _translated("setWebhook", call)
+        await self._call(
+            "setWebhook", lambda bot: bot.set_webhook(url, secret_token=secret, allowed_updates=list(kinds))
+        )
 
     async def listen_nowhere(self) -> None:
         """Have updates brought nowhere, so that they can be asked for."""
-        await _translated("deleteWebhook", self._bot.delete_webhook())
+        await self._call("deleteWebhook", lambda bot: bot.delete_webhook())
 
     async def offer(self, commands: Sequence[tuple[str, str]]) -> None:
         """Offer these commands, unless they are offered already."""
-        found = await _translated("getMyCommands", self._bot.get_my_commands())
+        found = await self._call("getMyCommands", lambda bot: bot.get_my_commands())
         if [(one.command, one.description) for one in found] != list(commands):
-            await _translated("setMyCommands", self._bot.set_my_commands(list(commands)))
+            await self._call("setMyCommands", lambda bot: bot.set_my_commands(list(commands)))
 
     async def file(self, file: str) -> bytes:
         """Return a file's content."""
-        found = await _translated("getFile", self._bot.get_file(file))
-        return bytes(await _translated("a download", found.download_as_bytearray()))
 
-    async def _edit(self, chat: int, message: int, text: str, keyboard: Sequence[Row]) -> None:
-        try:
-            await self._bot.edit_message_text(
-                text,
-                chat,
-                message,
-                parse_mode=ParseMode.HTML,
-                link_preview_options=_NO_PREVIEW,
-                reply_markup=_markup(keyboard),
-            )
-        except TelegramError as error:
-            if not is_unchanged(error):
-                raise
+        async def fetch(bot: Bot) -> bytes:
+            return bytes(await (await bot.get_file(file)).download_as_bytearray())
 
-    async def _write(self, method: str, room: RoomId, write: Callable[[int], Awaitable[T]]) -> T:
+        return await self._call("getFile", fetch)
+
+    async def _write(self, method: str, room: RoomId, write: Callable[[Bot, int], Awaitable[T]]) -> T:
         """Write to a room's chat when it may be written to; raises `Slower` when that is later."""
         chat, clock = chat_of(room), asyncio.get_running_loop().time
         wait = self.limits.wait(chat, clock())
@@ -171,7 +172,7 @@ class Api:
         self.limits.sent(chat, clock())
         await self._my_turn()
         try:
-            return await _translated(method, write(chat), room)
+            return await self._call(method, lambda bot: write(bot, chat), room)
         except Slower as error:
             self.limits.close(chat, clock() + error.after.total_seconds())
             raise
@@ -183,16 +184,27 @@ class Api:
             await asyncio.sleep(self._bucket.delay(clock(), is_urgent=True))
             self._bucket.take(clock())
 
+    async def _call(self, method: str, call: Callable[[Bot], Awaitable[T]], room: RoomId | None = None) -> T:
+        self._under_way += 1
+        try:
+            async with contextlib.nullcontext(self._kept) if self._kept else self._connected() as bot:
+                return await call(bot)
+        except TelegramError as error:
+            raise fault(method, error, room) from error
+        finally:
+            self._under_way -= 1
+            self._done.set()
 
-async def _translated(method: str, call: Awaitable[T], room: RoomId | None = None) -> T:
-    try:
-        return await call
-    except TelegramError as error:
-        raise fault(method, error, room) from error
+    async def _nothing_under_way(self) -> None:
+        while self._under_way:
+            self._done.clear()
+            await self._done.wait()
 
-
-def _request() -> HTTPXRequest:
-    return HTTPXRequest(read_timeout=SECONDS, pool_timeout=SECONDS)
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[Bot]:
+        base = self.url.rstrip("/")
+        async with HTTPXRequest(read_timeout=SECONDS, pool_timeout=SECONDS) as request:
+            yield Bot(self.token, f"{base}/bot", f"{base}/file/bot", request=request, get_updates_request=request)
 
 
 def _markup(keyboard: Sequence[Row]) -> InlineKeyboardMarkup | None:

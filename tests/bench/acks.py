@@ -18,8 +18,6 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from bot.telegram.connect import connect as connect_telegram
-
 from bot.cards import Button, Card
 from bot.desk import Desk, Transports
 from bot.dispatch import Dispatch
@@ -32,6 +30,8 @@ from bot.pressing import Pressing
 from bot.preview import Previews
 from bot.settings import Settings
 from bot.slack.connect import connect as connect_slack
+from bot.slack.ears import SlackEars
+from bot.telegram.connect import connect as connect_telegram
 from engine.model import RoomId, RunId
 from storage.accounts import Account
 from storage.rooms import Place
@@ -41,7 +41,7 @@ from tests.bench.workshop import ANN, WallClock, Workshop
 from tests.support.slack_deliveries import COMMAND, INTERACTIVE, Delivery, People, signed
 from tests.support.slack_records import Person
 from tests.support.slack_wire import BOT_TOKEN, SECRET
-from tests.support.slack_workspace import TEAM, Workspace
+from tests.support.slack_workspace import TEAM, Json, Workspace
 from tests.support.telegram_wire import TOKEN
 
 RATE = 50
@@ -104,7 +104,9 @@ async def _listening(shop: Workshop, where: Mapping[str, str]) -> AsyncIterator[
         desk = Desk(shop.store, clock, {}, previews, Transports(), troubles=tuple)
         for one in made:
             assert one is not None
-            one[0].pressing, one[1].front = pressing, Front(shop.store, desk)
+            one[0].pressing = pressing
+            if isinstance(one[1], SlackEars):
+                one[1].front = Front(shop.store, desk)
         dispatch = Dispatch(shop.store, shop.control, clock, desk, previews)
         feed = Feed(shop.store, desk, chats, (), _lost)
         intake = Intake(shop.store, clock, dispatch, pressing, feed, chats)
@@ -189,13 +191,16 @@ def people_command(people: People, number: int) -> Delivery:
 
 def people_press(people: People, number: int, value: str) -> Delivery:
     """A press; each is another one."""
-    action = {"type": "button", "action_id": "press:0", "block_id": "b", "value": value, "action_ts": f"{number}.1"}
+    action: Json = {"type": "button", "action_id": "press:0", "block_id": "b", "value": value, "text": {}}
     who = {"id": USER, "username": "ann", "name": "ann", "team_id": TEAM}
     where = {"type": "message", "message_ts": "1.1", "channel_id": CHANNEL, "is_ephemeral": False}
-    payload = {"type": "block_actions", "user": who, "team": {"id": TEAM, "domain": "bench"}, "container": where}
+    payload: Json = {"type": "block_actions", "user": who, "team": {"id": TEAM, "domain": "bench"}, "container": where}
     payload |= {"channel": {"id": CHANNEL, "name": "bench"}, "message": {"ts": "1.1", "text": ""}, "token": "unused"}
     payload |= {"trigger_id": f"press.{number}", "api_app_id": "A", "enterprise": None, "is_enterprise_install": False}
-    payload |= {"response_url": f"{people.space.url}response/p{number}", "actions": [{**action, "text": {}}]}
+    payload |= {
+        "response_url": f"{people.space.url}response/p{number}",
+        "actions": [{**action, "action_ts": f"{number}.1"}],
+    }
     return Delivery(INTERACTIVE, payload)
 
 

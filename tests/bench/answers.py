@@ -1,8 +1,8 @@
 """How long a command waits for its answer while a hundred runs are active.
 
 The runs are in a stage that looks again every tenth of a second, as a rollout does: a read of the store each time, and
-every two seconds a note in the journal, not all at once. The commands come at a fixed rate, whether or not the ones before are answered, so
-waiting in line counts.
+every two seconds a note in the journal, not all at once. The commands come at a fixed rate, whether or not the ones
+before are answered, so waiting in line counts.
 """
 
 import asyncio

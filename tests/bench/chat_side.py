@@ -23,6 +23,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.hooks import door
 from bot.slack.door import Door
 from tests.support.slack_wire import SECRET, slack_wire
+from tests.support.telegram_chats import Account
 from tests.support.telegram_wire import telegram_wire
 
 CONNECTIONS = 16
@@ -42,6 +43,7 @@ async def chats() -> None:
     """Be Slack and Telegram."""
     async with slack_wire() as slack, telegram_wire() as telegram:
         slack.add_person("ann")
+        telegram.people.private(Account(7, "ann"))
         for channel in json.loads(await _told()):
             slack.add_channel(channel)
         _say({"slack": slack.url, "telegram": telegram.base_url.removesuffix("/bot")})

@@ -1,12 +1,15 @@
 """A line keeps names, not cards: however much happens meanwhile, a run is shown once, and what matters goes first."""
 
+import asyncio
 from datetime import timedelta
+
+import pytest
 
 from bot.chat import Pace
 from bot.line import Line, Name, Urgency
 from engine.errors import Interrupted, SluiceError
 from engine.model import RoomId, RunId
-from tests.support.eventually import eventually
+from tests.support.eventually import eventually, passed
 from tests.support.model_messenger import CHANNEL, ModelMessenger
 
 
@@ -76,3 +79,17 @@ async def test_a_moving_share_waits_until_nothing_else_does_and_holds_no_cursor_
     shown.line.ask(name(1), Urgency.OUTCOME, 9)
     await eventually(lambda: len(shown.names) == 2)
     await shown.line.end()
+
+
+@pytest.mark.parametrize("turns", range(5))
+async def test_a_line_that_is_told_to_end_as_news_comes_ends(turns: int) -> None:
+    shown = Shown(Pace(timedelta(seconds=60), 1, timedelta(seconds=1)))
+    shown.line.ask(name(1), Urgency.OUTCOME, 1)
+    await eventually(lambda: len(shown.names) == 1)
+    shown.line.ask(name(2), Urgency.OUTCOME, 2)
+    await passed(10)
+    shown.line.ask(name(3), Urgency.OUTCOME, 3)
+    await passed(turns)
+    ending = asyncio.create_task(shown.line.end())
+    ended, _ = await asyncio.wait([ending], timeout=5)
+    assert ended == {ending}

@@ -17,7 +17,7 @@ from engine.stages.job import Finished, Job, Later, Outcome, Unwound
 from engine.transitions import ENGINE
 from storage.book import SqlBook
 from storage.store import SqlStore
-from tests.support.eventually import eventually
+from tests.support.eventually import eventually, passed
 from tests.support.house import House, ScriptedAct, a_house, ask, for_ever, is_over, working
 from tests.support.store import ANN, BOB
 
@@ -245,14 +245,6 @@ class Quiet:
 
     def on_commit(self, heard: Callable[[Mapping[RunId, int]], None]) -> None:
         self.listening.append(heard)
-
-
-async def passed(turns: int) -> None:
-    """Return when the event loop has gone round so many times."""
-    for _ in range(turns):
-        once = asyncio.get_running_loop().create_future()
-        asyncio.get_running_loop().call_soon(once.set_result, None)
-        await once
 
 
 @pytest.mark.parametrize("turns", range(5))

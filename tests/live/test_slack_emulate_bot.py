@@ -15,7 +15,7 @@ from bot.slack.scopes import SCOPES
 from tests.support.bot import a_bot
 from tests.support.notes import notes
 from tests.support.process_target import eventually
-from tests.support.slack_emulate import TOKEN, SlackWorld, slack_world
+from tests.support.slack_emulate import READER, TOKEN, SlackWorld, slack_world
 from tests.support.slack_talk import words
 from tests.support.slack_wire import SECRET, slack_wire
 
@@ -55,7 +55,7 @@ async def test_a_room_there_shows_one_card_its_thread_and_the_reviewer_the_same_
                 return f"/{ann}" in await bot.say("whoami", "ann")
 
             await eventually(linked, "ann is known there")
-            assert (await people.send(people.people.mention(ann, room, "subscribe notes on everything"))).status == 200
+            assert (await people.send(people.people.command(ann, room, "subscribe notes on everything"))).status == 200
 
             async def subscribed() -> bool:
                 return "is told about notes" in words(await world.messages(room))
@@ -64,10 +64,11 @@ async def test_a_room_there_shows_one_card_its_thread_and_the_reviewer_the_same_
             run = await bot.start("run notes")
 
             async def shows(badge: str, channel: str) -> bool:
-                return [badge in words(one) for one in await world.messages(channel) if run in one["text"]] == [True]
+                shown = await world.messages(channel, TOKEN if channel == direct else READER)
+                return [badge in words(one) for one in shown if run in one["text"]] == [True]
 
-            await eventually(lambda: shows("waits for review", room), "the room shows the card")
             direct = (await world.call("conversations.open", TOKEN, users=ann))["channel"]["id"]
+            await eventually(lambda: shows("waits for review", room), "the room shows the card")
             await eventually(lambda: shows("waits for review", direct), "ann is asked alone")
             await bot.say(f"approve {run}")
             await eventually(lambda: shows("succeeded", room), "the same card shows the end")

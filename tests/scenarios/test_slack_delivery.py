@@ -110,6 +110,20 @@ async def test_only_deliveries_are_read_at_the_door(tmp_path: Path, slack: Slack
                 assert answer.status == status, (verb, body[:20])
 
 
+async def test_a_form_that_is_sent_again_after_a_restart_starts_nothing_twice(tmp_path: Path, slack: SlackWire) -> None:
+    async with in_slack(tmp_path / "home", slack, "ann") as talk:
+        await talk.bot.say(f"define\n{notes(tmp_path)}")
+        await talk.deliver(talk.people.command(ANN, ROOM, "run notes"))
+        await talk.form("ann")
+        sent = talk.people.submit(ANN, {})
+        await talk.deliver(sent)
+    async with in_slack(tmp_path / "home", slack) as talk:
+        before = len(talk.whispers("ann"))
+        await talk.deliver(sent)
+        assert "nothing was done again" in words(await talk.whisper("ann", before))
+        assert len(await talk.bot.runs("notes")) == 1
+
+
 @BOTH
 async def test_what_cannot_be_kept_is_not_acknowledged_and_has_its_effect_when_it_comes_again(
     slack: SlackWire, *, http: bool

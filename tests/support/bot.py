@@ -135,16 +135,22 @@ def _texts(value: Any) -> list[str]:
 
 @asynccontextmanager
 async def a_bot(
-    home: Path, target: Target | None = None, messengers: Mapping[str, Messenger] | None = None
+    home: Path,
+    target: Target | None = None,
+    messengers: Mapping[str, Messenger] | None = None,
+    settings: Mapping[str, object] | None = None,
 ) -> AsyncIterator[Bot]:
     """Run a bot in `home`, and end everything that it deployed afterwards. The same home may be used again.
 
     With `target`, that is where it deploys, and not on this machine; `messengers` are chats by name.
+    `settings` are more of them.
     """
-    settings = Settings(home=home, database="", local_git=True, port=0)
+    given = {"home": home, "database": "", "local_git": True, "port": 0, "hooks_port": 0, **(settings or {})}
     process: ProcessTarget | None = None
     try:
-        async with running(settings, targets={"process": target} if target else None, messengers=messengers) as app:
+        async with running(
+            Settings.model_validate(given), targets={"process": target} if target else None, messengers=messengers
+        ) as app:
             process = app.process
             for name in PEOPLE:
                 await app.store.transact(lambda book, name=name: book.people.add(Person(PersonId(name))))  # type: ignore[misc]

@@ -13,3 +13,11 @@ async def eventually(condition: Callable[[], bool], within: float = 20.0) -> Non
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
         await asyncio.sleep(_LOOK_AGAIN)
+
+
+async def passed(turns: int) -> None:
+    """Return when the event loop has gone round so many times."""
+    for _ in range(turns):
+        once = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().call_soon(once.set_result, None)
+        await once

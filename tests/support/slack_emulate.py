@@ -18,7 +18,7 @@ from tests.support.node import installed, node
 
 FOLDER = Path(__file__).parent / "emulate"
 TOKEN = "xoxb-the-bot"
-_READER = "xoxb-the-reader"
+READER = "xoxb-the-reader"
 _PATIENCE = 30.0
 SCOPES = ("chat:write", "im:write", "files:write", "files:read", "users:read", "channels:read")
 
@@ -33,16 +33,17 @@ class SlackWorld:
     users: dict[str, str] = field(default_factory=dict)
     channels: dict[str, str] = field(default_factory=dict)
 
-    async def call(self, method: str, token: str = _READER, **arguments: Any) -> dict[str, Any]:
+    async def call(self, method: str, token: str = READER, **arguments: Any) -> dict[str, Any]:
         """Call a method, by default as somebody who may do everything."""
         headers = {"Authorization": f"Bearer {token}"}
         answer = await self.client.post(f"{self.url}/api/{method}", json=arguments, headers=headers)
         found: dict[str, Any] = answer.json()
         return found
 
-    async def messages(self, channel: str) -> list[dict[str, Any]]:
+    async def messages(self, channel: str, token: str = READER) -> list[dict[str, Any]]:
         """What the channel, by its name or id, shows now, oldest first; without threads."""
-        found = await self._well("conversations.history", channel=self.channels.get(channel, channel), limit=1000)
+        channel = self.channels.get(channel, channel)
+        found = await self._well("conversations.history", token=token, channel=channel, limit=1000)
         return list(reversed(found["messages"]))
 
     async def thread(self, channel: str, ts: str) -> list[dict[str, Any]]:
@@ -123,6 +124,6 @@ def _seed(scopes: Sequence[str], people: Sequence[str], channels: Sequence[str],
         "users": [{"name": name, "real_name": name.title()} for name in people],
         "channels": [{"name": name} for name in channels],
         "oauth_apps": [app],
-        "tokens": [bot, {"token": _READER, "user": "admin"}],
+        "tokens": [bot, {"token": READER, "user": "admin"}],
         "strict_scopes": strict,
     }

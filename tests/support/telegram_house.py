@@ -93,10 +93,10 @@ class OnTelegram:
 
     async def begins(self, who: Account, chat: Chat, line: str, **more: Any) -> str:
         """Start a run with a command and a button; returns its name."""
-        known = {run.id for run in await self.bot.runs(line.split()[0])}
+        known = {run.id for run in await self.bot.runs(line.split(maxsplit=1)[0])}
         await self.asks(who, chat, f"/run {line}", "Start ", **more)
         await self.is_told(self.presses(who, chat, "Start"))
-        [run] = [run.id for run in await self.bot.runs(line.split()[0]) if run.id not in known]
+        [run] = [run.id for run in await self.bot.runs(line.split(maxsplit=1)[0]) if run.id not in known]
         return run
 
     async def links(self, *people: str) -> None:
