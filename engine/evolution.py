@@ -134,7 +134,8 @@ def _condition(run: Run, event: e.ConditionMet) -> Fields:
 
 def _returned(run: Run, event: e.ReturnedToStart) -> Fields:
     stages = tuple(
-        StageRun(stage.name, stage.kind, attempt=stage.attempt, outputs=stage.outputs) for stage in run.stages
+        StageRun(stage.name, stage.kind, attempt=stage.attempt, conditions=stage.conditions, outputs=stage.outputs)
+        for stage in run.stages
     )
     return {"stages": stages, "position": 0, "paused": True, "reason": event.reason}
 

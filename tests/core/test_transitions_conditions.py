@@ -1,9 +1,9 @@
 """Trigger conditions of stages: all or any of them, early ones remembered."""
 
 from engine import commands as c
-from engine.model import Mode, RunState, StageState
+from engine.model import Mode, OnError, RunState, StageState
 from engine.transitions import ENGINE
-from tests.support.engine import SOURCE, Story, gated
+from tests.support.engine import SOURCE, Story, failing, gated
 
 S, R = StageState, RunState
 HOOK, CHANNEL = "webhook:gate", "channel:green"
@@ -49,3 +49,10 @@ def test_its_parameters_become_variables_of_the_run() -> None:
 def test_a_condition_stays_met_through_a_retry() -> None:
     story = Story([gated(HOOK)]).admitted().meet(HOOK).fail().retry()
     assert (story.run.stage.state, story.run.stage.attempt) == (S.RUNNING, 2)
+
+
+def test_a_condition_stays_met_for_the_run_through_a_return_to_the_start() -> None:
+    story = Story([SOURCE, failing(OnError.RETURN_TO_START), gated(HOOK)]).admitted().meet(HOOK).succeed().fail()
+    assert (story.run.paused, story.run.stages[2].conditions) == (True, (HOOK,))
+    story.retry().succeed().succeed()
+    assert (story.run.position, story.run.stage.state) == (2, S.RUNNING)
