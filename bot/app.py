@@ -179,7 +179,7 @@ def build(
 
 def _troubles(keeper: Keeper, switchboard: Switchboard, feed: Feed) -> tuple[str, ...]:
     """Everything that does not work now, a sentence each."""
-    return (*keeper.troubles.values(), *switchboard.troubles.values(), *feed.troubles())
+    return (*keeper.troubles.values(), *switchboard.troubles(), *feed.troubles())
 
 
 def _connections(settings: Settings) -> dict[str, "Connection"]:

@@ -160,6 +160,11 @@ class Ears(Protocol):
 
     web: Callable[..., Awaitable[None]] | None
 
+    @property
+    def trouble(self) -> str:
+        """What keeps deliveries from coming now, while it is tried again; empty when they come."""
+        ...
+
     def listening(self, hearing: Hearing) -> AbstractAsyncContextManager[None]:
         """Take deliveries inside the `async with`."""
         ...

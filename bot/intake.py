@@ -90,8 +90,13 @@ class Intake:
         kept = Kept(update.key, self.clock.now(), json.dumps(asdict(update)))
         if not await self.store.transact(lambda book: book.updates.keep(kept)):
             return []
-        answers, refusal = await self._answers(update)
-        await self.store.transact(lambda book: self._close(book, update, refusal))
+        try:
+            answers, refusal = await self._answers(update)
+            await self.store.transact(lambda book: self._close(book, update, refusal))
+        except SluiceError as error:
+            _LOG.warning("%s waits: %s", update.key, error)
+            self._queue(update)
+            return [Answer(Card("That is kept, and carried out as soon as it can be.", text=str(error)), private=True)]
         return answers
 
     async def recall(self) -> None:

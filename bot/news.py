@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
+from bot.presenters import detail_of
 from engine import events as e
 from engine.model import Run
 
@@ -29,6 +30,11 @@ def _noted(run: Run, event: e.Event) -> str:
 
 def _failed(run: Run, event: e.Event) -> str:
     return f"{_stage(run, event)} failed: {getattr(event, 'reason', '')}"
+
+
+def _succeeded(run: Run, event: e.Event) -> str:
+    brought = detail_of(run.stages[event.stage]) if isinstance(event, e.StageEvent) else ""
+    return f"{_stage(run, event)} succeeded" + (f": {brought}" if brought else "")
 
 
 def _voted(run: Run, event: e.Event) -> str:
@@ -84,7 +90,7 @@ _SENTENCES: Mapping[type[e.Event], Words] = {
     e.Voted: _voted,
     e.VotesVoided: lambda run, event: f"{_stage(run, event)} begins again: {getattr(event, 'difference', '')}",
     e.Reminded: _reminded,
-    e.StageSucceeded: lambda run, event: f"{_stage(run, event)} succeeded",
+    e.StageSucceeded: _succeeded,
     e.StageFailed: _failed,
     e.StageHeld: lambda run, event: f"{_stage(run, event)} is held and can be retried",
     e.StageIgnored: lambda run, event: f"{_stage(run, event)} failed and the run goes on",

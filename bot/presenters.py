@@ -145,12 +145,13 @@ def _stop(run: Run, number: int, now: datetime) -> Stop:
         kind=stage.kind.value,
         state=stage.state.value,
         seconds=seconds,
-        detail=_detail(stage),
+        detail=detail_of(stage),
         started_at=stage.started_at.isoformat() if is_running and stage.started_at else "",
     )
 
 
-def _detail(stage: StageRun) -> str:
+def detail_of(stage: StageRun) -> str:
+    """Return what a stage has brought, in a line: the commit, the image; or why it did not."""
     if "sha" in stage.outputs:
         return f"{stage.outputs['sha'][:_SHORT]} {stage.outputs['subject']}"
     if "digest" in stage.outputs:

@@ -29,8 +29,13 @@ class Switchboard:
     host: str
     port: int
     announce: Callable[[str, Tone], Awaitable[None]]
-    troubles: dict[str, str] = field(default_factory=dict)
+    _troubles: dict[str, str] = field(default_factory=dict)
     hooks: int | None = None
+
+    def troubles(self) -> tuple[str, ...]:
+        """What keeps chats from being heard now, a sentence for each."""
+        retried = (f"{name} cannot be listened to: {one.trouble}" for name, one in self.ears.items() if one.trouble)
+        return (*self._troubles.values(), *retried)
 
     @asynccontextmanager
     async def connected(self, hearing: Hearing) -> AsyncIterator[None]:
@@ -63,10 +68,10 @@ class Switchboard:
     async def _cannot(self, name: str, error: SluiceError) -> None:
         sentence = f"{name} cannot be listened to: {error} {error.hint}".strip()
         _LOG.warning("%s", sentence)
-        if self.troubles.get(name) != sentence:
-            self.troubles[name] = sentence
+        if self._troubles.get(name) != sentence:
+            self._troubles[name] = sentence
             await self.announce(sentence, Tone.BAD)
 
     async def _mended(self, name: str) -> None:
-        if self.troubles.pop(name, None):
+        if self._troubles.pop(name, None):
             await self.announce(f"{name} is listened to again.", Tone.GOOD)

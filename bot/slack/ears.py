@@ -47,6 +47,7 @@ class SlackEars:
     """The command, events, actions and forms; deploy/slack-manifest.yaml has to ask for them."""
     _app: AsyncApp = field(init=False)
     _listeners: Listeners = field(init=False)
+    _sockets: Sockets | None = None
 
     def __post_init__(self) -> None:
         """Register what is listened to."""
@@ -55,6 +56,11 @@ class SlackEars:
         self.listens_to = _register(self._app, self._listeners)
         if self.app_api is None:
             self.web = Door(self._app.async_dispatch)
+
+    @property
+    def trouble(self) -> str:
+        """What keeps deliveries from coming now; over HTTP nobody knows."""
+        return "" if self._sockets is None else self._sockets.trouble
 
     @property
     def front(self) -> Front | None:
@@ -75,7 +81,8 @@ class SlackEars:
             await _introduced(self.chat.showing.api)
             if self.app_api is not None:
                 await after.enter_async_context(self.app_api.open())
-                await after.enter_async_context(Sockets(self.app_api, self._app.async_dispatch).connected())
+                self._sockets = Sockets(self.app_api, self._app.async_dispatch)
+                await after.enter_async_context(self._sockets.connected())
             yield
 
 

@@ -40,12 +40,12 @@ _NAME = 40
 _LONGEST = 10.0**8
 
 
-def topology(stops: Sequence[Stop], room: Room, *, whole: bool = False) -> list[Block]:
-    """Return the stages; details only of those that are neither done nor to come, or with `whole` of all."""
+def topology(stops: Sequence[Stop], room: Room) -> list[Block]:
+    """Return the stages; details only of those that are neither done nor to come."""
     first = _window(stops, room.stops)
     shown = stops[first : first + room.stops]
     left = len(stops) - first - len(shown)
-    lines = [_stop(one, room, whole=whole) for one in shown]
+    lines = [_stop(one, room) for one in shown]
     if first:
         lines.insert(0, [piece(f"… {first} before", italic=True)])
     if left:
@@ -123,13 +123,13 @@ def _window(stops: Sequence[Stop], most: int) -> int:
     return max(0, min(at - 2, len(stops) - most))
 
 
-def _stop(stop: Stop, room: Room, *, whole: bool) -> list[Piece]:
+def _stop(stop: Stop, room: Room) -> list[Piece]:
     now = stop.state not in _SETTLED
     said = [part for part in (state_of(stop), span(stop.seconds)) if part]
     pieces = [piece(f"{_MARKS.get(stop.state, '⚪')} "), piece(line(stop.name, _NAME) or "?", bold=now)]
     if said:
         pieces.append(piece(f" · {', '.join(said)}"))
-    if stop.detail.strip() and (now or whole):
+    if stop.detail.strip() and now:
         pieces.append(piece(f" · {line(stop.detail, room.detail)}", italic=True))
     return pieces
 

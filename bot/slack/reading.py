@@ -126,7 +126,8 @@ def _pressed_in(me: Identity, body: Payload) -> tuple[RoomId, Mapping[str, str]]
     trigger = str(body.get("trigger_id", ""))
     view = body.get("view")
     if view is not None:
-        return RoomId(view.get("private_metadata", "")), _present(trigger=trigger, home="yes")
+        room = view.get("private_metadata") or room_id(me.team, body["user"]["id"])
+        return RoomId(room), _present(trigger=trigger, home="yes")
     message = body.get("message") or {}
     below = message.get("thread_ts", "")
     context = _present(

@@ -51,16 +51,6 @@ def render(card: Card, data: Callable[[Button], str]) -> Message:
     return Message(notice(card), tuple(blocks), tables.rest(card.table, card.code, room))
 
 
-def detail(card: Card) -> Message | None:
-    """Return what the card leaves out, for its thread: what every stage brought, the text in full. None: nothing."""
-    text = clean(card.text).strip()
-    told = any(stop.detail.strip() for stop in card.topology)
-    if not told and length(text) <= ROOMS[-1].text:
-        return None
-    room, blocks = _fitted(lambda room: _details(card, room))
-    return Message(notice(card), tuple(blocks), text if length(text) > room.text else None)
-
-
 def overflow(card: Card) -> str | None:
     """Return the text that goes into a file below the card; None when the message holds everything."""
     return render(card, lambda _button: "-").overflow
@@ -106,11 +96,6 @@ def _fitted(made: Callable[[Room], list[Block]]) -> tuple[Room, list[Block]]:
         if fits(blocks):
             break
     return room, blocks
-
-
-def _details(card: Card, room: Room) -> list[Block]:
-    text = rich(section([[piece(paragraph(card.text, room.text))]]))
-    return [*text, *parts.topology(card.topology, room, whole=True)] or [context(MORE)]
 
 
 def _blocks(card: Card, values: Sequence[str], room: Room) -> list[Block]:

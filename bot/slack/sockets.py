@@ -44,6 +44,8 @@ class Sockets:
     _open: list[Connection] = field(default_factory=list)
     _connections: "set[asyncio.Task[None]]" = field(default_factory=set)
     _deliveries: "set[asyncio.Task[None]]" = field(default_factory=set)
+    trouble: str = ""
+    """What keeps it from being connected now."""
     _failures: int = 0
 
     @asynccontextmanager
@@ -52,7 +54,7 @@ class Sockets:
         try:
             address = await self._address()
         except Interrupted as error:
-            _LOG.warning("Slack is tried again: %s", error)
+            self._is_in(error)
             address = ""
         living = asyncio.create_task(self._live(address), name="sluice-slack")
         try:
@@ -80,6 +82,7 @@ class Sockets:
         try:
             async with self.api.socket(address or await self._address(), HEARTBEAT) as connection:
                 self._open.append(connection)
+                self.trouble = ""
                 try:
                     async for message in connection:
                         if message.type is aiohttp.WSMsgType.TEXT:
@@ -91,12 +94,18 @@ class Sockets:
         except Slower as error:
             await asyncio.sleep(error.after.total_seconds())
         except Broken as error:
-            _LOG.error("Slack refuses the connection: %s %s", error, error.hint)
+            self._is_in(error)
             await asyncio.sleep(LONGEST_PAUSE)
         except SluiceError as error:
-            _LOG.warning("%s", error)
+            self._is_in(error)
         finally:
             leaving.set()
+
+    def _is_in(self, error: SluiceError) -> None:
+        """Remember what keeps it from being connected, while no connection is there."""
+        _LOG.warning("Slack is tried again: %s %s", error, error.hint)
+        if not self._open:
+            self.trouble = f"{error} {error.hint}".strip()
 
     def _heard(self, connection: Connection, message: dict[str, Any], leaving: asyncio.Event) -> None:
         if message.get("type") == "disconnect":

@@ -7,6 +7,7 @@ the time is over: whoever asks earlier is told to wait, without a call.
 import asyncio
 import contextlib
 import json
+from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -17,7 +18,6 @@ from urllib.parse import urlencode
 from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup, InputFile, LinkPreviewOptions, ReplyParameters
 from telegram.constants import ParseMode
 from telegram.error import TelegramError
-from telegram.request import HTTPXRequest
 
 from bot.chat import Slower
 from bot.pacing import Bucket
@@ -25,10 +25,10 @@ from bot.telegram.faults import fault, is_unchanged
 from bot.telegram.keyboard import Row
 from bot.telegram.limits import OVERALL, Limits
 from bot.telegram.names import chat_of, topic_of
+from bot.telegram.request import SECONDS, Request
 from bot.telegram.secrecy import keep_secret
 from engine.model import RoomId
 
-SECONDS = 10.0
 GRACE = 3.0
 T = TypeVar("T")
 _NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
@@ -45,7 +45,7 @@ class Me:
 
 @dataclass(slots=True)
 class Api:
-    """Calls with the bot's `token` at `url`. Inside `open` connections are kept; outside of it each call makes its own."""
+    """Calls with the bot's `token` at `url`. Outside of `open` each call makes a connection of its own."""
 
     token: str = field(repr=False)
     url: str
@@ -55,6 +55,7 @@ class Api:
     _done: asyncio.Event = field(default_factory=asyncio.Event)
     _bucket: Bucket = field(default_factory=lambda: Bucket.full(OVERALL, 0.0))
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _chats: defaultdict[int, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
 
     def __post_init__(self) -> None:
         """Keep the token secret."""
@@ -164,18 +165,22 @@ class Api:
         return await self._call("getFile", fetch)
 
     async def _write(self, method: str, room: RoomId, write: Callable[[Bot, int], Awaitable[T]]) -> T:
-        """Write to a room's chat when it may be written to; raises `Slower` when that is later."""
+        """Write to a room's chat when it may be written to; raises `Slower` when that is later.
+
+        One after another in each chat: only then is it known whether the chat wants more.
+        """
         chat, clock = chat_of(room), asyncio.get_running_loop().time
-        wait = self.limits.wait(chat, clock())
-        if wait > 0:
-            raise Slower("Telegram", timedelta(seconds=wait))
-        self.limits.sent(chat, clock())
-        await self._my_turn()
-        try:
-            return await self._call(method, lambda bot: write(bot, chat), room)
-        except Slower as error:
-            self.limits.close(chat, clock() + error.after.total_seconds())
-            raise
+        async with self._chats[chat]:
+            wait = self.limits.wait(chat, clock())
+            if wait > 0:
+                raise Slower("Telegram", timedelta(seconds=wait))
+            await self._my_turn()
+            self.limits.sent(chat, clock())
+            try:
+                return await self._call(method, lambda bot: write(bot, chat), room)
+            except Slower as error:
+                self.limits.close(chat, clock() + error.after.total_seconds())
+                raise
 
     async def _my_turn(self) -> None:
         """Wait until the bot as a whole may write; that is never long."""
@@ -203,7 +208,7 @@ class Api:
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[Bot]:
         base = self.url.rstrip("/")
-        async with HTTPXRequest(read_timeout=SECONDS, pool_timeout=SECONDS) as request:
+        async with Request() as request:
             yield Bot(self.token, f"{base}/bot", f"{base}/file/bot", request=request, get_updates_request=request)
 
 

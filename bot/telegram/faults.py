@@ -5,13 +5,11 @@ to do something? A refusal that is not listed is about the one message that was 
 room goes on. The token is part of every address, so of what the network says only the kind is told.
 """
 
-import warnings
-from datetime import timedelta
-
-from telegram.error import BadRequest, ChatMigrated, Conflict, Forbidden, InvalidToken, RetryAfter, TelegramError
+from telegram.error import BadRequest, ChatMigrated, Conflict, Forbidden, InvalidToken, TelegramError
 
 from bot.chat import MessageLost, RoomLost, RoomMoved, Slower, Undeliverable
 from bot.telegram.names import room_id
+from bot.telegram.request import Flooded
 from engine.errors import Broken, Interrupted, SluiceError
 from engine.model import RoomId
 
@@ -44,8 +42,8 @@ class TooOld(Undeliverable):
 def fault(method: str, error: TelegramError, room: RoomId | None = None) -> SluiceError:
     """Return what an error of a method means, which was called for `room`."""
     match error:
-        case RetryAfter():
-            return Slower("Telegram", _after(error))
+        case Flooded():
+            return Slower("Telegram", error.after)
         case ChatMigrated():
             old = room or room_id(0)
             return RoomMoved(old, room_id(error.new_chat_id))
@@ -87,11 +85,3 @@ def _conflict(said: str) -> Broken:
     return Broken(
         "Another program asks for this bot's updates.", "Stop it, or give it a bot of its own from @BotFather."
     )
-
-
-def _after(error: RetryAfter) -> timedelta:
-    """Return how long to wait: a number in the library's older versions, and in newer ones, with a warning, until."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        after = error.retry_after
-    return after if isinstance(after, timedelta) else timedelta(seconds=after)

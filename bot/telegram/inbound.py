@@ -37,10 +37,16 @@ class TelegramEars:
     web: Callable[..., Awaitable[None]] | None = field(init=False)
     _me: Me | None = None
     _hearing: Hearing | None = None
+    _polling: Polling | None = None
 
     def __post_init__(self) -> None:
         """Make the door, if there is to be one."""
         self.web = Door(self._hear, self.secret) if self.webhook else None
+
+    @property
+    def trouble(self) -> str:
+        """What keeps updates from coming now; with a webhook nobody knows."""
+        return "" if self._polling is None else self._polling.trouble
 
     @asynccontextmanager
     async def listening(self, hearing: Hearing) -> AsyncIterator[None]:
@@ -64,7 +70,8 @@ class TelegramEars:
             yield
             return
         await self.chat.api.listen_nowhere()
-        async with _beside(Polling(self.chat.api, KINDS, self._hear).live()):
+        self._polling = Polling(self.chat.api, KINDS, self._hear)
+        async with _beside(self._polling.live()):
             yield
 
     async def _hear(self, delivered: Any) -> None:

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -32,14 +32,15 @@ class Polling:
     hear: Callable[[Any], Awaitable[None]]
     _offset: int | None = None
     _failures: int = 0
-    _said: str = field(default="")
+    trouble: str = ""
+    """Why it is asked again now; empty when it answers."""
 
     async def live(self) -> None:
         """Ask until cancelled. Raises what an operator has to mend."""
         while True:
             try:
                 await self._ask()
-                self._failures, self._said = 0, ""
+                self._failures, self.trouble = 0, ""
             except Slower as error:
                 await asyncio.sleep(error.after.total_seconds())
             except (Interrupted, _NotKept) as error:
@@ -66,8 +67,8 @@ class Polling:
 
     async def _pause(self, error: SluiceError) -> None:
         """Wait longer each time; the same trouble is written down once."""
-        if str(error) != self._said:
-            self._said = str(error)
+        if str(error) != self.trouble:
+            self.trouble = str(error)
             _LOG.warning("Telegram is asked again soon: %s", error)
         self._failures += 1
         pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(self._failures - 1, 10))

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, replace
 
 import telegram
-from telegram import CallbackQuery, ChatMemberUpdated, InaccessibleMessage, Message, User
+from telegram import CallbackQuery, ChatMemberUpdated, Message, User
 
 from bot.chat import Update
 from bot.grammar import ALIASES, BY_NAME
@@ -132,7 +132,7 @@ def _pressed(key: str, query: CallbackQuery) -> Heard | None:
         return None
     press = presses.read(query.data or "")
     topic = press.topic
-    if not isinstance(message, InaccessibleMessage) and isinstance(message, Message):
+    if message.is_accessible and isinstance(message, Message):
         topic = message.message_thread_id if message.is_topic_message else None
     update = Update(
         key=key,

@@ -15,7 +15,7 @@ from bot.cards import Button, Table
 from bot.forms import Asked
 from bot.slack import modals
 from bot.slack.home import home, stranger
-from bot.slack.render import detail, render
+from bot.slack.render import render
 from tests.support.slack_cards import CARDS, held, review, running, table
 from tests.support.slack_limits import message_complaints, view_complaints
 
@@ -69,15 +69,5 @@ def test_slack_takes_every_view(name: str) -> None:
     assert view_complaints(VIEWS[name]) == []
 
 
-def test_the_thread_tells_what_every_stage_brought() -> None:
-    message = detail(CARDS["review"])
-    assert message is not None
-    same_as_the_file("detail", message.arguments())
-
-
-def test_a_card_without_details_needs_no_thread() -> None:
-    assert detail(CARDS["question"]) is None
-
-
 def test_every_golden_file_is_of_something() -> None:
-    assert {path.stem for path in FILES.glob("*.json")} == {*CARDS, *VIEWS, "detail"}
+    assert {path.stem for path in FILES.glob("*.json")} == {*CARDS, *VIEWS}

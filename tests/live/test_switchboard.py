@@ -30,19 +30,20 @@ async def says(bot: Bot, words: str) -> None:
     await eventually(look, f"the lobby is told: {words}", 40)
 
 
-async def test_a_bot_starts_though_slack_is_away_and_listens_when_it_is_back(tmp_path: Path) -> None:
+async def test_a_bot_starts_though_both_chats_are_away_and_listens_when_they_are_back(tmp_path: Path) -> None:
     async with slack_wire() as slack, telegram_wire() as telegram:
         slack.add_person("ann")
         releases = slack.add_channel("RELEASES")
         await slack.go_away()
+        await telegram.go_away()
         async with a_bot(tmp_path / "home", settings=both(slack, telegram)) as bot:
-            await says(bot, "slack cannot be listened to")
-            assert "slack cannot be listened to" in await bot.say("status")
+            await eventually(lambda: _says_status(bot, "slack cannot be listened to"), "slack's trouble is said", 40)
+            await eventually(lambda: _says_status(bot, "telegram cannot be listened to"), "telegram's is said", 40)
             await slack.come_back()
-            await says(bot, "slack is listened to again.")
+            await telegram.come_back()
+            await eventually(lambda: _is_mended(bot), "both are listened to again", 40)
             assert (await slack.send(slack.people.command("U00ANN", releases, "list"))).status == 200
             await eventually(lambda: _answered(slack), "the unknown account is answered")
-            assert "slack cannot" not in await bot.say("status")
 
 
 async def test_a_token_that_telegram_refuses_is_said_and_leaves_slack_alone(tmp_path: Path) -> None:
@@ -71,6 +72,14 @@ async def test_over_http_the_door_for_machines_leads_to_slack_and_to_nothing_els
             for path in ("/", "/slack/other", "/telegram/hook", "/events"):
                 slack.app_url = f"{door}{path}"
                 assert (await slack.send(command)).status == 404
+
+
+async def _says_status(bot: Bot, words: str) -> bool:
+    return words in await bot.say("status")
+
+
+async def _is_mended(bot: Bot) -> bool:
+    return "cannot be listened to" not in await bot.say("status")
 
 
 async def _answered(slack: SlackWire) -> bool:

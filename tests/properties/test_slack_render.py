@@ -10,7 +10,7 @@ from bot.cards import Ballot, Button, Card, Field, Split, Stop, Table, Tone
 from bot.forms import Asked
 from bot.slack import modals
 from bot.slack.home import home
-from bot.slack.render import Message, detail, render
+from bot.slack.render import Message, render
 from bot.slack.text import clean, cut, length
 from tests.support.slack_cards import HOSTILE
 from tests.support.slack_limits import inputs, message_complaints, read_as_markup, units, view_complaints
@@ -115,15 +115,6 @@ def is_harmless(message: Message) -> None:
 @example(Card("", key="k"))
 def test_slack_takes_every_card_and_reads_nothing_into_it(card: Card) -> None:
     is_harmless(render(card, token))
-
-
-@slow
-@given(CARDS)
-@example(longest())
-def test_slack_takes_every_detail_and_reads_nothing_into_it(card: Card) -> None:
-    message = detail(card)
-    if message is not None:
-        is_harmless(message)
 
 
 @slow

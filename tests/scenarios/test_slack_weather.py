@@ -55,6 +55,17 @@ async def test_releases_end_visibly_though_a_third_of_the_calls_are_limited(tmp_
         assert sum(one.met for one in limited) >= 3
 
 
+async def test_a_limited_method_is_called_by_no_room_until_the_time_is_over(tmp_path: Path, slack: SlackWire) -> None:
+    async with in_slack(tmp_path / "home", slack, "ann") as talk:
+        await talk.bot.say(f"define\n{notes(tmp_path)}")
+        limit = slack.go_wrong(Trouble(LIMITED, "chat.postMessage", ROOM, times=1, number=2))
+        await talk.deliver(talk.people.command(ANN, ROOM, "subscribe notes"))
+        await talk.until(lambda: limit.met == 1, "the room is limited")
+        began = next(call.at for call in slack.called("chat.postMessage") if call.answer == LIMITED)
+        assert "You are ann" in words(await talk.alone("ann", "whoami")), "in another room, by the same method"
+        assert slack.called("chat.postMessage", slack.space.direct(ANN))[-1].at >= began + 2
+
+
 async def test_a_slack_that_was_away_shows_the_end_when_it_is_back(tmp_path: Path, slack: SlackWire) -> None:
     async with in_slack(tmp_path / "home", slack, "ann") as talk:
         await subscribed(talk, tmp_path)

@@ -177,7 +177,8 @@ async def test_bots_channels_and_whoever_hides_behind_a_group_are_refused(talk: 
     await talk.reads(channel, "Releases are decided by people")
     anonymous = {**delivered(talk, group.id), "sender_chat": group.as_json()}
     talk.wire.updates.make("message", anonymous)
-    await talk.wire.until(lambda: len(talk.wire.made("sendMessage", group)) == 2)
+    await talk.wire.until(lambda: len(talk.wire.shows(group)) == 2)
+    assert all("Releases are decided by people" in shown.text for shown in talk.wire.shows(group))
     deeds = (await talk.audited())[-3:]
     assert [deed.outcome for deed in deeds] == ["refused"] * 3
     assert deeds[-1].account == f"telegram:{group.id}"

@@ -4,9 +4,9 @@ Rooms are quick here, unless a test is about the pace: then it asks for the real
 """
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,6 @@ class OnTelegram:
     chat: TelegramChat
     ears: TelegramEars
     hooks: int = 0
-    known: set[str] = field(default_factory=set)
 
     def says(self, who: Account, chat: Chat, text: str, **more: Any) -> int:
         """Say something that the bot gets to hear; returns the update's id."""
@@ -122,7 +121,7 @@ class OnTelegram:
     def _having(self, chat: Chat, words: str) -> list[Shown]:
         return [shown for shown in self.wire.shows(chat) if words in shown.text]
 
-    async def _until(self, condition: Any, what: str, chat: Chat, within: float = 10.0) -> None:
+    async def _until(self, condition: Callable[[], bool], what: str, chat: Chat, within: float = 10.0) -> None:
         try:
             await self.wire.until(condition, within)
         except AssertionError:
@@ -143,7 +142,9 @@ def telegram_settings(home: Path, url: str, *, webhook: str = "", token: str = T
     )
 
 
-def both_sides(home: Path, wire: TelegramWire, *, webhook: str = "", quick: bool = True) -> tuple[Any, Any]:
+def both_sides(
+    home: Path, wire: TelegramWire, *, webhook: str = "", quick: bool = True
+) -> tuple[TelegramChat, TelegramEars]:
     """The adapter, made of settings."""
     made = connect(telegram_settings(home, f"http://127.0.0.1:{wire.port}", webhook=webhook))
     assert made is not None
@@ -167,7 +168,7 @@ async def on_telegram(
     chat, ears = both_sides(home, wire, webhook="http://127.0.0.1:0" if webhook else "", quick=quick)
     async with a_bot(home, target, {"telegram": chat}) as bot:
         chat.pressing = bot.app.intake.pressing
-        async with door("127.0.0.1", 0, {"telegram": ears.web} if webhook else {}) as port:
+        async with door("127.0.0.1", 0, {"telegram": ears.web} if ears.web else {}) as port:
             ears.webhook = f"http://127.0.0.1:{port}" if webhook else ""
             async with ears.listening(bot.app.intake):
                 talk = OnTelegram(bot, wire, chat, ears, port or 0)

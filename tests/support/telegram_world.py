@@ -113,7 +113,8 @@ class TelegramWorld:
     async def pass_on(self, request: web.Request) -> web.Response:
         """Hand a call of the bot on, and mend the answer."""
         method = request.match_info["method"]
-        given = {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
+        said = (*request.query.items(), *(await request.post()).items())
+        given = {name: value for name, value in said if isinstance(value, str)}
         if method in _MISSING:
             return web.json_response({"ok": True, "result": _MISSING[method]})
         if method == "getUpdates":
