@@ -20,12 +20,12 @@ from bot.cards import Card
 from bot.chat import Chat, Messenger, RoomMoved
 from bot.desk import Desk
 from bot.line import Line, Name, Urgency, Words
+from bot.meeting import Meeting
 from bot.telling import Telling
 from engine.errors import SluiceError
 from engine.events import Reminded, RunEnded
 from engine.model import RoomId, Run, RunId, StageState
 from engine.ports import Entry
-from storage.accounts import Account
 from storage.book import SqlBook
 from storage.store import SqlStore
 
@@ -47,16 +47,19 @@ class Feed:
     always: tuple[RoomId, ...]
     lost: Callable[[RoomId, str], Awaitable[None]]
     _telling: Telling = field(init=False)
+    _meeting: Meeting = field(init=False)
     _lines: dict[RoomId, Line] = field(default_factory=dict)
     _gone: set[RoomId] = field(default_factory=set)
+    _moved: dict[RoomId, RoomId] = field(default_factory=dict)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
     _read: int = 0
     _kept: int = 0
     _is_behind: bool = False
 
     def __post_init__(self) -> None:
-        """Make the part that writes."""
+        """Make the parts that write, and that find whom to write to."""
         self._telling = Telling(self.store, self.desk, self.chat_of)
+        self._meeting = Meeting(self.store, self.chat_of, self._met)
 
     async def live(self) -> None:
         """Tell until cancelled."""
@@ -76,7 +79,7 @@ class Feed:
                     _LOG.warning("The rooms cannot be told: %s", error)
                 await self._rest()
         finally:
-            await asyncio.gather(*(line.end() for line in self._lines.values()))
+            await asyncio.gather(self._meeting.end(), *(line.end() for line in self._lines.values()))
 
     def chat_of(self, room: RoomId) -> Chat | None:
         """The chat that the room is in, when cards can be sent there."""
@@ -112,9 +115,10 @@ class Feed:
 
     async def _begin(self) -> None:
         """Go on from the cursor; active runs are shown anew, in case a card missed its last edit."""
-        cursor, head, active, gone = await self.store.read(
-            lambda book: (book.rooms.cursor(), book.journal.head(), book.runs.active(), book.rooms.lost())
+        cursor, head, active = await self.store.read(
+            lambda book: (book.rooms.cursor(), book.journal.head(), book.runs.active())
         )
+        gone, self._moved = await self.store.read(lambda book: (book.rooms.lost(), book.rooms.moved()))
         self._gone = set(gone)
         self._read = self._kept = head if cursor is None else cursor
         if cursor is None:
@@ -162,22 +166,18 @@ class Feed:
 
     async def _rooms(self, run: Run) -> list[RoomId]:
         told = await self.store.read(lambda book: audience_of(book, run))
-        own = [await self._direct(account) for account in told.accounts]
-        rooms = dict.fromkeys((*self.always, *told.rooms, *own))
-        return [room for room in rooms if room and room not in self._gone and self.chat_of(room) is not None]
+        for account in told.accounts:
+            if not account.direct:
+                self._meeting.want(account, run.id)
+        own = (account.direct for account in told.accounts if account.direct)
+        rooms = dict.fromkeys(self._moved.get(room, room) for room in (*self.always, *told.rooms, *own))
+        return [room for room in rooms if room not in self._gone and self.chat_of(room) is not None]
 
-    async def _direct(self, account: Account) -> RoomId:
-        """The room where an account is spoken to alone; empty when it cannot be."""
-        chat = self.chat_of(RoomId(account.id))
-        if account.direct or not isinstance(chat, Messenger):
-            return account.direct
-        try:
-            room = await chat.direct(account.id)
-        except SluiceError as error:
-            _LOG.warning("%s cannot be spoken to alone: %s", account.id, error)
-            return RoomId("")
-        await self.store.transact(lambda book: book.accounts.meet(account.id, room))
-        return room
+    async def _met(self, room: RoomId, name: RunId) -> None:
+        """Somebody whom a run waits for can be spoken to alone now."""
+        run = await self.store.read(lambda book: book.runs.find(name))
+        if run is not None and run.stage.state is StageState.AWAITING_REVIEW and room not in self._gone:
+            self._ask(room, Name(name), Urgency.OUTCOME, self._read)
 
     def _ask(self, room: RoomId, name: Name, urgency: Urgency, seq: int) -> None:
         line = self._line(room)
@@ -191,9 +191,12 @@ class Feed:
         return self._lines.get(room)
 
     async def _lost(self, room: RoomId, error: SluiceError) -> None:
-        self._lines.pop(room, None)
+        line = self._lines.pop(room, None)
         if isinstance(error, RoomMoved):
-            await self.store.transact(lambda book: book.rooms.rename(room, error.new))
+            await self.store.transact(lambda book: book.rooms.move(room, error.new))
+            self._moved[room] = error.new
+            for name, errand in line.waiting() if line is not None else ():
+                self._ask(error.new, name, errand.urgency, errand.seq)
             return
         self._gone.add(room)
         await self.store.transact(lambda book: book.rooms.lose(room, str(error)))

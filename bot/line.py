@@ -98,6 +98,10 @@ class Line:
             known.urgency = min(known.urgency, urgency)
         self._stir()
 
+    def waiting(self) -> list[tuple[Name, Errand]]:
+        """What has not been shown."""
+        return list(self._errands.items())
+
     def say(self, words: Words) -> None:
         """Answer somebody, before everything else."""
         self._words.append(words)
@@ -151,8 +155,6 @@ class Line:
         self._doing = None if errand.urgency is Urgency.MOVING else errand.seq
         try:
             return await self.show(self.room, name)
-        except (RoomLost, RoomMoved):
-            raise
         except Undeliverable as error:
             _LOG.error("%s does not take %s of %s: %s", self.room, name.about, name.run, error)
             return True
@@ -171,9 +173,9 @@ class Line:
     async def _failed(self, error: SluiceError, bucket: Bucket) -> None:
         now = asyncio.get_running_loop().time()
         if isinstance(error, RoomLost | RoomMoved):
+            await self.lost(self.room, error)
             self._words.clear()
             self._errands.clear()
-            await self.lost(self.room, error)
         elif isinstance(error, Undeliverable):
             _LOG.error("%s does not take an answer: %s", self.room, error)
             self._words.popleft()

@@ -173,7 +173,10 @@ def _fields(run: Run, now: datetime) -> Iterator[Field]:
 
 def _buttons(run: Run) -> Iterator[Button]:
     seen = f"{run.id} {run.position} {run.stage.attempt} {run.stage.fingerprint or '-'}"
+    broken = _broken(run)
+    log = [] if broken is None else [Button("Log", f"logs {run.id} {broken + 1}")]
     if run.state.is_over:
+        yield from log
         if run.state is RunState.SUCCEEDED and run.workload:
             yield Button("Roll back", f"rollback {run.id}", danger=True)
         return
@@ -184,6 +187,7 @@ def _buttons(run: Run) -> Iterator[Button]:
         yield Button("Reject", f"press reject {seen}", danger=True)
     if run.stage.state is S.HELD or run.paused:
         yield Button("Retry", f"press retry {seen}", primary=True)
+    yield from log
     if run.stage.kind in (StageKind.GRAY, StageKind.REVIEW) and latest_split(run) is not None:
         wanted = _wanted(run)
         for percent in (5, 20, 50):
@@ -193,6 +197,12 @@ def _buttons(run: Run) -> Iterator[Button]:
         yield Button("Roll back", f"rollback {run.id}", danger=True)
     else:
         yield Button("Stop", f"stop {run.id}", danger=True)
+
+
+def _broken(run: Run) -> int | None:
+    """Return which stage did not get on, whose log people want to see then."""
+    shown = (number for number, stage in enumerate(run.stages) if stage.state in (S.HELD, S.FAILED))
+    return next(shown, None)
 
 
 def _wanted(run: Run) -> int:

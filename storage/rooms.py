@@ -64,7 +64,15 @@ class SqlRooms:
         rows = self._in.read(select(rooms.c.id, rooms.c.lost).where(rooms.c.lost != "").order_by(rooms.c.id)).all()
         return {RoomId(row.id): row.lost for row in rows}
 
-    def rename(self, old: RoomId, new: RoomId) -> None:
-        """A room goes on under another name: its cards and wishes go with it."""
+    def move(self, old: RoomId, new: RoomId) -> None:
+        """A room goes on under another name: what it wants goes with it, its messages are not there any more."""
+        upsert(self._in, rooms, {"id": old, "cursor": 0, "moved": new}, update=("moved",))
         self._in.write(cards.delete().where(cards.c.room == old))
-        self._in.write(subscriptions.update().where(subscriptions.c.room == old).values(room=new))
+        for wish in self._in.read(select(subscriptions).where(subscriptions.c.room == old)).mappings().all():
+            upsert(self._in, subscriptions, {**wish, "room": new})
+        self._in.write(subscriptions.delete().where(subscriptions.c.room == old))
+
+    def moved(self) -> dict[RoomId, RoomId]:
+        """The rooms that go on under another name, and which."""
+        rows = self._in.read(select(rooms.c.id, rooms.c.moved).where(rooms.c.moved != "").order_by(rooms.c.id)).all()
+        return {RoomId(row.id): RoomId(row.moved) for row in rows}

@@ -203,6 +203,7 @@ rooms = Table(
     Column("id", String(128), primary_key=True),
     Column("cursor", Number, nullable=False),
     Column("lost", Text, nullable=False, server_default=text("''")),
+    Column("moved", String(128), nullable=False, server_default=text("''")),
 )
 
 cards = Table(

@@ -18,7 +18,7 @@ from bot.telegram.api import Api
 from bot.telegram.files import Files, file_name
 from bot.telegram.limits import GROUP, PRIVATE
 from bot.telegram.names import CHAT, chat_of, is_private
-from bot.telegram.remarks import remarked
+from bot.telegram.remarks import is_question, remarked
 from bot.telegram.render import Message, render
 from bot.telegram.toasts import Toasts, fits
 from engine.errors import InvariantViolation
@@ -125,5 +125,4 @@ def _answered_below(update: Update) -> str:
 
 def _asked(update: Update, answer: Answer) -> str:
     """Return whose question the answer is; empty when it is a card that anybody may press."""
-    is_question = answer.private and answer.card.tone is Tone.ASKING and not answer.card.key
-    return str(chat_of(RoomId(update.account))) if is_question else ""
+    return str(chat_of(update.account)) if is_question(answer) else ""

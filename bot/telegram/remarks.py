@@ -5,11 +5,13 @@ it is said once however often Telegram delivers. The line or button that is carr
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from bot.cards import Card, Field, Tone
 from bot.chat import Answer, Update
 from engine.errors import Refused
 
+_REPLY = Field("In a group", "say it as a reply to this message, or I do not hear it")
 _SAYS, _WHY, _WHAT_NOW = "says", "why", "what_now"
 _HELLO, _ANOTHERS, _REFUSED = "hello", "anothers", "refused"
 _CARDS = {
@@ -53,7 +55,21 @@ def remarked(update: Update, answer: Answer) -> Answer:
     """
     card = _card(update.context)
     is_turned_away = answer.card.tone is Tone.BAD and update.context.get(_SAYS) == _REFUSED
-    return answer if card is None or is_turned_away else Answer(card, private=answer.private)
+    if card is None or is_turned_away:
+        return answer if update.is_alone else _to_reply_to(answer)
+    return Answer(card, private=answer.private)
+
+
+def is_question(answer: Answer) -> bool:
+    """Whether somebody is asked something: the card of a run, which asks everybody, has a key."""
+    return answer.private and answer.card.tone is Tone.ASKING and not answer.card.key
+
+
+def _to_reply_to(answer: Answer) -> Answer:
+    """Return the answer; of a question that is answered by typing, with how that is heard in a group."""
+    if not is_question(answer) or any(button.primary for button in answer.card.buttons):
+        return answer
+    return replace(answer, card=replace(answer.card, fields=(*answer.card.fields, _REPLY)))
 
 
 def _card(context: Mapping[str, str]) -> Card | None:

@@ -58,6 +58,7 @@ async def test_what_was_acknowledged_is_carried_out_after_a_restart_once(tmp_pat
     chat = ModelMessenger()
     async with a_bot(tmp_path / "home", messengers={"model": chat}) as bot:
         await bot.ends(run, RunState.SUCCEEDED)
+        await eventually(lambda: _is(len(chat.answers), 1), "it is answered")
         assert [answer.card.title for _, answer in chat.answers] == [f"Your approval of {run} is counted."]
         assert [vote.person for vote in (await bot.run(run)).stage.votes] == ["ann"]
     async with a_bot(tmp_path / "home", messengers={"model": chat}) as bot:
@@ -197,15 +198,20 @@ async def test_a_room_that_is_gone_is_reported_and_bothers_nobody_until_it_is_ba
         await talk.shows(again, "succeeded")
 
 
-async def test_a_room_that_moved_takes_its_wishes_along(tmp_path: Path) -> None:
-    async with talking(tmp_path, "ann") as talk:
-        await talk.bot.say(f"define\n{notes(tmp_path)}")
-        await talk.say("ann", "subscribe notes on everything")
+async def test_a_room_that_moved_takes_its_runs_and_its_wishes_along(tmp_path: Path) -> None:
+    async with talking(tmp_path / "home", "ann") as talk:
+        run = await waiting(talk, tmp_path)
+        await talk.say("ann", "subscribe notes on failure")
         talk.chat.fails = lambda _call, room: RoomMoved(CHANNEL, OTHER) if room == CHANNEL else None
-        run = await talk.bot.start("run notes")
-        await talk.bot.asks(run)
-        await talk.bot.say(f"approve {run}")
-        await talk.shows(run, "succeeded", OTHER)
+        await talk.bot.say(f"reject {run}")
+        await talk.shows(run, "rejected", OTHER)
+        await eventually(lambda: _is(len(talk.chat.rooms[OTHER]), 2), "the card and the notice are there")
+        chat = talk.chat
+    async with a_bot(tmp_path / "home", messengers={"model": chat}) as bot:
+        again = await bot.start("run notes")
+        await bot.asks(again)
+        await bot.say(f"reject {again}")
+        await eventually(lambda: _is(len(chat.rooms[OTHER]), 3), "and so it is after a restart")
 
 
 async def test_a_card_that_was_deleted_is_posted_anew(tmp_path: Path) -> None:

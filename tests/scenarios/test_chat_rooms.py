@@ -1,5 +1,6 @@
 """What rooms show: a run's card where it was asked for, to those who decide, and to whoever wants to be told."""
 
+import asyncio
 from pathlib import Path
 
 from engine.model import RoomId, RunState
@@ -138,5 +139,20 @@ async def test_a_button_of_a_run_that_is_over_says_so_and_does_nothing(tmp_path:
         await talk.bot.say(f"approve {run}", "bob")
         await talk.bot.ends(run, RunState.SUCCEEDED)
         answer = await talk.press("ann", button(card, "Approve"))
-        assert f"Run {run} is succeeded" in answer.title or "over" in answer.title or "done" in answer.title
+        assert answer.title == f"Run {run} is succeeded; it cannot be voted on."
         assert (await talk.audited())[-1].outcome == "refused"
+
+
+async def test_a_chat_that_stalls_over_a_direct_message_holds_up_no_other_room(tmp_path: Path) -> None:
+    async with talking(tmp_path, "ann", "bob") as talk:
+        for person in ("ann", "bob"):
+            await talk.bot.app.store.transact(
+                lambda book, person=person: book.accounts.meet(f"model:{person}", RoomId(""))  # type: ignore[misc]
+            )
+        answered = asyncio.Event()
+        talk.chat.stalls = {"direct": answered}
+        run = await begun(talk, tmp_path)
+        await talk.bot.shows(run, lambda card: card.badge == "waits for review", "the console goes on")
+        await talk.shows(run, "waits for review")
+        answered.set()
+        await talk.shows(run, "waits for review", BOBS)

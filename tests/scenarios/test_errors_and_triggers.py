@@ -19,6 +19,9 @@ async def test_a_failed_stage_is_held_with_the_reason_and_retried(tmp_path: Path
         run = await bot.start("run notes tag=nowhere")
         held = await bot.is_held(run)
         assert "nowhere" in held.stage.reason
+        card = await bot.shows(run, lambda card: card.badge == "held", "is held")
+        log = next(button.line for button in card.buttons if button.text == "Log")
+        assert f"Log of {run}, code" in await bot.say(log)
         assert "tries again" in await bot.say(f"retry {run}")
         await bot.until(run, lambda now: now.stage.attempt == 2, "tries again")
         await bot.is_held(run)

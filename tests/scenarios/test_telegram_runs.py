@@ -232,6 +232,15 @@ async def test_a_press_is_answered_within_a_second_though_the_room_has_to_wait(t
     assert talk.wire.shows(group)[-1].reply_to == talk.cards(group, run)[0].id
 
 
+async def test_what_has_to_be_typed_is_typed_as_a_reply_where_others_talk(talk: OnTelegram) -> None:
+    group = releases(talk)
+    question = await talk.asks(ANN, group, "/delete notes", "as a reply to this message")
+    await talk.asks(ANN, group, "DELETE", "notes is deleted.", reply_to=question.id)
+    await talk.bot.say(f"define\n{notes(talk.bot.home.parent)}")
+    alone = await talk.asks(ANN, talk.alone(ANN), "/delete notes", "DELETE")
+    assert "reply" not in alone.text
+
+
 async def test_a_command_in_a_group_is_said_for_that_room_and_its_account_is_the_persons(talk: OnTelegram) -> None:
     group = releases(talk)
     run = await talk.begins(BOB, group, "notes")

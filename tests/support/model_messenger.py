@@ -1,5 +1,6 @@
 """A chat without a wire: `bot.chat.Messenger` that keeps what it is told, and fails when a test says so."""
 
+import asyncio
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -39,6 +40,7 @@ class ModelMessenger:
     calls: list[tuple[str, RoomId]] = field(default_factory=list)
     fails: Callable[[str, RoomId], SluiceError | None] = lambda _call, _room: None
     pressing: Pressing | None = None
+    stalls: dict[str, asyncio.Event] = field(default_factory=dict)
     _numbers: "itertools.count[int]" = field(default_factory=itertools.count)
 
     def pace(self, room: RoomId) -> Pace:
@@ -66,7 +68,7 @@ class ModelMessenger:
 
     async def direct(self, account: str) -> RoomId:
         await self._call("direct", RoomId(account), Card(""))
-        return RoomId(f"{self.name}:direct-{account.rpartition('/')[2]}")
+        return RoomId(f"{self.name}:direct-{account.rpartition(':')[2]}")
 
     def showing(self, room: RoomId, key: str) -> list[Card]:
         """The cards of this key that the room shows."""
@@ -79,6 +81,8 @@ class ModelMessenger:
 
     async def _call(self, call: str, room: RoomId, card: Card) -> None:
         self.calls.append((call, room))
+        if call in self.stalls:
+            await self.stalls[call].wait()
         error = self.fails(call, room)
         if error is not None:
             raise error

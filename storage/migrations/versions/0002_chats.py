@@ -23,6 +23,7 @@ def upgrade() -> None:
 def _rooms() -> None:
     with op.batch_alter_table("rooms", schema=None) as batch:
         batch.add_column(sa.Column("lost", sa.Text(), nullable=False, server_default=sa.text("''")))
+        batch.add_column(sa.Column("moved", sa.String(length=128), nullable=False, server_default=sa.text("''")))
     with op.batch_alter_table("cards", schema=None) as batch:
         batch.add_column(sa.Column("told", sa.Integer(), nullable=False, server_default="0"))
         batch.create_index("ix_cards_run", ["run"], unique=False)
