@@ -102,10 +102,12 @@ class Sockets:
             leaving.set()
 
     def _is_in(self, error: SluiceError) -> None:
-        """Remember what keeps it from being connected, while no connection is there."""
-        _LOG.warning("Slack is tried again: %s %s", error, error.hint)
+        """Remember what keeps it from being connected, while no connection is there; it is written down once."""
+        sentence = f"{error} {error.hint}".strip()
+        if sentence != self.trouble:
+            _LOG.warning("Slack is tried again: %s", sentence)
         if not self._open:
-            self.trouble = f"{error} {error.hint}".strip()
+            self.trouble = sentence
 
     def _heard(self, connection: Connection, message: dict[str, Any], leaving: asyncio.Event) -> None:
         if message.get("type") == "disconnect":
