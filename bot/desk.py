@@ -164,12 +164,13 @@ class Desk:
     async def versions(self, said: Said) -> Card:
         """Show what was released, newest first."""
         stored = await self.store.read(lambda book: book.pipelines.load(said.words[0]))
-        workload = await self._workload(stored)
+        workload = await self.workload(stored)
         history = await self.store.read(lambda book: book.releases.history(workload, LATEST))
         fields = (Field("Definition", f"version {stored.version} by {stored.by}, {clock_time(stored.at)}"),)
         if not history:
             return Card(f"{workload or stored.name} was never released", fields=fields)
-        rows = tuple(_release_row(release, number == 0) for number, release in enumerate(history))
+        now = await self.store.read(lambda book: book.releases.deployed(workload))
+        rows = tuple(_release_row(release, now is not None and release.number == now.number) for release in history)
         head = ("Version", "Image", "Digest", "Run", "Deployed", "")
         return Card(f"Versions of {workload}", fields=fields, table=Table(head, rows))
 
@@ -177,7 +178,7 @@ class Desk:
         """Show the configuration that was deployed, and the routes in effect."""
         stored = await self.store.read(lambda book: book.pipelines.load(said.words[0]))
         pipeline = parse(stored.text).pipeline
-        workload = await self._workload(stored)
+        workload = await self.workload(stored)
         release = await self.release(workload, number_of(said.words[1]) if len(said.words) > 1 else None)
         cards = [Card(f"{release.workload}, version {release.number}", code=release.manifest)] if release else []
         spec = pipeline.deployment
@@ -200,7 +201,7 @@ class Desk:
             raise Refused(f"{workload} has no version {number}.", "`versions` lists them.")
         return found
 
-    async def _workload(self, stored: StoredPipeline) -> str:
+    async def workload(self, stored: StoredPipeline) -> str:
         """Find the workload that the pipeline's latest run released: its name may come from a variable."""
         latest = await self.store.read(lambda book: book.runs.latest(stored.name, 1))
         return latest[0].workload if latest else parse(stored.text).pipeline.workload
@@ -211,7 +212,7 @@ class Desk:
         pipeline = parse(stored.text).pipeline
         if pipeline.deployment is None:
             return Card(f"{stored.name} deploys nothing")
-        workload = await self._workload(stored)
+        workload = await self.workload(stored)
         found = await self.targets[pipeline.deployment.target].instances(workload)
         names = [instance.release for instance in found]
         known = await self.store.read(lambda book: book.releases.all_of(workload, names))

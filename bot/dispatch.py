@@ -80,6 +80,7 @@ class Dispatch:
             "rollback": questions.roll_back,
             "trigger": self._runs.trigger,
             "delete": questions.delete,
+            "retire": questions.retire,
             "yes": questions.yes,
             "no": questions.no,
             "subscribe": wishes.subscribe,

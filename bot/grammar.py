@@ -140,6 +140,15 @@ VERBS: tuple[Verb, ...] = (
         2,
         99,
     ),
+    Verb(
+        "retire",
+        "retire PIPELINE|WORKLOAD",
+        "end everything it has deployed, after DELETE is typed",
+        "retire hello",
+        "act",
+        1,
+        1,
+    ),
     Verb("delete", "delete PIPELINE", "take a pipeline away, after DELETE is typed", "delete hello", "act", 1, 1),
     Verb(
         "subscribe",

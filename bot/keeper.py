@@ -66,11 +66,13 @@ class Keeper:
         for name, target in self.targets.items():
             await self._keep_target(name, target)
         try:
-            workloads = await self.store.read(lambda book: book.releases.workloads())
+            workloads, ending = await self.store.read(lambda book: (book.releases.workloads(), book.releases.ending()))
         except SluiceError:
             return
         for workload in workloads:
             await self._keep_workload(workload)
+        for workload in ending:
+            await self._end(workload)
 
     async def _keep_store(self) -> None:
         sentence = self.store.trouble
@@ -103,6 +105,17 @@ class Keeper:
             return
         if self.troubles.pop(workload, None):
             await self.announce(f"{workload}: that is mended; everything goes on.", Tone.GOOD)
+
+    async def _end(self, workload: str) -> None:
+        """End what is left of a retired workload, wherever it runs."""
+        try:
+            for target in self.targets.values():
+                await target.forget(workload)
+            await self.store.transact(lambda book: book.releases.ended(workload))
+        except SluiceError as error:
+            _LOG.warning("%s is not ended yet: %s", workload, error)
+            return
+        await self.announce(f"Nothing of {workload} runs any more.", Tone.STOPPED)
 
     async def _tend(self, workload: str) -> None:
         run, releases = await self.store.read(lambda book: _standing(book, workload))

@@ -106,9 +106,27 @@ class Questions:
         active = await self.acting.store.read(lambda book: book.runs.active(stored.name))
         if active:
             raise Refused(f"{stored.name} is running: {active[0].id}.", f"`stop {active[0].id}` ends it.")
-        text = "Its runs and releases stay in the history; what it deployed keeps running."
+        text = "Its runs and releases stay in the history; what it deployed keeps running; `retire` ends that."
         card = Card(f"Delete {stored.name}?", Tone.ASKING, text, fields=(Field("To do it, type", DELETE),))
         return await self._ask(incoming, card, DELETE, {"verb": "delete", "pipeline": stored.name}, "")
+
+    async def retire(self, incoming: Incoming, said: Said) -> list[Answer]:
+        """Ask for DELETE to be typed before everything of a workload ends."""
+        workload = await self._workload(said.words[0])
+        text = "Its instances end at once and its address answers nothing any more. The pipeline and its history stay."
+        card = Card(f"Retire {workload}?", Tone.ASKING, text, fields=(Field("To do it, type", DELETE),))
+        return await self._ask(incoming, card, DELETE, {"verb": "retire", "workload": workload}, "")
+
+    async def _workload(self, name: str) -> str:
+        """The workload of this name, or of the pipeline of this name."""
+        known = await self.acting.store.read(lambda book: book.releases.workloads())
+        if name in known:
+            return name
+        stored = await self.acting.store.read(lambda book: book.pipelines.load(name))
+        workload = await self.desk.workload(stored)
+        if workload not in known:
+            raise Refused(f"{name} has deployed nothing.", f"`status {name}` shows what it does.")
+        return workload
 
     async def _ask(self, incoming: Incoming, card: Card, phrase: str, what: Json, button: str) -> list[Answer]:
         asked = Confirmation(
@@ -169,6 +187,14 @@ class Questions:
                 return Card(f"{run.id} is being rolled back.", Tone.BUSY)
             case "return":
                 return _begun(self._bring_back(book, incoming, what))
+            case "retire":
+                holder = book.runs.holder(what["workload"])
+                if holder is not None:
+                    raise Refused(f"{holder} is releasing it now; it was not retired.", f"`stop {holder}` ends that.")
+                book.releases.retire(what["workload"], incoming.person, self.acting.clock.now())
+                return Card(
+                    f"{what['workload']} is being ended.", Tone.STOPPED, "It is said when nothing runs any more."
+                )
             case _:
                 if book.runs.active(what["pipeline"]):
                     raise Refused(f"{what['pipeline']} is running again; it was not deleted.")

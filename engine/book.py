@@ -231,7 +231,7 @@ class Releases(Protocol):
         ...
 
     def deployed(self, workload: str) -> Release | None:
-        """What is deployed everywhere now."""
+        """What is deployed everywhere now; None for a retired workload."""
         ...
 
     def all_of(self, workload: str, names: Sequence[ReleaseId]) -> dict[ReleaseId, Release]:

@@ -129,6 +129,10 @@ class Target(Protocol):
         """Make one pass at bringing what is there nearer to what is wanted: launch, check, drain, end."""
         ...
 
+    async def forget(self, workload: str) -> None:
+        """End everything of `workload` at once, without draining, and its routes."""
+        ...
+
     async def instances(self, workload: str) -> tuple[Instance, ...]:
         """Every instance of `workload`, those that drain included."""
         ...

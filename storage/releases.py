@@ -8,11 +8,11 @@ from typing import Any
 from sqlalchemy import bindparam, func, insert, select
 
 from engine.errors import InvariantViolation
-from engine.model import Release, RunId
+from engine.model import PersonId, Release, RunId
 from engine.rollout.fleet import ReleaseId
 from storage import codec
 from storage.part import Transaction, upsert
-from storage.tables import deployments, releases
+from storage.tables import deployments, releases, retired
 
 _FIND = select(releases.c.document).where(releases.c.id == bindparam("id_"))
 _DEPLOYED = (
@@ -22,6 +22,9 @@ _DEPLOYED = (
 )
 _HISTORY = _DEPLOYED.limit(bindparam("limit_"))
 _MARKED = _DEPLOYED.where(deployments.c.release == bindparam("release_"), deployments.c.run == bindparam("run_"))
+
+
+_RETIRED = select(retired.c.workload).where(retired.c.workload == bindparam("workload_"))
 
 
 class SqlReleases:
@@ -67,6 +70,7 @@ class SqlReleases:
             "document": codec.dump(found),
         }
         self._in.write(insert(deployments), row)
+        self._in.write(retired.delete().where(retired.c.workload == found.workload))
         return replace(found, number=number, deployed_at=at, run=run)
 
     def history(self, workload: str, limit: int) -> list[Release]:
@@ -75,7 +79,23 @@ class SqlReleases:
 
     def deployed(self, workload: str) -> Release | None:
         """What is everywhere now."""
+        if self._in.read(_RETIRED, {"workload_": workload}).first() is not None:
+            return None
         return next(iter(self.history(workload, 1)), None)
+
+    def retire(self, workload: str, by: PersonId, at: datetime) -> None:
+        """Nothing of it is to run any more, until it is deployed again."""
+        row = {"workload": workload, "by": by, "at": at, "ended": False}
+        upsert(self._in, retired, row, update=("by", "at", "ended"))
+
+    def ended(self, workload: str) -> None:
+        """Nothing of a retired workload runs any more."""
+        self._in.write(retired.update().where(retired.c.workload == workload).values(ended=True))
+
+    def ending(self) -> list[str]:
+        """The retired workloads of which something may still run."""
+        statement = select(retired.c.workload).where(~retired.c.ended).order_by(retired.c.workload)
+        return list(self._in.read(statement).scalars())
 
     def all_of(self, workload: str, names: Sequence[ReleaseId]) -> dict[ReleaseId, Release]:
         """Those of these names."""

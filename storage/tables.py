@@ -151,6 +151,15 @@ deployments = Table(
     Column("document", Text, nullable=False),
 )
 
+retired = Table(
+    "retired",
+    metadata,
+    Column("workload", String(64), primary_key=True),
+    Column("by", String(128), nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("ended", Boolean, nullable=False),
+)
+
 logs = Table(
     "logs",
     metadata,

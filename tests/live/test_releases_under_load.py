@@ -1,5 +1,6 @@
 """What the whole bot promises visitors: no request is lost, whatever people decide about a release and whenever."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 from engine.model import Run, RunState, StageKind
 from tests.support.bot import Bot, a_new_bot
+from tests.support.process_target import eventually
 from tests.support.traffic import Tally, ask_many, ask_once, steady
 from tests.support.workload import Shop, versions_running, versions_served
 
@@ -271,3 +273,21 @@ async def test_a_pipeline_that_replaces_takes_the_first_run_back_and_loses_no_re
         await bot.asks(second)
         assert await versions_running(bot) == {"v1": 2, "v3": 1}
     assert_nothing_lost(visitors)
+
+
+async def test_a_retired_workload_leaves_no_process_and_no_open_port(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    async with released(shop) as bot:
+        assert (await versions_served(shop)) == {"v1"}
+        await bot.say("retire hello")
+        assert "hello is being ended." in await bot.say("DELETE")
+
+        async def is_said() -> bool:
+            return any(card.title == "Nothing of hello runs any more." for card in await bot.cards())
+
+        await eventually(is_said, "it is said to be ended")
+        assert await versions_running(bot) == {}
+        with pytest.raises(OSError, match=r"refused|Connect call failed"):
+            await asyncio.open_connection("127.0.0.1", shop.port)
+        await bot.release("run hello tag=v2")
+        assert (await versions_served(shop)) == {"v2"}

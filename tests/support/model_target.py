@@ -30,6 +30,9 @@ class ModelTarget:
         fleet.take_up_route()
         fleet.tend()
 
+    async def forget(self, workload: str) -> None:
+        self.fleets.pop(workload, None)
+
     async def instances(self, workload: str) -> tuple[Instance, ...]:
         return tuple(
             Instance(copy.name, copy.group, copy.release, copy.state.value, "", "model", "", copy.since)

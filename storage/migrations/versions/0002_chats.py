@@ -1,4 +1,4 @@
-"""What Slack and Telegram need: accounts, buttons, subscriptions, updates that are not lost, an audit."""
+"""What Slack and Telegram need: accounts, buttons, wishes, updates that are not lost, an audit; and the retired."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -77,6 +77,14 @@ def _people() -> None:
 
 
 def _deliveries() -> None:
+    op.create_table(
+        "retired",
+        sa.Column("workload", sa.String(length=64), nullable=False),
+        sa.Column("by", sa.String(length=128), nullable=False),
+        sa.Column("at", Moment(timezone=True), nullable=False),
+        sa.Column("ended", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("workload", name=op.f("pk_retired")),
+    )
     op.create_table(
         "updates",
         sa.Column("seq", _NUMBER, autoincrement=True, nullable=False),
