@@ -22,6 +22,7 @@ from bot.demo import play, tour
 from bot.doctor.examination import examine, lines
 from bot.doctor.finding import Health
 from bot.heap import settle
+from bot.linking import remove
 from bot.settings import Settings
 from bot.terminal.client import Client
 from bot.terminal.render import show
@@ -190,7 +191,7 @@ def remove_person(name: str) -> None:
     if settings.socket.exists():
         removed = Client(settings.socket).remove_person(name)
     else:
-        removed = asyncio.run(_change(settings, lambda book: book.people.remove(PersonId(name))))
+        removed = asyncio.run(_change(settings, lambda book: remove(book, PersonId(name))))
     if not removed:
         raise Refused(f"Nobody here knows {name}.", "`sluice person list` lists everybody.")
     print(f"{name} is not known any more.")  # noqa: T201

@@ -23,11 +23,12 @@ from bot.questions import Questions
 from bot.run_acts import RunActs
 from bot.wishes import Wishes
 from engine.control import Control
-from engine.errors import Refused, SluiceError
+from engine.errors import Interrupted, Refused, SluiceError
 from engine.model import RoomId
 from engine.pipeline import Complaints, describe
 from engine.pipeline import parse as parse_definition
 from engine.ports import Clock
+from storage.faults import StoreUnavailable
 from storage.store import SqlStore
 
 _LOOKS = {"list": "pipelines"}
@@ -93,7 +94,17 @@ class Dispatch:
     async def answer(self, incoming: Incoming) -> list[Answer]:
         """Do what the line says, and say what came of it.
 
-        Always answers; what cannot be done is said with the reason.
+        Always answers; what cannot be done is said with the reason. For whoever can say it again: see `carry_out`.
+        """
+        try:
+            return await self.carry_out(incoming)
+        except SluiceError as error:
+            return [Answer(Card(str(error), Tone.BAD, error.hint), private=True)]
+
+    async def carry_out(self, incoming: Incoming) -> list[Answer]:
+        """Answer, but for what passes: then it raises `Interrupted` or `StoreUnavailable`, and nothing was done.
+
+        For whoever has kept the line and tries again.
         """
         outcome, answers = await self._tried(incoming)
         if outcome != "done" and (outcome == "refused" or may_change(incoming.line)):
@@ -107,6 +118,8 @@ class Dispatch:
         except Complaints as complaints:
             text = describe(complaints.complaints, "definition")
             return "refused", [Answer(Card(f"{len(complaints.complaints)} to mend", Tone.BAD, code=text), private=True)]
+        except (Interrupted, StoreUnavailable):
+            raise
         except SluiceError as error:
             outcome = "refused" if isinstance(error, Refused) else "broke"
             return outcome, [Answer(Card(str(error), Tone.BAD, error.hint), private=True)]

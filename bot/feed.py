@@ -31,6 +31,8 @@ from storage.store import SqlStore
 
 REFRESH_SECONDS = 1.0
 PAGE = 500
+MOST_LINES = 500
+"""From then on, rooms where nothing is left to say are forgotten; they are made anew when there is."""
 _LOG = logging.getLogger(__name__)
 
 
@@ -94,8 +96,10 @@ class Feed:
     async def found(self, room: RoomId) -> None:
         """Something came from the room, so it can be reached (again)."""
         if room in self._gone:
-            self._gone.discard(room)
             await self.store.transact(lambda book: book.rooms.lose(room, ""))
+            self._gone.discard(room)
+            for run in await self.store.read(lambda book: book.rooms.behind(room)):
+                self._ask(room, Name(run), Urgency.OUTCOME, self._read)
 
     def troubles(self) -> tuple[str, ...]:
         """What keeps rooms from being told now, a sentence for each chat."""
@@ -180,7 +184,8 @@ class Feed:
             self._ask(room, Name(name), Urgency.OUTCOME, self._read)
 
     def _ask(self, room: RoomId, name: Name, urgency: Urgency, seq: int) -> None:
-        line = self._line(room)
+        where = self._moved.get(room, room)
+        line = None if where in self._gone else self._line(where)
         if line is not None:
             line.ask(name, urgency, seq)
 
@@ -191,16 +196,18 @@ class Feed:
         return self._lines.get(room)
 
     async def _lost(self, room: RoomId, error: SluiceError) -> None:
-        line = self._lines.pop(room, None)
+        line = self._lines[room]
         if isinstance(error, RoomMoved):
             await self.store.transact(lambda book: book.rooms.move(room, error.new))
             self._moved[room] = error.new
-            for name, errand in line.waiting() if line is not None else ():
+            for name, errand in line.waiting():
                 self._ask(error.new, name, errand.urgency, errand.seq)
-            return
-        self._gone.add(room)
-        await self.store.transact(lambda book: book.rooms.lose(room, str(error)))
-        await self.lost(room, str(error))
+        else:
+            await self.store.transact(lambda book: book.rooms.lose(room, str(error)))
+            self._gone.add(room)
+            await self.lost(room, str(error))
+        self._telling.forget(room)
+        self._lines.pop(room, None)
 
     async def _keep(self) -> None:
         """Move the cursor to where every line has shown everything before it."""
@@ -209,6 +216,8 @@ class Feed:
         if done > self._kept:
             await self.store.transact(lambda book: book.rooms.set_cursor(done))
             self._kept = done
+        if len(self._lines) > MOST_LINES:
+            self._lines = {room: line for room, line in self._lines.items() if not line.is_idle}
 
     def _refresh(self) -> None:
         now = asyncio.get_running_loop().time()

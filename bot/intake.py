@@ -1,40 +1,47 @@
 """What chats deliver: kept first, acknowledged, and then carried out, once.
 
 The danger is a chat that delivers twice, or a bot that dies between saying "yes" and doing it. The promise: what was
-acknowledged is carried out, and once. It holds because an update is in the database, under the delivery's own key,
-before the chat is told that it has arrived; what is still open when the bot starts is carried out then; and what
-changes anything remembers the same key in the transaction that changes it. Updates of one account are carried out in
-their order, those of different accounts beside each other.
+acknowledged is carried out, once, and answered. It holds because an update is in the database, under the delivery's
+own key, before the chat is told that it has arrived; when it has been carried out, its answers take its place there
+until they are given; what is still open when the bot starts is carried out then, or answered. What changes anything
+remembers the same key in the transaction that changes it. Updates of one account are carried out in their order, those
+of different accounts beside each other.
 
 Here it is also decided who speaks: an account that belongs to nobody is told how to get in, and nothing else.
 """
 
 import asyncio
 import contextlib
-import json
 import logging
+import re
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 
+from bot import written
 from bot.acting import audited
 from bot.cards import Card, Tone
 from bot.chat import Answer, Incoming, Messenger, Update
 from bot.dispatch import Dispatch
 from bot.feed import Feed
 from bot.grammar import parse
+from bot.line import Words
 from bot.linking import Linking
 from bot.pressing import Pressing
 from bot.second_look import needs_second_look, second_look
-from engine.errors import Refused, SluiceError
-from engine.model import PersonId, RoomId
+from bot.strangers import Strangers
+from engine.errors import Interrupted, Refused, SluiceError
+from engine.model import PersonId
 from engine.ports import Clock
 from storage.audit import Deed
 from storage.book import SqlBook
+from storage.faults import StoreUnavailable
 from storage.store import SqlStore
 from storage.updates import Kept
 
 AGAIN_SECONDS = 1.0
+TRIES = 60
+"""After so many tries of what is not the database's trouble, it is said that it does not work."""
 _LOG = logging.getLogger(__name__)
 
 
@@ -57,6 +64,15 @@ class NoPerson(Refused):
 
 
 @dataclass(slots=True)
+class Waiting:
+    """An update in its lane. `told` hears the answers, where somebody waits for them."""
+
+    update: Update
+    told: "asyncio.Future[list[Answer]] | None" = None
+    tries: int = 0
+
+
+@dataclass(slots=True)
 class Intake:
     """Carries out what `chats` deliver."""
 
@@ -66,7 +82,8 @@ class Intake:
     pressing: Pressing
     feed: Feed
     chats: Mapping[str, Messenger]
-    _lanes: dict[str, deque[Update]] = field(default_factory=dict)
+    strangers: Strangers = field(default_factory=Strangers)
+    _lanes: dict[str, deque[Waiting]] = field(default_factory=dict)
     _tasks: set["asyncio.Task[None]"] = field(default_factory=set)
 
     @property
@@ -79,31 +96,27 @@ class Intake:
 
         Raises `Interrupted` or `Broken` when it cannot be kept: then the chat must not be told that it arrived.
         """
-        kept = Kept(update.key, self.clock.now(), json.dumps(asdict(update)))
-        is_new = await self.store.transact(lambda book: book.updates.keep(kept))
+        is_new = await self._keep(update)
         if is_new:
-            self._queue(update)
+            self._queue(Waiting(update))
         return is_new
 
     async def settle(self, update: Update) -> list[Answer]:
         """Keep an update, carry it out now, and return what it is answered with; nothing for a repeated delivery."""
-        kept = Kept(update.key, self.clock.now(), json.dumps(asdict(update)))
-        if not await self.store.transact(lambda book: book.updates.keep(kept)):
+        if not await self._keep(update):
             return []
-        try:
-            answers, refusal = await self._answers(update)
-            await self.store.transact(lambda book: self._close(book, update, refusal))
-        except SluiceError as error:
-            _LOG.warning("%s waits: %s", update.key, error)
-            self._queue(update)
-            return [Answer(Card("That is kept, and carried out as soon as it can be.", text=str(error)), private=True)]
-        return answers
+        told: asyncio.Future[list[Answer]] = asyncio.get_running_loop().create_future()
+        self._queue(Waiting(update, told))
+        return await told
 
     async def recall(self) -> None:
-        """Carry out what was accepted before the bot ended and not answered."""
+        """Carry out what was accepted before the bot ended; what was carried out and not answered is answered."""
         for kept in await self.store.read(lambda book: book.updates.open()):
-            said = json.loads(kept.document)
-            self._queue(Update(**{**said, "room": RoomId(said["room"])}))
+            update, answers = written.read(kept.document)
+            if answers is None:
+                self._queue(Waiting(update))
+            else:
+                self._tell(update, answers)
 
     async def end(self) -> None:
         """Carry out nothing more; what is open is carried out after the next start."""
@@ -111,62 +124,123 @@ class Intake:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _queue(self, update: Update) -> None:
-        lane = self._lanes.setdefault(update.account, deque())
-        lane.append(update)
+    async def _keep(self, update: Update) -> bool:
+        kept = Kept(update.key, self.clock.now(), written.update(update))
+        return await self.store.transact(lambda book: book.updates.keep(kept))
+
+    def _queue(self, waiting: Waiting) -> None:
+        account = waiting.update.account
+        lane = self._lanes.setdefault(account, deque())
+        lane.append(waiting)
         if len(lane) == 1:
-            task = asyncio.create_task(self._drain(update.account, lane))
+            task = asyncio.create_task(self._drain(account, lane))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _drain(self, account: str, lane: deque[Update]) -> None:
+    async def _drain(self, account: str, lane: deque[Waiting]) -> None:
         while lane:
+            waiting = lane[0]
             try:
-                await self._carry_out(lane[0])
-            except SluiceError as error:
-                _LOG.warning("%s of %s waits: %s", lane[0].key, account, error)
-                await asyncio.sleep(AGAIN_SECONDS)
-                continue
+                answers = await self._carry_out(waiting)
+            except (Interrupted, StoreUnavailable) as error:
+                _LOG.warning("%s of %s waits: %s", waiting.update.key, account, error)
+                self._put_off(waiting, error)
+                if isinstance(error, StoreUnavailable) or waiting.tries < TRIES:
+                    await asyncio.sleep(AGAIN_SECONDS)
+                    continue
+                answers = [Answer(Card(str(error), Tone.BAD, "It was given up; say it again."), private=True)]
+            if waiting.told is None:
+                self._tell(waiting.update, answers)
+            elif not waiting.told.done():
+                waiting.told.set_result(answers)
             lane.popleft()
         del self._lanes[account]
 
-    async def _carry_out(self, update: Update) -> None:
-        answers, refusal = await self._answers(update)
-        await self.store.transact(lambda book: self._close(book, update, refusal))
-        await self.feed.found(update.room)
-        chat = self.chats[update.room.partition(":")[0]]
-        for answer in answers or [Answer(_REPEATED, private=True)]:
-            self._say(chat, update, answer)
+    def _put_off(self, waiting: Waiting, error: SluiceError) -> None:
+        """Say once that something passing is in the way: it is carried out when that has passed."""
+        waiting.tries += 1
+        if waiting.tries > 1:
+            return
+        later = Answer(Card(str(error), Tone.BAD, "What you said is kept, and carried out when that has passed."), True)
+        if waiting.told is not None and not waiting.told.done():
+            waiting.told.set_result([later])
+            waiting.told = None
+        elif waiting.told is None:
+            self._say(waiting.update, [later], last=False)
 
-    def _say(self, chat: Messenger, update: Update, answer: Answer) -> None:
+    async def _carry_out(self, waiting: Waiting) -> list[Answer]:
+        update = waiting.update
+        answers, deed = await self._answers(update)
+        is_told = waiting.told is not None
+        await self.store.transact(lambda book: self._note(book, update, answers, deed, is_told=is_told))
+        try:
+            await self.feed.found(update.room)
+        except SluiceError as error:
+            _LOG.warning("%s is shown later what it missed: %s", update.room, error)
+        return answers
+
+    def _note(self, book: SqlBook, update: Update, answers: list[Answer], deed: Deed | None, *, is_told: bool) -> None:
+        """Write down that it was carried out: from here on it is answered, and not done again."""
+        if deed is not None:
+            book.audit.add(deed)
+        if answers and not is_told:
+            book.updates.answer(update.key, written.update(update, answers))
+        else:
+            book.updates.close(update.key)
+
+    def _tell(self, update: Update, answers: list[Answer]) -> None:
+        if answers:
+            self._say(update, answers, last=True)
+
+    def _say(self, update: Update, answers: list[Answer], *, last: bool) -> None:
+        chat = self.chats.get(update.room.partition(":")[0])
+        if chat is None:
+            _LOG.warning("%s cannot be answered: its chat is not set up any more.", update.key)
+            return
+        for answer in answers:
+            self.feed.say(update.room, self._words(chat, update, answer, ends=last and answer is answers[-1]))
+
+    def _words(self, chat: Messenger, update: Update, answer: Answer, *, ends: bool) -> Words:
         async def say() -> None:
             await chat.answer(update, answer)
+            if not ends:
+                return
+            try:
+                await self.store.transact(lambda book: book.updates.close(update.key))
+            except SluiceError as error:
+                _LOG.warning("%s was answered, which is not written down: %s", update.key, error)
 
-        self.feed.say(update.room, say)
+        return say
 
-    def _close(self, book: SqlBook, update: Update, refusal: Refused | None) -> None:
-        if refusal is not None:
-            book.audit.add(self._deed(update, refusal))
-        book.updates.close(update.key)
-
-    def _deed(self, update: Update, refusal: Refused) -> Deed:
+    def _deed(self, update: Update, outcome: str, said: str) -> Deed:
+        """What somebody said who was not let in, for the audit: without what may be a code."""
+        now = self.clock.now()
         return Deed(
             key=update.key,
-            at=self.clock.now(),
+            at=now,
             person=PersonId(""),
             account=update.account,
             room=update.room,
-            line=audited(update.line) if update.line else f"a button ({update.token})",
-            outcome="refused",
-            said=str(refusal),
+            line=_CODES.sub("(a code)", audited(update.line)) if update.line else f"a button ({update.token})",
+            outcome=outcome,
+            said=said,
         )
 
-    async def _answers(self, update: Update) -> tuple[list[Answer], Refused | None]:
-        """What is answered, and the refusal when it is refused before anybody has looked at the line."""
+    async def _answers(self, update: Update) -> tuple[list[Answer], Deed | None]:
+        """What is answered, and what is audited when nobody has looked at the line."""
         try:
             return await self._answered(update), None
+        except (Unknown, NoPerson) as refusal:
+            if not self.strangers.may_ask(update.account, self.clock.now()):
+                return [], None
+            return [_refused(refusal)], self._deed(update, "refused", str(refusal))
         except Refused as refusal:
-            return [Answer(Card(str(refusal), Tone.BAD, refusal.hint), private=True)], refusal
+            return [_refused(refusal)], self._deed(update, "refused", str(refusal))
+        except (Interrupted, StoreUnavailable):
+            raise
+        except Exception as error:  # noqa: BLE001 - a worker's loop: what breaks is answered, and the lane goes on
+            _LOG.exception("Carrying out %s", update.key)
+            return [Answer(_BROKE, private=True)], self._deed(update, "broke", type(error).__name__)
 
     async def _answered(self, update: Update) -> list[Answer]:
         if update.is_bot:
@@ -181,14 +255,23 @@ class Intake:
             await self.store.transact(lambda book: book.accounts.meet(account.id, update.room))
         said = Incoming(update.room, account.person, update.line, update.key, update.account, update.is_alone)
         if not update.token:
-            return await self.dispatch.answer(said)
+            return await self._done(said)
         pressed = await self.pressing.find(update.room, update.token)
         if needs_second_look(pressed.line, danger=pressed.danger):
             return [second_look(pressed.line)]
-        return await self.dispatch.answer(replace(said, line=pressed.line))
+        return await self._done(replace(said, line=pressed.line))
+
+    async def _done(self, said: Incoming) -> list[Answer]:
+        return await self.dispatch.carry_out(said) or [Answer(_REPEATED, private=True)]
 
 
-_REPEATED = Card("That is done already.", text="It was carried out when you said it first.")
+_REPEATED = Card("That was taken in before.", text="`status` shows what came of it; if nothing did, say it again.")
+_BROKE = Card("That went wrong inside Sluice; nothing was changed.", Tone.BAD, "Its log says what.")
+_CODES = re.compile(r"\b[A-Z2-9]{4}-?[A-Z2-9]{4}\b", re.IGNORECASE)
+
+
+def _refused(refusal: Refused) -> Answer:
+    return Answer(Card(str(refusal), Tone.BAD, refusal.hint), private=True)
 
 
 def _code(line: str) -> str:

@@ -20,12 +20,16 @@ from enum import IntEnum
 from bot.cards import Card
 from bot.chat import Chat, RoomLost, RoomMoved, Slower, Undeliverable
 from bot.pacing import Bucket
-from engine.errors import SluiceError
+from engine.errors import Interrupted, SluiceError
 from engine.model import RoomId, RunId
 
 FIRST_PAUSE = 0.25
 LONGEST_PAUSE = 10.0
 LONGEST_WORDS = 200
+WORDS_IN_A_ROW = 5
+"""After so many answers a vote or an outcome that waits is shown before the next one."""
+TRIES = 3
+"""How often an answer is tried whose failure is its own, and not that the chat is away."""
 _LOG = logging.getLogger(__name__)
 
 
@@ -42,11 +46,17 @@ class Urgency(IntEnum):
 
 @dataclass(slots=True)
 class Errand:
-    """Something to show: `seq` is the oldest journal entry that asks for it."""
+    """Something to show: `seq` is the oldest journal entry that asks for it. One that failed goes after all others."""
 
     urgency: Urgency
     seq: int
     order: int
+    failures: int = 0
+
+    @property
+    def turn(self) -> tuple[bool, int, int]:
+        """What goes first is smaller."""
+        return self.failures > 0, self.urgency, self.order
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +74,14 @@ Words = Callable[[], Awaitable[None]]
 
 
 @dataclass(slots=True)
+class Said:
+    """An answer that is to be given, and how often that failed for a reason of its own."""
+
+    words: Words
+    failures: int = 0
+
+
+@dataclass(slots=True)
 class Line:
     """Writes to `room`. `show` does one errand; `lost` hears that the room is gone or has moved."""
 
@@ -73,12 +91,13 @@ class Line:
     lost: Callable[[RoomId, SluiceError], Awaitable[None]]
     trouble: str = ""
     _errands: dict[Name, Errand] = field(default_factory=dict)
-    _words: deque[Words] = field(default_factory=lambda: deque(maxlen=LONGEST_WORDS))
+    _words: deque[Said] = field(default_factory=deque)
     _stirred: asyncio.Event = field(default_factory=asyncio.Event)
     _task: "asyncio.Task[None] | None" = None
     _bucket: Bucket | None = None
     _doing: int | None = None
     _failures: int = 0
+    _in_a_row: int = 0
     _count: int = 0
 
     @property
@@ -103,9 +122,17 @@ class Line:
         return list(self._errands.items())
 
     def say(self, words: Words) -> None:
-        """Answer somebody, before everything else."""
-        self._words.append(words)
+        """Answer somebody, before everything else but what has waited for several answers already."""
+        if len(self._words) >= LONGEST_WORDS:
+            _LOG.error("%s has %d answers waiting; one more is not given.", self.room, LONGEST_WORDS)
+            return
+        self._words.append(Said(words))
         self._stir()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is left to write."""
+        return not self._words and not self._errands and (self._task is None or self._task.done())
 
     async def end(self) -> None:
         """Write no more."""
@@ -130,27 +157,41 @@ class Line:
                     async with asyncio.timeout(delay):
                         await self._stirred.wait()
                 continue
-            try:
-                wrote = await self._do(urgency)
-            except SluiceError as error:
-                wrote = True
-                await self._failed(error, bucket)
-            else:
-                self._failures, self.trouble = 0, ""
-            if wrote:
+            if await self._one(urgency, bucket):
                 bucket.take(clock())
 
+    async def _one(self, urgency: Urgency, bucket: Bucket) -> bool:
+        """Write one thing; whether a token was used."""
+        try:
+            wrote = await self._do(urgency)
+        except SluiceError as error:
+            await self._failed(error, bucket)
+            return True
+        except Exception:  # noqa: BLE001 - this loop is a worker's: one thing that breaks must not silence the room
+            _LOG.exception("Writing to %s", self.room)
+            return True
+        self._failures, self.trouble = 0, ""
+        return wrote
+
     def _next(self) -> Urgency | None:
-        if self._words:
+        first = self._first()
+        errand = None if first is None else self._errands[first].urgency
+        if self._words and not (self._in_a_row >= WORDS_IN_A_ROW and errand is not None and errand <= Urgency.OUTCOME):
             return Urgency.WORDS
-        return min((errand.urgency for errand in self._errands.values()), default=None)
+        return errand
+
+    def _first(self) -> Name | None:
+        return min(self._errands, key=lambda one: self._errands[one].turn, default=None)
 
     async def _do(self, urgency: Urgency) -> bool:
         if urgency is Urgency.WORDS:
-            await self._words[0]()
-            self._words.popleft()
+            self._in_a_row += 1
+            await self._say(self._words.popleft())
             return True
-        name = min(self._errands, key=lambda one: (self._errands[one].urgency, self._errands[one].order))
+        self._in_a_row = 0
+        name = self._first()
+        if name is None:
+            return False
         errand = self._errands.pop(name)
         self._doing = None if errand.urgency is Urgency.MOVING else errand.seq
         try:
@@ -158,11 +199,25 @@ class Line:
         except Undeliverable as error:
             _LOG.error("%s does not take %s of %s: %s", self.room, name.about, name.run, error)
             return True
-        except BaseException:
+        except BaseException as error:
+            errand.failures += not isinstance(error, Interrupted | asyncio.CancelledError)
             self._put_back(name, errand)
             raise
         finally:
             self._doing = None
+
+    async def _say(self, said: Said) -> None:
+        try:
+            await said.words()
+        except Undeliverable as error:
+            _LOG.error("%s does not take an answer: %s", self.room, error)
+        except BaseException as error:
+            said.failures += not isinstance(error, Interrupted | asyncio.CancelledError)
+            if said.failures < TRIES:
+                self._words.appendleft(said)
+            else:
+                _LOG.error("An answer is not given in %s: %s", self.room, error)
+            raise
 
     def _put_back(self, name: Name, errand: Errand) -> None:
         asked = self._errands.get(name)
@@ -173,16 +228,21 @@ class Line:
     async def _failed(self, error: SluiceError, bucket: Bucket) -> None:
         now = asyncio.get_running_loop().time()
         if isinstance(error, RoomLost | RoomMoved):
-            await self.lost(self.room, error)
+            try:
+                await self.lost(self.room, error)
+            except SluiceError as again:
+                self._pause(again, bucket, now)
+                return
             self._words.clear()
             self._errands.clear()
-        elif isinstance(error, Undeliverable):
-            _LOG.error("%s does not take an answer: %s", self.room, error)
-            self._words.popleft()
         elif isinstance(error, Slower):
             bucket.pause(now, error.after)
         else:
-            self._failures += 1
-            self.trouble = str(error)
-            pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(self._failures - 1, 10))
-            bucket.pause(now, timedelta(seconds=pause * random.uniform(0.7, 1.0)))  # noqa: S311 - spreads, hides nothing
+            self._pause(error, bucket, now)
+
+    def _pause(self, error: SluiceError, bucket: Bucket, now: float) -> None:
+        """Wait longer each time."""
+        self._failures += 1
+        self.trouble = str(error)
+        pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(self._failures - 1, 10))
+        bucket.pause(now, timedelta(seconds=pause * random.uniform(0.7, 1.0)))  # noqa: S311 - spreads, hides nothing

@@ -105,6 +105,12 @@ class Linking:
         return person
 
 
+def remove(book: SqlBook, person: PersonId) -> bool:
+    """Know a person no more, in no chat; False when nobody did."""
+    book.accounts.leave(person)
+    return book.people.remove(person)
+
+
 def _offer(book: SqlBook, person: PersonId, code: str, until: datetime) -> bool:
     book.accounts.offer(person, _hash(code), until)
     return True

@@ -70,7 +70,7 @@ def split_of(run: Run, seen: Observed | None) -> Split | None:
     if not shown and share is None:
         return None
     return Split(
-        wanted=_wanted(run),
+        wanted=wanted_share(run),
         observed=share,
         requests=dict(numbers.requests) if numbers else {},
         failed=dict(numbers.failed) if numbers else {},
@@ -189,14 +189,14 @@ def _buttons(run: Run) -> Iterator[Button]:
         yield Button("Retry", f"press retry {seen}", primary=True)
     yield from log
     if run.stage.kind in (StageKind.GRAY, StageKind.REVIEW) and latest_split(run) is not None:
-        wanted = _wanted(run)
+        wanted = wanted_share(run)
         for percent in (5, 20, 50):
             if percent != wanted:
-                yield Button(f"Gray {percent} %", f"split {run.id} {percent}", danger=percent > wanted)
+                yield Button(f"Gray {percent} %", f"press split {seen} {wanted} {percent}", danger=percent > wanted)
     if was_placed(run):
         yield Button("Roll back", f"rollback {run.id}", danger=True)
     else:
-        yield Button("Stop", f"stop {run.id}", danger=True)
+        yield Button("Stop", f"press stop {seen}", danger=True)
 
 
 def _broken(run: Run) -> int | None:
@@ -205,7 +205,8 @@ def _broken(run: Run) -> int | None:
     return next(shown, None)
 
 
-def _wanted(run: Run) -> int:
+def wanted_share(run: Run) -> int:
+    """Return the percent that gray is to get now."""
     noted = latest_split(run)
     return run.share if run.share is not None else int(noted.get("share", 0)) if noted else 0
 

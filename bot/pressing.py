@@ -7,6 +7,7 @@ card does not grow the list.
 
 import base64
 import hashlib
+import re
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from storage.store import SqlStore
 
 REMEMBERED = 5_000
 LENGTH = 24
+_TOKEN = re.compile(rf"[A-Za-z0-9_-]{{{LENGTH}}}")
 Naming = Callable[[Button], str]
 
 
@@ -46,7 +48,8 @@ class Pressing:
 
     async def find(self, room: RoomId, token: str) -> Pressable:
         """What was pressed. Refuses what the room never showed."""
-        found = await self.store.read(lambda book: book.buttons.find(token))
+        is_ours = _TOKEN.fullmatch(token) is not None
+        found = await self.store.read(lambda book: book.buttons.find(token)) if is_ours else None
         if found is None or found.room != room:
             raise Refused(
                 "That button is not one that this room was shown, or it is too old; nothing was done.",

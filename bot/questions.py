@@ -59,7 +59,10 @@ class Questions:
 
     async def begin(self, incoming: Incoming) -> list[Answer]:
         """Start what a form has shown and asked about: ``press run PIPELINE VERSION [NAME=VALUE ...]``."""
-        said = Said(BY_NAME["run"], tuple(shlex.split(incoming.line)[2:]), "")
+        try:
+            said = Said(BY_NAME["run"], tuple(shlex.split(incoming.line)[2:]), "")
+        except ValueError as error:
+            raise Refused("That form is not one of ours.") from error
         if len(said.words) < 2:  # noqa: PLR2004 - the form above
             raise Refused("That form is not one of ours.")
         what: Json = {

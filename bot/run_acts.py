@@ -7,6 +7,7 @@ from bot.acting import Acting
 from bot.cards import Card
 from bot.chat import Answer, Incoming
 from bot.grammar import BY_NAME, Said
+from bot.presenters import wanted_share
 from engine import commands as c
 from engine.errors import Refused
 from engine.model import Run, RunId, StageState, Verdict
@@ -24,15 +25,16 @@ class RunActs:
     acting: Acting
 
     async def press(self, incoming: Incoming) -> list[Answer]:
-        """A button that carries what it was made for: VERB RUN STAGE ATTEMPT FINGERPRINT [REASON]."""
+        """A button that carries what it was made for: VERB RUN STAGE ATTEMPT FINGERPRINT [MORE].
+
+        More is a reason for a rejection, and the shares from which and to which a split is changed.
+        """
         words = incoming.line.split()[1:]
         if words == ["leave"]:
             return [Answer(Card("Nothing was done."), private=True)]
-        reason = " ".join(words[5:])
-        words = words[:5]
-        if len(words) != 5 or not all(_NUMBER.fullmatch(word) for word in words[2:4]):  # noqa: PLR2004 - the form above
+        if len(words) < 5 or not all(_NUMBER.fullmatch(word) for word in words[2:4]):  # noqa: PLR2004 - the form above
             raise Refused("That button is not one of ours.")
-        verb, run, stage, attempt, fingerprint = words
+        verb, run, stage, attempt, fingerprint, *more = words
         if verb in ("approve", "reject"):
             vote = c.CastVote(
                 run=RunId(run),
@@ -41,22 +43,38 @@ class RunActs:
                 stage=int(stage),
                 attempt=int(attempt),
                 fingerprint="" if fingerprint == "-" else fingerprint,
-                reason=reason,
+                reason=" ".join(more),
             )
             return await self.acting.change(incoming, vote, f"Your {_NOUNS[verb]} of {run} is counted.")
-        if verb != "retry":
-            raise Refused("That button is not one of ours.")
-        moment = int(stage), int(attempt)
-        again = await self.acting.once(incoming, lambda book: self._retry_at(book, incoming, RunId(run), moment))
-        return [] if again is None else [Answer(Card(f"{run} tries again."), private=True)]
+        command, done = self._pressed(incoming, verb, RunId(run), more)
+        moment = int(stage), int(attempt), more[0] if verb == "split" else None
+        again = await self.acting.once(incoming, lambda book: self._at(book, command, moment), done)
+        return [] if again is None else [Answer(Card(done), private=True)]
 
-    def _retry_at(self, book: SqlBook, incoming: Incoming, run: RunId, moment: tuple[int, int]) -> Run:
-        now = book.runs.load(run)
-        if (now.position, now.stage.attempt) != moment:
+    def _pressed(self, incoming: Incoming, verb: str, run: RunId, more: list[str]) -> tuple[c.Command, str]:
+        """What a button does, and what is said then."""
+        match verb, more:
+            case "retry", []:
+                return c.Retry(run=run, by=incoming.person), f"{run} tries again."
+            case "stop", _:
+                stop = c.Stop(run=run, by=incoming.person, reason=" ".join(more))
+                return stop, f"{run} is being stopped; what it placed is taken back."
+            case "split", [was, percent] if _NUMBER.fullmatch(was) and _NUMBER.fullmatch(percent):
+                share = c.ChangeShare(run=run, by=incoming.person, percent=int(percent))
+                return share, f"{run} gives gray {percent} %."
+            case _:
+                raise Refused("That button is not one of ours.")
+
+    def _at(self, book: SqlBook, command: c.Command, moment: tuple[int, int, str | None]) -> Run:
+        """Do it, if the run is where the button was made."""
+        now = book.runs.load(command.run)
+        stage, attempt, share = moment
+        is_same = (now.position, now.stage.attempt) == (stage, attempt) and share in (None, str(wanted_share(now)))
+        if not is_same or now.state.is_over:
             raise Refused(
-                f"That button belongs to an earlier moment of {run}; nothing was done.", "Use the newest card."
+                f"That button belongs to an earlier moment of {now.id}; nothing was done.", "Use the newest card."
             )
-        return self.acting.control.apply(book, c.Retry(run=run, by=incoming.person))
+        return self.acting.control.apply(book, command)
 
     async def stop(self, incoming: Incoming, said: Said) -> list[Answer]:
         """End a run."""

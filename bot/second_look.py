@@ -32,10 +32,10 @@ def _of(words: list[str]) -> tuple[str, str, str, tuple[Field, ...]]:
         case ["press", "reject", run, *_]:
             more = (Field("With a reason", f"reject {run} WHY"),)
             return "Reject", f"Reject {run}?", "The new version does not go to everybody.", more
-        case ["stop", run, *_]:
+        case ["press", "stop", run, *_]:
             more = (Field("With a reason", f"stop {run} WHY"),)
             return "Stop", f"Stop {run}?", "The run ends, and what it placed is taken back.", more
-        case ["split", run, percent, *_]:
+        case ["press", "split", run, _, _, _, _, percent]:
             text = f"{percent} % of the plain requests get the new version."
             return f"Gray {percent} %", f"Give gray {percent} % in {run}?", text, ()
         case _:

@@ -10,9 +10,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from bot.cards import Tone
-from bot.chat import Ears, Hearing
+from bot.chat import Ears, Hearing, Slower
 from bot.hooks import door
-from engine.errors import Interrupted, SluiceError
+from engine.errors import Interrupted, InvariantViolation, SluiceError
 
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 30.0
@@ -56,13 +56,20 @@ class Switchboard:
             try:
                 async with ears.listening(hearing):
                     await self._mended(name)
+                    pause = FIRST_PAUSE
                     await asyncio.Event().wait()
+            except Slower as error:
+                await asyncio.sleep(error.after.total_seconds())
             except Interrupted as error:
                 await self._cannot(name, error)
                 await asyncio.sleep(pause)
                 pause = min(LONGEST_PAUSE, pause * 2)
             except SluiceError as error:
                 await self._cannot(name, error)
+                await asyncio.sleep(AFTER_MENDING)
+            except Exception as error:  # noqa: BLE001 - a worker's loop: a chat that breaks is tried again, and said
+                _LOG.exception("Listening to %s", name)
+                await self._cannot(name, InvariantViolation(f"it broke ({type(error).__name__}); the log says how."))
                 await asyncio.sleep(AFTER_MENDING)
 
     async def _cannot(self, name: str, error: SluiceError) -> None:

@@ -34,6 +34,7 @@ class Telling:
     desk: Desk
     chat_of: Callable[[RoomId], Chat | None]
     _seen: dict[tuple[RoomId, RunId], Seen] = field(default_factory=dict)
+    _unkept: dict[tuple[RoomId, RunId], Place] = field(default_factory=dict)
 
     @property
     def moving(self) -> bool:
@@ -56,6 +57,7 @@ class Telling:
         run, place = await self.store.read(lambda book: (book.runs.find(name.run), book.rooms.place(room, name.run)))
         if run is None:
             return False
+        place = self._unkept.get((room, run.id), place)
         if name.about == "thread":
             return await self._thread(room, run, place)
         return await self._card(room, run, place)
@@ -65,19 +67,16 @@ class Telling:
         if place is not None and self._shows(room, run, place, card):
             return False
         chat = self._chat(room)
-        message = "" if place is None else place.message
         try:
-            if place is not None:
-                await chat.edit(room, message, card)
-            else:
-                message = await chat.post(room, card)
-        except MessageLost:
-            message = await chat.post(room, card)
+            message = await _shown(chat, room, place, card)
         except Undeliverable:
             plain = Card(card.title, card.tone, buttons=card.buttons, key=card.key, badge=card.badge)
-            message = await chat.post(room, plain)
+            try:
+                message = await _shown(chat, room, place, plain)
+            except Undeliverable:
+                message = await chat.post(room, plain)
         told = 0 if place is None else place.told
-        await self.store.transact(lambda book: book.rooms.put(room, run.id, Place(message, run.seq, told)))
+        await self._put(room, run.id, Place(message, run.seq, told))
         self._remember(room, run, card)
         return True
 
@@ -102,8 +101,10 @@ class Telling:
         key = RunId(f"{name.run}#{name.about}")
         if await self.store.read(lambda book: book.rooms.place(room, key)) is not None:
             return False
-        message = await self._chat(room).post(room, card)
-        await self.store.transact(lambda book: book.rooms.put(room, key, Place(message, 0)))
+        place = self._unkept.get((room, key))
+        if place is None:
+            place = Place(await self._chat(room).post(room, card), 0)
+        await self._put(room, key, place)
         return True
 
     async def _thread(self, room: RoomId, run: Run, place: Place | None) -> bool:
@@ -120,19 +121,40 @@ class Telling:
             card = Card(f"{run.id}", Tone.PLAIN, "\n".join(short), code=code)
             await chat.reply(room, place.message, card)
         if entries:
-            now = replace(place, told=entries[-1].n)
-            await self.store.transact(lambda book: book.rooms.put(room, run.id, now))
+            await self._put(room, run.id, replace(place, told=entries[-1].n))
         return bool(words)
 
     async def _log(self, run: RunId, stage: int) -> str:
         pieces = await self.store.read(lambda book: book.logs.tail(run, stage, LOG_LINES))
         return "\n".join(piece.text for piece in pieces)
 
+    async def _put(self, room: RoomId, key: RunId, place: Place) -> None:
+        """Remember where something is shown: also when that cannot be written down, so that it is not shown twice."""
+        self._unkept[room, key] = place
+        await self.store.transact(lambda book: book.rooms.put(room, key, place))
+        del self._unkept[room, key]
+
+    def forget(self, room: RoomId) -> None:
+        """The room shows nothing any more."""
+        for seen in [known for known in self._seen if known[0] == room]:
+            del self._seen[seen]
+
     def _chat(self, room: RoomId) -> Chat:
         chat = self.chat_of(room)
         if chat is None:
             raise InvariantViolation(f"{room} is in no chat.")
         return chat
+
+
+async def _shown(chat: Chat, room: RoomId, place: Place | None, card: Card) -> str:
+    """Show a card where it is, or anew; returns its message."""
+    if place is not None:
+        try:
+            await chat.edit(room, place.message, card)
+        except MessageLost:
+            return await chat.post(room, card)
+        return place.message
+    return await chat.post(room, card)
 
 
 def _without_time(card: Card) -> Card:

@@ -70,6 +70,9 @@ def _forget(book: SqlBook, now: datetime, before: datetime) -> None:
     book.chats.forget_inbox(now - REPEATED_WITHIN)
     book.updates.forget(now - REPEATED_WITHIN)
     book.buttons.forget(now - BUTTONS_KEPT)
+    book.accounts.forget(now - REPEATED_WITHIN)
+    book.chats.forget_questions(now - REPEATED_WITHIN)
+    book.rooms.forget(before)
     book.chats.forget_messages(before)
     book.logs.forget(before)
 

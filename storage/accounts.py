@@ -11,7 +11,7 @@ from sqlalchemy import delete, select
 
 from engine.model import PersonId, RoomId
 from storage.part import Transaction, upsert
-from storage.tables import accounts, link_codes, link_tries
+from storage.tables import accounts, cards, link_codes, link_tries, subscriptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +51,26 @@ class SqlAccounts:
         upsert(self._in, accounts, row, update=("person", "name", "direct", "linked_at"))
 
     def unlink(self, account: str) -> bool:
-        """The account is nobody's; False when it was so already."""
-        return self._in.write(delete(accounts).where(accounts.c.id == account)).rowcount == 1
+        """The account is nobody's, and its own room is told nothing more; False when it was so already."""
+        found = self.find(account)
+        if found is None:
+            return False
+        own = [found.direct, account]
+        for table in (subscriptions, cards):
+            self._in.write(delete(table).where(table.c.room.in_(own)))
+        self._in.write(delete(accounts).where(accounts.c.id == account))
+        return True
+
+    def leave(self, person: PersonId) -> None:
+        """The person has no account any more, and no code."""
+        for account in self.of(person):
+            self.unlink(account.id)
+        self._in.write(delete(link_codes).where(link_codes.c.person == person))
+
+    def forget(self, before: datetime) -> None:
+        """Forget codes and wrong tries from before then."""
+        self._in.write(delete(link_codes).where(link_codes.c.expires_at < before))
+        self._in.write(delete(link_tries).where(link_tries.c.since < before))
 
     def find(self, account: str) -> Account | None:
         """One account, or None."""

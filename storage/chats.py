@@ -62,6 +62,10 @@ class SqlChats:
         """Use a question up; False when somebody has already."""
         return self._in.write(delete(confirmations).where(confirmations.c.id == confirmation)).rowcount == 1
 
+    def forget_questions(self, before: datetime) -> None:
+        """Forget questions that were to be answered before then."""
+        self._in.write(delete(confirmations).where(confirmations.c.expires_at < before))
+
     def is_new(self, key: str, at: datetime) -> bool:
         """Remember an inbound delivery; False when it has been seen before."""
         return upsert(self._in, inbox, {"key": key, "at": at}) == 1

@@ -1,41 +1,123 @@
-"""Look at a database without changing anything: for `sluice doctor`."""
+"""Look at a database without making or changing anything: for `sluice doctor`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
 
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from engine.errors import Broken
+from engine.model import RoomId
+from storage.book import SqlBook
 from storage.faults import translated
 from storage.migrate import newest
 
 PATIENCE = 2
+_WAITING = {"sqlite": "timeout", "postgresql": "connect_timeout"}
+"""The kinds that Sluice can use, and how their drivers call the seconds that they wait."""
+_CURES = {
+    "sqlite": "See that the user that Sluice runs as may write to it and to its folder, that no other program locks "
+    "it, and that its disk has room.",
+    "postgresql": "See that it runs, that SLUICE_DATABASE names its host, user, password and database, that it takes "
+    "writes, and that its disk has room.",
+}
 
 
-def examine(url: str) -> str:
-    """Which of our versions the database is at: ``new``, ``old`` or ``current``; ``other`` for one that is not ours.
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A database's `state`, and the `rooms` that show cards or want to be told something.
 
-    Raises `Broken` or `Interrupted` when it cannot be reached or written to.
+    ``absent``: a file that is not there yet. ``new``, ``old`` or ``current``: at which of our versions it is. ``other``:
+    it is not ours.
     """
-    engine = create_engine(url, connect_args={"timeout" if url.startswith("sqlite") else "connect_timeout": PATIENCE})
+
+    state: str
+    rooms: tuple[RoomId, ...] = ()
+
+
+def examine(url: str) -> Seen:
+    """Look once. Raises `Broken` when it cannot be reached or written to; no sentence holds the address.
+
+    It may hold a password, and whoever cannot parse an address cannot say which part of it that is.
+    """
+    address = _parsed(url)
+    kind = address.get_backend_name()
     try:
-        return _look(engine)
+        if kind == "sqlite" and _is_absent(address):
+            return Seen("absent")
+        engine = _engine(address)
+        try:
+            with engine.connect() as connection:
+                return _look(engine, connection)
+        finally:
+            engine.dispose()
     except (SQLAlchemyError, OSError) as error:
-        raise translated(error) from error
-    finally:
-        engine.dispose()
+        raise Broken(str(translated(error)), _CURES[kind]) from error
 
 
-def _look(engine: Engine) -> str:
-    with engine.connect() as connection:
-        found = MigrationContext.configure(connection).get_current_revision()
-        if found == newest():
-            _try_to_write(connection)
-            return "current"
-        if found is not None:
-            return "old"
-        return "other" if engine.dialect.has_table(connection, "runs") else "new"
+def _parsed(url: str) -> URL:
+    try:
+        address = make_url(url)
+        kind = address.get_backend_name()
+    except (SQLAlchemyError, ValueError):
+        raise _Unusable from None
+    if kind not in _WAITING or (kind == "sqlite" and (address.host or address.database in (None, "", ":memory:"))):
+        raise _Unusable
+    return address
+
+
+def _engine(address: URL) -> Engine:
+    kind = address.get_backend_name()
+    if kind == "sqlite":
+        address = _of_a_file_that_is_there(address)
+    try:
+        return create_engine(address, poolclass=NullPool, connect_args={_WAITING[kind]: PATIENCE})
+    except (SQLAlchemyError, ImportError, ValueError, TypeError):
+        raise _Unusable from None
+
+
+def _is_absent(address: URL) -> bool:
+    """Whether the file is not there and could be made. Raises `Broken` when its folder is not there either."""
+    path = Path(address.database or "")
+    if str(path).startswith("file:") or path.exists():
+        return False
+    if not path.parent.is_dir():
+        raise Broken(f"The folder of the database is not there: {path.parent}", f"mkdir -p {path.parent}")
+    return True
+
+
+def _of_a_file_that_is_there(address: URL) -> URL:
+    """Return the address with which SQLite makes no file."""
+    name = address.database or ""
+    if not name.startswith("file:"):
+        name = f"file:{quote(str(Path(name).absolute()))}"
+    return address.set(database=name).update_query_dict({"uri": "true", "mode": "rw"})
+
+
+def _look(engine: Engine, connection: Connection) -> Seen:
+    found = MigrationContext.configure(connection).get_current_heads()
+    if found == (newest(),):
+        _try_to_write(connection)
+        return Seen("current", tuple(SqlBook(connection).rooms.speaking()))
+    if found:
+        return Seen("old")
+    return Seen("other" if engine.dialect.has_table(connection, "runs") else "new")
 
 
 def _try_to_write(connection: Connection) -> None:
     """Take what a writer needs, and give it back."""
     connection.execute(text("UPDATE counters SET value = value WHERE name = ''"))
     connection.rollback()
+
+
+class _Unusable(Broken):
+    """The setting is no address of a database that Sluice can use."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "SLUICE_DATABASE is no address of a database that Sluice can use.",
+            "Set it to postgresql+psycopg://USER:PASSWORD@HOST/DATABASE (in the password, @ is %40 and / is %2F), or "
+            "leave it empty for SQLite in the home.",
+        )

@@ -4,7 +4,7 @@ from sqlalchemy import delete, select
 
 from engine.model import Person, PersonId
 from storage.part import Transaction, upsert
-from storage.tables import accounts, link_codes, people
+from storage.tables import people
 
 
 class SqlPeople:
@@ -19,9 +19,7 @@ class SqlPeople:
         upsert(self._in, people, row, update=("email", "phone"))
 
     def remove(self, person: PersonId) -> bool:
-        """Know a person no more, and none of their accounts; False when nobody did. What they did stays told."""
-        self._in.write(delete(accounts).where(accounts.c.person == person))
-        self._in.write(delete(link_codes).where(link_codes.c.person == person))
+        """Know a person no more; False when nobody did. What they did stays told."""
         return self._in.write(delete(people).where(people.c.id == person)).rowcount == 1
 
     def find(self, person: PersonId) -> Person | None:

@@ -1,12 +1,13 @@
 """How far rooms have been told: where the feed is in the journal, and which message of a room shows which run."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import select
 
 from engine.model import RoomId, RunId
 from storage.part import Transaction, upsert
-from storage.tables import cards, rooms, subscriptions
+from storage.tables import cards, rooms, runs, subscriptions
 
 FEED = RoomId("feed")
 """The row that says how far the feed has told every room."""
@@ -44,6 +45,17 @@ class SqlRooms:
         """Remember where the room shows the run."""
         row = {"room": room, "run": run, "message": place.message, "seq": place.seq, "told": place.told}
         upsert(self._in, cards, row, update=("message", "seq", "told"))
+
+    def behind(self, room: RoomId) -> list[RunId]:
+        """The runs that the room does not show as they are now."""
+        shown = select(cards.c.run).join(runs, runs.c.id == cards.c.run)
+        statement = shown.where(cards.c.room == room, runs.c.seq > cards.c.seq).order_by(cards.c.run)
+        return [RunId(run) for run in self._in.read(statement).scalars()]
+
+    def forget(self, before: datetime) -> None:
+        """Forget which messages show runs that are over and began before then."""
+        old = select(runs.c.id).where(runs.c.created_at < before, ~runs.c.active)
+        self._in.write(cards.delete().where(cards.c.run.in_(old)))
 
     def showing(self, run: RunId) -> list[RoomId]:
         """The rooms that have a message of the run."""

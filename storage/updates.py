@@ -32,6 +32,10 @@ class SqlUpdates:
         row = {"key": update.key, "at": update.at, "is_open": True, "document": update.document}
         return upsert(self._in, updates, row, key=updates.c.key) == 1
 
+    def answer(self, key: str, document: str) -> None:
+        """It has been carried out: `document` holds its answers now, which are still to be given."""
+        self._in.write(updates.update().where(updates.c.key == key).values(document=document))
+
     def close(self, key: str) -> None:
         """It has been answered. Its text is not needed any more, its key is."""
         self._in.write(updates.update().where(updates.c.key == key).values(is_open=False, document=""))
@@ -42,5 +46,5 @@ class SqlUpdates:
         return [Kept(row.key, row.at, row.document) for row in rows]
 
     def forget(self, before: datetime) -> None:
-        """Forget the keys of updates that were answered and delivered before then."""
-        self._in.write(delete(updates).where(updates.c.at < before, ~updates.c.is_open))
+        """Forget updates that were delivered before then, also what could not be answered in all that time."""
+        self._in.write(delete(updates).where(updates.c.at < before))

@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from bot.chat import Incoming
 from bot.dispatch import Dispatch
+from bot.linking import remove
 from bot.news import sentence
 from bot.web.sessions import Sessions
 from engine.model import Person, PersonId, RoomId, RunId
@@ -85,7 +86,7 @@ class Door:
     async def leave(self, request: Request) -> Response:
         """Know a person no more."""
         name = PersonId((await request.json())["name"])
-        return JSONResponse({"removed": await self.store.transact(lambda book: book.people.remove(name))})
+        return JSONResponse({"removed": await self.store.transact(lambda book: remove(book, name))})
 
 
 def _news(book: SqlBook, after: int, name: str) -> dict[str, object]:

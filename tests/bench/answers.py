@@ -7,6 +7,7 @@ before are answered, so waiting in line counts.
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -15,6 +16,7 @@ from itertools import cycle, islice
 from bot.chat import Incoming
 from bot.desk import Desk, Transports
 from bot.dispatch import Dispatch
+from bot.heap import settle
 from bot.preview import Previews
 from engine.model import Person, StageKind
 from engine.stages.job import Job, Later, Outcome
@@ -70,7 +72,9 @@ async def busy_workshop() -> AsyncIterator[Workshop]:
         await shop.store.transact(lambda book: book.people.add(Person(ANN)))
         for _ in range(ACTIVE):
             await shop.request("bench")
+        settle()
         yield shop
+        gc.unfreeze()
 
 
 def answer_of(shop: Workshop) -> Ask:

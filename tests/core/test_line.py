@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 
 from bot.chat import Pace
-from bot.line import Line, Name, Urgency
-from engine.errors import Interrupted, SluiceError
+from bot.line import Line, Name, Urgency, Words
+from engine.errors import Broken, Interrupted, SluiceError
 from engine.model import RoomId, RunId
 from tests.support.eventually import eventually, passed
 from tests.support.model_messenger import CHANNEL, ModelMessenger
@@ -93,3 +93,71 @@ async def test_a_line_that_is_told_to_end_as_news_comes_ends(turns: int) -> None
     ending = asyncio.create_task(shown.line.end())
     ended, _ = await asyncio.wait([ending], timeout=5)
     assert ended == {ending}
+
+
+class Refusing(Shown):
+    """Cannot show some names, whatever is tried, for a reason that is their own."""
+
+    def __init__(self, *broken: Name) -> None:
+        super().__init__()
+        self.broken = broken
+        self.tries = 0
+
+    async def show(self, room: RoomId, name: Name) -> bool:
+        if name in self.broken:
+            self.tries += 1
+            raise Broken("That card breaks something.") if self.tries % 2 else KeyError("no such thing")
+        return await super().show(room, name)
+
+
+async def test_a_card_that_breaks_something_does_not_keep_the_others_from_being_shown() -> None:
+    shown = Refusing(name(1))
+    for number in (1, 2, 3):
+        shown.line.ask(name(number), Urgency.OUTCOME, number)
+    await eventually(lambda: shown.names == [name(2), name(3)])
+    await eventually(lambda: shown.tries > 2)
+    await shown.line.end()
+
+
+async def test_an_answer_that_cannot_be_given_is_given_up_and_the_card_is_shown() -> None:
+    shown, tries = Shown(), []
+
+    async def words() -> None:
+        tries.append(1)
+        raise Broken("Nobody takes that.")
+
+    shown.line.say(words)
+    shown.line.ask(name(1), Urgency.OUTCOME, 1)
+    await eventually(lambda: shown.names == [name(1)])
+    await eventually(lambda: shown.line.is_idle)
+    assert len(tries) == 3
+
+
+async def test_an_outcome_is_shown_though_somebody_speaks_without_end() -> None:
+    shown, said = Shown(), []
+
+    async def words() -> None:
+        said.append(len(shown.names))
+        await passed(1)
+        shown.line.say(words)
+
+    shown.line.say(words)
+    shown.line.ask(name(1), Urgency.OUTCOME, 1)
+    await eventually(lambda: shown.names == [name(1)])
+    assert said.count(0) <= 5
+    await shown.line.end()
+
+
+async def test_no_answer_that_was_taken_is_left_out() -> None:
+    shown, said = Shown(Pace(timedelta(0), 1, timedelta(seconds=1))), []
+
+    def numbered(number: int) -> Words:
+        async def words() -> None:
+            said.append(number)
+
+        return words
+
+    for number in range(250):
+        shown.line.say(numbered(number))
+    await eventually(lambda: shown.line.is_idle)
+    assert said == list(range(200))

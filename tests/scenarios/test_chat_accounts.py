@@ -5,10 +5,11 @@ from pathlib import Path
 
 from bot.terminal.client import Client
 from engine.model import RoomId, RunState
-from tests.support.messaging import talking
+from tests.support.messaging import Talk, talking
 from tests.support.notes import notes
+from tests.support.process_target import eventually
 
-ALONE = RoomId("model:direct-mallory")
+ALONE, BOBS = RoomId("model:direct-mallory"), RoomId("model:direct-bob")
 
 
 async def test_an_account_that_nobody_knows_sees_nothing_and_is_told_how_to_get_in(tmp_path: Path) -> None:
@@ -107,3 +108,40 @@ async def test_a_person_who_was_removed_can_decide_nothing_in_any_chat(tmp_path:
         assert "I do not know this account" in (await talk.say("bob", f"approve {run}")).title
         assert "Nobody here knows bob" in await talk.bot.say(f"approve {run}", "bob")
         assert (await talk.bot.run(run)).stage.votes == ()
+
+
+async def test_a_person_who_was_removed_is_told_nothing_more(tmp_path: Path) -> None:
+    async with talking(tmp_path, "ann", "bob") as talk:
+        await talk.bot.say(f"define\n{notes(tmp_path)}")
+        await talk.say("bob", "subscribe notes on everything", BOBS)
+        run = await talk.bot.start("run notes")
+        await talk.shows(run, "waits for review", BOBS)
+        client = Client(talk.bot.app.settings.socket)
+        assert await asyncio.to_thread(client.remove_person, "bob")
+        shown = len(talk.chat.rooms[BOBS])
+        await talk.bot.say(f"approve {run}")
+        await talk.bot.ends(run, RunState.SUCCEEDED)
+        again = await talk.bot.start("run notes")
+        await talk.shows(again, "waits for review", RoomId("model:direct-ann"))
+        assert len(talk.chat.rooms[BOBS]) == shown
+        assert [card.badge for card in talk.chat.showing(BOBS, run)] == ["waits for review"]
+
+
+async def test_a_strangers_codes_are_not_written_down_and_a_flood_of_theirs_neither(tmp_path: Path) -> None:
+    async with talking(tmp_path) as talk:
+        code = (await talk.bot.say("link", "ann")).splitlines()[-1].removeprefix("link ")
+        for line in (code, f"lnk {code.lower()}", f"please link {code}"):
+            await talk.say("mallory", line, ALONE)
+        deeds = await talk.audited()
+        assert len(deeds) == 4
+        assert not any(part in deed.line for deed in deeds for part in (code, code.lower()))
+        for _ in range(30):
+            await talk.bot.app.intake.accept(talk.update("mallory", "hello", room=ALONE))
+        await talk.say("eve", "whoami")
+        await eventually(lambda: _none_open(talk), "all is carried out")
+        assert sum(deed.account == "model:mallory" for deed in await talk.audited()) == 10
+        assert sum(told.account == "model:mallory" for told, _ in talk.chat.answers) == 10
+
+
+async def _none_open(talk: Talk) -> bool:
+    return not await talk.bot.app.store.read(lambda book: book.updates.open())

@@ -4,6 +4,7 @@ import asyncio
 import json
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 from datetime import timedelta
@@ -14,13 +15,16 @@ import pytest
 
 from bot.cards import Card
 from bot.chat import RoomLost, RoomMoved, Slower, Undeliverable
+from bot.intake import Waiting
 from engine.errors import SluiceError
 from engine.model import RoomId, RunState
 from tests.support.bot import a_bot
 from tests.support.messaging import Talk, button, talking
 from tests.support.model_messenger import CHANNEL, ModelMessenger, unreachable
+from tests.support.model_target import ModelTarget
 from tests.support.notes import notes
 from tests.support.process_target import eventually
+from tests.support.workload import Shop
 
 OTHER = RoomId("model:c2")
 ANNS = RoomId("model:direct-ann")
@@ -67,7 +71,7 @@ async def test_what_was_acknowledged_is_carried_out_after_a_restart_once(tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("point", "answered"), [("kept", "Your approval of notes-1 is counted."), ("done", "That is done already.")]
+    ("point", "answered"), [("kept", "Your approval of notes-1 is counted."), ("done", "That was taken in before.")]
 )
 async def test_a_bot_that_is_killed_before_it_has_answered_does_what_it_acknowledged_once(
     tmp_path: Path, point: str, answered: str
@@ -198,6 +202,72 @@ async def test_a_room_that_is_gone_is_reported_and_bothers_nobody_until_it_is_ba
         await talk.shows(again, "succeeded")
 
 
+async def test_a_room_that_is_gone_is_not_asked_again_though_the_share_moves(tmp_path: Path) -> None:
+    target, shop = ModelTarget(), Shop(tmp_path, rest="0s")
+    async with talking(tmp_path / "home", "ann", target=target) as talk:
+        await talk.bot.say(f"define\n{shop.gray()}")
+        await talk.bot.release("run hello tag=v1")
+        await talk.say("ann", "subscribe hello on everything")
+        run = await talk.bot.start("run hello tag=v2")
+        await talk.shows(run, "waits for review")
+        talk.chat.fails = lambda _call, room: RoomLost("The bot was sent away.") if room == CHANNEL else None
+        await talk.bot.say(f"split {run} 35")
+        await eventually(
+            lambda: _said(talk, f"{CHANNEL} is not told anything more: The bot was sent away."), "it is said"
+        )
+        calls, again = _calls(talk), _clock() + 2.5
+        await eventually(lambda: _is(_clock() > again, True), "two refreshes have passed")
+        assert _calls(talk) == calls
+        assert sum("is not told anything more" in card.title for card in await talk.bot.cards()) == 1
+
+
+async def test_a_room_that_is_back_shows_what_ended_meanwhile(tmp_path: Path) -> None:
+    async with talking(tmp_path, "ann") as talk:
+        run = await waiting(talk, tmp_path)
+        talk.chat.fails = lambda _call, room: RoomLost("The bot was sent away.") if room == CHANNEL else None
+        await talk.bot.say(f"approve {run}")
+        await talk.bot.ends(run, RunState.SUCCEEDED)
+        await eventually(
+            lambda: _said(talk, f"{CHANNEL} is not told anything more: The bot was sent away."), "it is said"
+        )
+        talk.chat.fails = lambda _call, _room: None
+        await talk.say("ann", "whoami")
+        await talk.shows(run, "succeeded")
+
+
+async def test_an_answer_that_could_not_be_given_is_given_after_a_restart(tmp_path: Path) -> None:
+    async with talking(tmp_path / "home", "ann") as talk:
+        await talk.bot.say(f"define\n{notes(tmp_path)}")
+        talk.chat.fails = unreachable
+        update = talk.update("ann", "run notes tag=v2")
+        await talk.bot.app.intake.accept(update)
+        await eventually(lambda: _is(("answer", CHANNEL) in talk.chat.calls[3:], True), "it was tried")
+    chat = ModelMessenger()
+    async with a_bot(tmp_path / "home", messengers={"model": chat}) as bot:
+        await eventually(
+            lambda: _is([answer.card.title for _, answer in chat.answers], ["Start notes?"]), "it is asked"
+        )
+        assert chat.answers[0][1].card.buttons[0].line.startswith("yes ")
+        assert await bot.app.store.read(lambda book: book.updates.open()) == []
+
+
+async def test_a_command_that_meets_a_locked_database_is_carried_out_when_it_is_free(tmp_path: Path) -> None:
+    async with talking(tmp_path / "home", "ann") as talk:
+        run = await waiting(talk, tmp_path)
+        update = talk.update("ann", f"approve {run}")
+        await talk.bot.app.intake._keep(update)
+        lock = sqlite3.connect(tmp_path / "home/sluice.db", isolation_level=None)
+        lock.execute("BEGIN IMMEDIATE")
+        talk.bot.app.intake._queue(Waiting(update))
+        await eventually(lambda: _is(len(talk.answers_to(update)), 1), "it is said to wait", 30)
+        assert "locked by another program" in talk.answers_to(update)[0].title
+        lock.execute("ROLLBACK")
+        lock.close()
+        await talk.bot.ends(run, RunState.SUCCEEDED)
+        await eventually(lambda: _is(len(talk.answers_to(update)), 2), "it is answered")
+        assert "is counted" in talk.answers_to(update)[1].title
+
+
 async def test_a_room_that_moved_takes_its_runs_and_its_wishes_along(tmp_path: Path) -> None:
     async with talking(tmp_path / "home", "ann") as talk:
         run = await waiting(talk, tmp_path)
@@ -242,6 +312,10 @@ def _in_a_process(home: Path, line: str, point: str) -> subprocess.CompletedProc
 
 async def _is(found: object, wanted: object) -> bool:
     return found == wanted
+
+
+def _clock() -> float:
+    return asyncio.get_running_loop().time()
 
 
 async def _said(talk: Talk, sentence: str) -> bool:

@@ -156,3 +156,19 @@ async def test_a_chat_that_stalls_over_a_direct_message_holds_up_no_other_room(t
         await talk.shows(run, "waits for review")
         answered.set()
         await talk.shows(run, "waits for review", BOBS)
+
+
+async def test_a_second_tap_on_a_share_that_has_changed_since_does_nothing(tmp_path: Path) -> None:
+    target, shop = ModelTarget(), Shop(tmp_path, rest="0s")
+    async with talking(tmp_path / "home", "ann", target=target) as talk:
+        await talk.bot.say(f"define\n{shop.gray()}")
+        await talk.bot.release("run hello tag=v1")
+        await talk.say("ann", "subscribe hello on everything")
+        run = await talk.bot.start("run hello tag=v2")
+        card = await talk.shows(run, "waits for review")
+        asked = await talk.press("ann", button(card, "Gray 50 %"))
+        assert asked.title == f"Give gray 50 % in {run}?"
+        await talk.bot.say(f"split {run} 1")
+        late = await talk.press("ann", button(asked, "Gray 50 %"))
+        assert "belongs to an earlier moment" in late.title
+        assert (await talk.bot.run(run)).share == 1
