@@ -98,6 +98,7 @@ class Line:
     _doing: int | None = None
     _failures: int = 0
     _in_a_row: int = 0
+    _is_full: bool = False
     _count: int = 0
 
     @property
@@ -124,8 +125,11 @@ class Line:
     def say(self, words: Words) -> None:
         """Answer somebody, before everything else but what has waited for several answers already."""
         if len(self._words) >= LONGEST_WORDS:
-            _LOG.error("%s has %d answers waiting; one more is not given.", self.room, LONGEST_WORDS)
+            if not self._is_full:
+                _LOG.error("%s has %d answers waiting; more are not given until some are.", self.room, LONGEST_WORDS)
+            self._is_full = True
             return
+        self._is_full = False
         self._words.append(Said(words))
         self._stir()
 

@@ -29,8 +29,8 @@ _CURES = {
 class Seen:
     """A database's `state`, and the `rooms` that show cards or want to be told something.
 
-    ``absent``: a file that is not there yet. ``new``, ``old`` or ``current``: at which of our versions it is. ``other``:
-    it is not ours.
+    ``absent``: a file that is not there yet; ``new``, ``old`` or ``current``: at which of our versions it is; ``other``
+    when it is not ours.
     """
 
     state: str
@@ -44,15 +44,12 @@ def examine(url: str) -> Seen:
     """
     address = _parsed(url)
     kind = address.get_backend_name()
+    engine = _engine(address)
     try:
         if kind == "sqlite" and _is_absent(address):
             return Seen("absent")
-        engine = _engine(address)
-        try:
-            with engine.connect() as connection:
-                return _look(engine, connection)
-        finally:
-            engine.dispose()
+        with engine.connect() as connection:
+            return _look(engine, connection)
     except (SQLAlchemyError, OSError) as error:
         raise Broken(str(translated(error)), _CURES[kind]) from error
 

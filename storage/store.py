@@ -21,6 +21,7 @@ from storage.writer import Writer
 T = TypeVar("T")
 Durability = Literal["NORMAL", "FULL"]
 READERS = 2
+_ADDRESSES = "Write sqlite:////PATH/sluice.db or postgresql+psycopg://USER:PASSWORD@HOST/NAME."
 
 
 @dataclass(slots=True)
@@ -54,7 +55,10 @@ class SqlStore:
 
         `patience` is how many seconds an SQLite database may be locked by somebody else before that is an error.
         """
-        engine = create_engine(url, **_options(url, patience))
+        try:
+            engine = create_engine(url, **_options(url, patience))
+        except (SQLAlchemyError, ImportError) as error:
+            raise Broken("SLUICE_DATABASE is no address of a database that Sluice knows.", _ADDRESSES) from error
         if engine.dialect.name == "sqlite":
             _prepare_sqlite(engine, synchronous)
         try:

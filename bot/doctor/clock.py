@@ -13,10 +13,10 @@ ILL_SECONDS = 120
 def skew(what: str, said: str, now: datetime | None = None) -> list[Finding]:
     """How far this clock is from the moment that a server said in its ``Date`` header; nothing when it said none."""
     try:
-        theirs = parsedate_to_datetime(said)
-    except ValueError:
+        theirs = parsedate_to_datetime(said).astimezone(UTC)
+    except (ValueError, OverflowError):
         return []
-    seconds = round(((now or datetime.now(UTC)) - theirs.astimezone(UTC)).total_seconds())
+    seconds = round(((now or datetime.now(UTC)) - theirs).total_seconds())
     words = f"this machine's clock is {abs(seconds)} s {'ahead' if seconds > 0 else 'behind'}"
     cure = "Let it be set by NTP: timedatectl set-ntp true"
     if abs(seconds) >= ILL_SECONDS:

@@ -1,32 +1,43 @@
-"""Asks every check, beside each other, and says what came of it: a line each."""
+"""Asks every check, beside each other, and says what came of it: a line each.
+
+It ends within 15 seconds or so, whatever is asked does or does not do: the database has five, since it tells which
+channels to look at; then a chat is asked twice at most, one call after the other.
+"""
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
-from bot.doctor.finding import Finding, Health
-from bot.doctor.machine import database, home, programs
+from pydantic import SecretStr
+
+from bot.doctor import database
+from bot.doctor.finding import Finding, Health, well
+from bot.doctor.machine import home, programs
 from bot.doctor.slack import slack
 from bot.doctor.telegram import telegram
 from bot.settings import Settings
-from engine.errors import SluiceError
 from engine.model import RoomId
-from storage.store import SqlStore
 
+PATIENCE = 5.0
 MARKS = {Health.WELL: "ok", Health.ODD: "look", Health.ILL: "MEND"}
 CHANNELS = 20
+LONGEST = 300
+"""Letters of a sentence; what another program says in a chat's place may have no end."""
+_SHORTEST = 8
+"""Letters of a secret that is looked for in findings; a shorter one is part of ordinary words."""
 
 
-async def examine(settings: Settings) -> list[Finding]:
-    """Everything that was found, in the order of the checks."""
-    channels = await _channels(settings)
-    found = await asyncio.gather(
-        home(settings), database(settings), programs(settings), slack(settings, channels), telegram(settings)
+async def examine(settings: Settings, patience: float = PATIENCE) -> list[Finding]:
+    """Everything that was found, in the order of the checks. Each call waits `patience` seconds at most."""
+    in_database, rooms = await database.look(settings, patience)
+    channels = [channel for room in rooms if (channel := _channel(room))][:CHANNELS]
+    at_home, of_programs, *of_chats = await asyncio.gather(
+        home(settings), programs(settings), slack(settings, channels, patience), telegram(settings, patience)
     )
-    said = [finding for part in found for finding in part]
+    found = [*at_home, *in_database, *of_programs, *of_chats[0], *of_chats[1]]
     if settings.slack_bot_token is None and settings.telegram_token is None:
-        chats = "none is set up; the console and the terminal need none"
-        said.append(Finding("chats", Health.WELL, chats))
-    return said
+        found.append(well("chats", "none is set up; the console and the terminal need none"))
+    return [_shown(one, _secrets(settings)) for one in found]
 
 
 def lines(found: Sequence[Finding]) -> list[str]:
@@ -36,22 +47,20 @@ def lines(found: Sequence[Finding]) -> list[str]:
     return [f"{line}  →  {one.cure}" if one.cure else line for line, one in zip(said, found, strict=True)]
 
 
-async def _channels(settings: Settings) -> list[str]:
-    """The Slack channels that show cards, as far as the database tells: it may not be there."""
-    if not settings.database and not (settings.home / "sluice.db").exists():
-        return []
-    try:
-        store = SqlStore.open(settings.database_url, migrate=False, patience=2.0)
-        try:
-            rooms = await store.read(lambda book: book.rooms.speaking())
-        finally:
-            store.close()
-    except SluiceError:
-        return []
-    return [channel for room in rooms if (channel := _channel(room))][:CHANNELS]
-
-
 def _channel(room: RoomId) -> str:
     """The channel's id; empty for a direct message and for other chats' rooms."""
     name = room.rpartition("/")[2]
     return name if room.startswith("slack:") and name[:1] in ("C", "G") else ""
+
+
+def _secrets(settings: Settings) -> list[str]:
+    values = (value.get_secret_value().strip() for _, value in settings if isinstance(value, SecretStr))
+    return [value for value in values if len(value) >= _SHORTEST]
+
+
+def _shown(one: Finding, secrets: Sequence[str]) -> Finding:
+    """Return the finding without what the other side may have quoted of ours."""
+    sentence, cure = one.sentence, one.cure
+    for secret in secrets:
+        sentence, cure = sentence.replace(secret, "..."), cure.replace(secret, "...")
+    return replace(one, sentence=sentence if len(sentence) <= LONGEST else f"{sentence[:LONGEST]}…", cure=cure)

@@ -1,6 +1,5 @@
 """What a check has found."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -16,7 +15,7 @@ class Health(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at: what it is, how it is, and what mends it."""
+    """One thing that was looked at: what it is, how it is, and what mends it. Each is one line of printable text."""
 
     what: str
     health: Health
@@ -24,20 +23,21 @@ class Finding:
     cure: str = ""
 
 
-Check = Callable[[], Awaitable[list[Finding]]]
-"""Looks at some things that belong together. Never raises for what it looks for."""
-
-
 def well(what: str, sentence: str) -> Finding:
     """Nothing has to be done."""
-    return Finding(what, Health.WELL, sentence)
+    return Finding(_line(what), Health.WELL, _line(sentence))
 
 
 def odd(what: str, sentence: str, cure: str) -> Finding:
     """It works, but perhaps not as wanted."""
-    return Finding(what, Health.ODD, sentence, cure)
+    return Finding(_line(what), Health.ODD, _line(sentence), _line(cure))
 
 
 def ill(what: str, sentence: str, cure: str) -> Finding:
     """It does not work."""
-    return Finding(what, Health.ILL, sentence, cure)
+    return Finding(_line(what), Health.ILL, _line(sentence), _line(cure))
+
+
+def _line(text: str) -> str:
+    """Return text from anywhere as one line, which cannot tell a terminal anything but letters."""
+    return " ".join("".join(one if one.isprintable() else " " for one in text).split())

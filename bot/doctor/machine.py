@@ -1,24 +1,23 @@
-"""The machine: Sluice's home, the database, and the programs that releases on this machine need."""
+"""The machine: Sluice's home, and the programs that releases on this machine need."""
 
 import asyncio
+import os
 import re
 import shutil
 import sys
+from contextlib import suppress
+from pathlib import Path
 
 from bot.doctor.finding import Finding, ill, odd, well
 from bot.settings import Settings
 from engine.errors import SluiceError
 from engine.routing.envoy import binary
-from storage.examine import examine
 
 ROOM = 512 * 1024 * 1024
 LONGEST_SOCKET = 100
 PATIENCE = 10.0
 _VERSION = re.compile(r"version: \w+/([\d.]+)/")
-_STATES = {
-    "current": "reachable and writable, its tables are this version's",
-    "new": "empty; `sluice serve` makes its tables",
-}
+_AS_SLUICE = "Look as the user that Sluice runs as: runuser -u USER -- sluice doctor"
 
 
 async def home(settings: Settings) -> list[Finding]:
@@ -26,10 +25,19 @@ async def home(settings: Settings) -> list[Finding]:
     place = settings.home
     if len(str(settings.socket)) > LONGEST_SOCKET:
         return [ill("home", f"{place} is too long for the name of a socket.", "Set SLUICE_HOME to a shorter path.")]
+    try:
+        return _home(place)
+    except OSError as error:
+        return [ill("home", f"{place} cannot be looked at: {error.strerror}.", _AS_SLUICE)]
+
+
+def _home(place: Path) -> list[Finding]:
     if not place.exists():
         return [well("home", f"{place} is not there yet; the first start makes it")]
     if not place.is_dir():
         return [ill("home", f"{place} is no directory.", "Set SLUICE_HOME to a directory.")]
+    if not os.access(place, os.R_OK | os.W_OK | os.X_OK):
+        return [ill("home", f"{place} cannot be written to by this user.", _AS_SLUICE)]
     found = []
     if place.stat().st_mode & 0o077:
         found.append(odd("home", f"Others on this machine can look into {place}.", f"chmod 700 {place}"))
@@ -40,31 +48,14 @@ async def home(settings: Settings) -> list[Finding]:
     return found or [well("home", f"{place}, {free // (1024**3)} GiB free")]
 
 
-async def database(settings: Settings) -> list[Finding]:
-    """Look at the database."""
-    name = settings.database_url.partition(":")[0].partition("+")[0]
-    path = settings.home / "sluice.db"
-    if not settings.database and not path.exists():
-        return [well("database", "SQLite in the home; the first start makes it")]
-    try:
-        state = await asyncio.to_thread(examine, settings.database_url)
-    except SluiceError as error:
-        return [ill("database", str(error), error.hint)]
-    if state == "old":
-        return [ill("database", f"{name}: its tables are an older version's.", "sluice migrate")]
-    if state == "other":
-        return [ill("database", f"{name}: it holds somebody else's tables.", "Set SLUICE_DATABASE to one for Sluice.")]
-    return [well("database", f"{name}: {_STATES[state]}")]
-
-
 async def programs(_settings: Settings) -> list[Finding]:
     """Look at the programs."""
-    return [await _envoy(), await _supervisord(), await _git()]
+    return list(await asyncio.gather(_envoy(), _supervisord(), _git()))
 
 
 async def _envoy() -> Finding:
     try:
-        said = await _says(str(binary()), "--version")
+        said = await says(str(binary()), "--version")
     except SluiceError as error:
         return ill("envoy", str(error), error.hint)
     version = _VERSION.search(said)
@@ -74,7 +65,7 @@ async def _envoy() -> Finding:
 
 
 async def _supervisord() -> Finding:
-    said = (await _says(sys.executable, "-m", "supervisor.supervisord", "--version")).strip()
+    said = (await says(sys.executable, "-m", "supervisor.supervisord", "--version")).strip()
     if not said[:1].isdigit():
         return ill("supervisord", f"supervisord does not run here: {said[-120:]}", "pip install supervisor")
     return well("supervisord", f"supervisord {said}")
@@ -83,17 +74,22 @@ async def _supervisord() -> Finding:
 async def _git() -> Finding:
     if shutil.which("git") is None:
         return ill("git", "There is no git on the PATH.", "Install git with the system's package manager.")
-    return well("git", (await _says("git", "--version")).strip())
+    return well("git", (await says("git", "--version")).strip())
 
 
-async def _says(*words: str) -> str:
-    """What a program prints, or why it does not."""
+async def says(*words: str, patience: float = PATIENCE) -> str:
+    """What a program prints, or why it does not. One that does not end is ended."""
     try:
-        async with asyncio.timeout(PATIENCE):
-            process = await asyncio.create_subprocess_exec(
-                *words, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
-            )
-            out, _ = await process.communicate()
-    except (OSError, TimeoutError) as error:
-        return str(error) or "it did not answer"
+        process = await asyncio.create_subprocess_exec(
+            *words, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        )
+    except OSError as error:
+        return str(error)
+    try:
+        out, _ = await asyncio.wait_for(process.communicate(), patience)
+    except TimeoutError:
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+        return "it did not answer"
     return out.decode(errors="replace")

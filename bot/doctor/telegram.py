@@ -1,44 +1,44 @@
 """Telegram: the token, whether groups are read, and whether updates are asked for or delivered."""
 
+import asyncio
 from typing import Any
 
-import httpx
-
+from bot.doctor.asking import Asking, asking
 from bot.doctor.clock import skew
 from bot.doctor.finding import Finding, ill, odd, well
 from bot.settings import Settings
+from bot.telegram.connect import secret_of, token_of
+from bot.telegram.secrecy import keep_secret
+from engine.errors import Broken
 
-SECONDS = 10.0
 _FATHER = "@BotFather"
-_SECRET = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
 
 
-class _Away(Exception):
-    """Telegram did not answer."""
-
-
-async def telegram(settings: Settings) -> list[Finding]:
+async def telegram(settings: Settings, patience: float) -> list[Finding]:
     """Look at Telegram."""
     if settings.telegram_token is None:
         return []
-    base = f"{settings.telegram_api}/bot{settings.telegram_token.get_secret_value()}/"
-    async with httpx.AsyncClient(base_url=base, timeout=SECONDS) as http:
-        try:
-            return await _look(http, settings)
-        except _Away as error:
-            return [
-                ill("telegram", f"Telegram cannot be reached: {error}", "Look at the network and SLUICE_TELEGRAM_API.")
-            ]
+    try:
+        token = token_of(settings.telegram_token)
+    except Broken as error:
+        return [ill("telegram token", str(error), error.hint)]
+    keep_secret(token)
+    async with asking(f"{settings.telegram_api.rstrip('/')}/bot{token}/", patience) as api:
+        return await _look(api, settings)
 
 
-async def _look(http: httpx.AsyncClient, settings: Settings) -> list[Finding]:
-    me, date = await _call(http, "getMe")
-    if not me.get("ok"):
+async def _look(api: Asking, settings: Settings) -> list[Finding]:
+    me, hook = await asyncio.gather(api.ask("getMe"), api.ask("getWebhookInfo"))
+    trouble = me.trouble or hook.trouble
+    if trouble:
+        cure = "Look at the network and at SLUICE_TELEGRAM_API."
+        return [ill("telegram", f"Telegram cannot be reached: {trouble}.", cure)]
+    if not me.body.get("ok"):
         cure = f"Ask {_FATHER} for it: /mybots, API Token; set SLUICE_TELEGRAM_TOKEN."
-        return [ill("telegram token", f"Telegram does not take the token: {me.get('description')}.", cure)]
-    hook, _ = await _call(http, "getWebhookInfo")
-    found = [well("telegram token", f"@{me['result'].get('username')}"), *skew("telegram clock", date)]
-    return [*found, _privacy(me["result"]), *_deliveries(hook.get("result", {}), settings)]
+        return [ill("telegram token", f"Telegram does not take the token: {me.body.get('description')}.", cure)]
+    about = me.part("result")
+    found = [well("telegram token", f"@{about.get('username')}"), *skew("telegram clock", me.date)]
+    return [*found, _privacy(about), *_deliveries(hook.part("result"), settings)]
 
 
 def _privacy(me: dict[str, Any]) -> Finding:
@@ -65,10 +65,10 @@ def _deliveries(hook: dict[str, Any], settings: Settings) -> list[Finding]:
 
 
 def _secret(settings: Settings) -> list[Finding]:
-    secret = settings.telegram_secret.get_secret_value() if settings.telegram_secret else ""
-    if not secret or not set(secret) <= _SECRET or len(secret) > 256:  # noqa: PLR2004 - what setWebhook takes
-        sentence = "A webhook needs a secret of 1 to 256 letters, digits, _ and -."
-        return [ill("telegram deliveries", sentence, "SLUICE_TELEGRAM_SECRET=$(openssl rand -hex 32)")]
+    try:
+        secret_of(settings.telegram_secret)
+    except Broken as error:
+        return [ill("telegram deliveries", str(error), error.hint)]
     return []
 
 
@@ -87,12 +87,3 @@ def _hook(hook: dict[str, Any], url: str, settings: Settings) -> list[Finding]:
             )
         ]
     return []
-
-
-async def _call(http: httpx.AsyncClient, method: str) -> tuple[dict[str, Any], str]:
-    """The answer and its date. An error that is raised names no address: the token is part of it."""
-    try:
-        answer = await http.post(method)
-        return answer.json(), answer.headers.get("date", "")
-    except (httpx.HTTPError, ValueError) as error:
-        raise _Away(type(error).__name__) from None

@@ -50,6 +50,8 @@ class Api:
     token: str = field(repr=False)
     url: str
     limits: Limits = field(default_factory=Limits)
+    username: str = ""
+    """What Telegram calls the bot, once it has been asked who that is."""
     _kept: Bot | None = field(default=None, repr=False)
     _under_way: int = 0
     _done: asyncio.Event = field(default_factory=asyncio.Event)
@@ -125,7 +127,8 @@ class Api:
     async def me(self) -> Me:
         """Who Sluice is."""
         found = await self._call("getMe", lambda bot: bot.get_me())
-        return Me(found.id, found.username or "")
+        self.username = found.username or ""
+        return Me(found.id, self.username)
 
     async def updates(self, offset: int | None, kinds: Sequence[str], wait: timedelta) -> list[Any]:
         """Wait for updates, as they come; those before `offset` are confirmed by this."""

@@ -2,6 +2,8 @@
 
 import re
 
+from pydantic import SecretStr
+
 from bot.settings import Settings
 from bot.telegram.api import Api
 from bot.telegram.inbound import TelegramEars
@@ -19,16 +21,22 @@ def connect(settings: Settings) -> tuple[TelegramChat, TelegramEars] | None:
     """
     if settings.telegram_token is None:
         return None
-    token = settings.telegram_token.get_secret_value().strip()
+    secret = secret_of(settings.telegram_secret) if settings.telegram_webhook else ""
+    chat = TelegramChat(Api(token_of(settings.telegram_token), settings.telegram_api))
+    return chat, TelegramEars(chat, settings.telegram_webhook, secret)
+
+
+def token_of(setting: SecretStr) -> str:
+    """Return the bot's token, without what a file may have added to it. Raises `Broken` when it is none."""
+    token = setting.get_secret_value().strip()
     if not _TOKEN.fullmatch(token):
         raise Broken("SLUICE_TELEGRAM_TOKEN is no bot's token.", "Copy it from @BotFather: /mybots, API Token.")
-    chat = TelegramChat(Api(token, settings.telegram_api))
-    return chat, TelegramEars(chat, settings.telegram_webhook, _secret(settings) if settings.telegram_webhook else "")
+    return token
 
 
-def _secret(settings: Settings) -> str:
-    """Return what deliveries are recognised by: without it anybody could deliver anything."""
-    secret = settings.telegram_secret.get_secret_value() if settings.telegram_secret else ""
+def secret_of(setting: SecretStr | None) -> str:
+    """Return what deliveries are recognised by: without it anybody could deliver anything. Raises `Broken`."""
+    secret = setting.get_secret_value().strip() if setting else ""
     if not _SECRET.fullmatch(secret):
         raise Broken(
             "SLUICE_TELEGRAM_WEBHOOK is set, but SLUICE_TELEGRAM_SECRET has not 1 to 256 letters, digits, _ and -.",

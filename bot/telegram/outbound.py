@@ -1,9 +1,9 @@
 """Telegram, as a chat that cards are shown in: posted, edited, said as replies, and answers where people look.
 
-Answers in a group are seen by all: Telegram has no message for one person there, and where decisions are made together
-that is no loss; what is for one person only (codes) the core refuses to say in company. So a question that somebody is
-asked before something is destroyed stands where the others can see it coming. Only whoever was asked can answer it, and
-the answer takes the question's place.
+Telegram has no message for one person in a group. So what is for one person and holds more than a sentence is said in
+the chat that they have with the bot alone, and the group reads one line that it was; `remarks.py` says what that is,
+and why questions stay in the group. Whom Telegram does not let the bot write to, because they never wrote to it, is
+told in the group how to change that, and nothing else.
 """
 
 import logging
@@ -11,17 +11,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from bot.cards import Button, Card, Tone
-from bot.chat import Answer, MessageLost, Pace, RoomMoved, Undeliverable, Update
+from bot.chat import Answer, MessageLost, Pace, RoomLost, RoomMoved, Undeliverable, Update
 from bot.pressing import Pressing
 from bot.telegram import presses
 from bot.telegram.api import Api
 from bot.telegram.files import Files, file_name
 from bot.telegram.limits import GROUP, PRIVATE
 from bot.telegram.names import CHAT, chat_of, is_private
-from bot.telegram.remarks import is_question, remarked
+from bot.telegram.remarks import ALONE, apart, is_for_one, is_question, remarked, unmet
 from bot.telegram.render import Message, render
 from bot.telegram.toasts import Toasts, fits
-from engine.errors import InvariantViolation
+from engine.errors import InvariantViolation, SluiceError
 from engine.model import RoomId
 
 _LEAST = 300
@@ -40,6 +40,8 @@ class TelegramChat:
     has_threads: bool = False
     files: Files = field(init=False)
     toasts: Toasts = field(init=False)
+    _pointed: dict[RoomId, str] = field(default_factory=dict)
+    """The update of each group that was last told that its answer is elsewhere: several cards need one line."""
 
     def __post_init__(self) -> None:
         """Make the parts that write."""
@@ -68,16 +70,48 @@ class TelegramChat:
         return RoomId(account)
 
     async def answer(self, update: Update, answer: Answer) -> None:
-        """Answer what a person said or pressed; if Telegram does not take the card, with its title alone."""
+        """Answer what a person said or pressed; what is for them alone where they alone read it."""
         answer = remarked(update, answer)
+        if not is_for_one(update, answer):
+            await self._say(update, answer)
+        elif await self._whispered(update, answer.card):
+            await self._point(update)
+        else:
+            await self._say(update, Answer(unmet(self.api.username)))
+
+    async def _whispered(self, update: Update, card: Card) -> bool:
+        """Whether it could be said to them alone. If Telegram does not take the card, with its title alone."""
+        room = await self.direct(update.account)
+        try:
+            try:
+                await self._post(room, apart(update, card))
+            except Undeliverable as error:
+                _LOG.warning("An answer to %s is said plainly: %s", update.account, error)
+                await self._post(room, _plain(card))
+        except (RoomLost, RoomMoved) as error:
+            _LOG.info("%s cannot be answered alone: %s", update.account, error)
+            return False
+        return True
+
+    async def _point(self, update: Update) -> None:
+        """Say in the group that the answer is elsewhere, once. If that fails it is left: they have their answer."""
+        if self._pointed.get(update.room) == update.key:
+            return
+        self._pointed[update.room] = update.key
+        try:
+            await self._say(update, Answer(ALONE))
+        except SluiceError as error:
+            _LOG.info("%s is not told where the answer is: %s", update.room, error)
+
+    async def _say(self, update: Update, answer: Answer) -> None:
+        """Answer where it was said; if Telegram does not take the card, with its title alone."""
         try:
             await self._answer(update, answer)
         except RoomMoved as moved:
             await self._answer(replace(update, room=moved.new, context={}), answer)
         except Undeliverable as error:
             _LOG.warning("An answer to %s is said plainly: %s", update.account, error)
-            plain = Card(answer.card.title, answer.card.tone, answer.card.text[:_LEAST])
-            await self._post(update.room, plain, below=_answered_below(update))
+            await self._post(update.room, _plain(answer.card), below=_answered_below(update))
 
     async def _answer(self, update: Update, answer: Answer) -> None:
         query, card = update.context.get("callback", ""), answer.card
@@ -116,6 +150,10 @@ class TelegramChat:
         if self.pressing is None:
             raise InvariantViolation("Telegram was told something before it was introduced to the buttons.")
         return presses.naming(room, await self.pressing.naming(room, card), asked)
+
+
+def _plain(card: Card) -> Card:
+    return Card(card.title, card.tone, card.text[:_LEAST])
 
 
 def _answered_below(update: Update) -> str:

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, replace
 
 import telegram
-from telegram import CallbackQuery, ChatMemberUpdated, Message, User
+from telegram import CallbackQuery, Chat, ChatMemberUpdated, Message, User
 
 from bot.chat import Update
 from bot.grammar import ALIASES, BY_NAME
@@ -18,7 +18,7 @@ from bot.telegram.api import Me
 from bot.telegram.files import ENDINGS, Attached
 from bot.telegram.names import CHAT, account_id, room_id
 from bot.telegram.plain import cut, one_line
-from bot.telegram.remarks import anothers, hello
+from bot.telegram.remarks import anothers, hello, place
 
 KINDS = ("message", "channel_post", "callback_query", "my_chat_member")
 """What is asked for. Edited messages are not: a command is carried out as it was sent."""
@@ -65,7 +65,7 @@ def _said(me: Me, key: str, message: Message) -> Heard | None:
         name=_name(message.from_user),
         is_bot=message.sender_chat is not None or message.from_user is None or message.from_user.is_bot,
         is_alone=chat.type == chat.PRIVATE,
-        context={"message": str(message.message_id)},
+        context={"message": str(message.message_id), **_place(chat)},
     )
     return Heard(update, attached)
 
@@ -142,7 +142,7 @@ def _pressed(key: str, query: CallbackQuery) -> Heard | None:
         name=_name(query.from_user),
         is_bot=query.from_user.is_bot,
         is_alone=message.chat.type == message.chat.PRIVATE,
-        context={"message": str(message.message_id), "callback": query.id},
+        context={"message": str(message.message_id), "callback": query.id, **_place(message.chat)},
     )
     return Heard(_to_a_question(update, query.from_user.id, press.asked) if press.asked else update)
 
@@ -168,6 +168,10 @@ def _added(key: str, change: ChatMemberUpdated) -> Heard | None:
         context=hello(),
     )
     return Heard(update)
+
+
+def _place(chat: Chat) -> dict[str, str]:
+    return place(cut(one_line(chat.title or ""), _LONGEST_NAME))
 
 
 def _name(user: User | None) -> str:

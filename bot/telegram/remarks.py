@@ -2,6 +2,11 @@
 
 It goes the way of every update all the same (kept, carried out, answered in its turn, audited when it is refused), so
 it is said once however often Telegram delivers. The line or button that is carried out for it changes nothing.
+
+Here is also what a group reads in place of what is for one person alone, and what that is. A sentence may stay: that a
+vote counts, or why something is refused, is understood only where it was said. So may a question before something is
+done: the core takes its answer only in the room where it was asked, and the others see it coming. What holds more than
+a sentence (accounts, logs, definitions, lists) is for whoever asked: a group has members whom nobody made known.
 """
 
 from collections.abc import Mapping
@@ -12,7 +17,10 @@ from bot.chat import Answer, Update
 from engine.errors import Refused
 
 _REPLY = Field("In a group", "say it as a reply to this message, or I do not hear it")
+LONGEST = 200
+"""Letters of a sentence or two."""
 _SAYS, _WHY, _WHAT_NOW = "says", "why", "what_now"
+_PLACE = "place"
 _HELLO, _ANOTHERS, _REFUSED = "hello", "anothers", "refused"
 _CARDS = {
     _HELLO: Card(
@@ -31,6 +39,21 @@ _CARDS = {
         "Press the button on the card; then you are asked.",
     ),
 }
+
+
+ALONE = Card("Sent to you alone.")
+"""In a group, of an answer that is not for all."""
+
+
+def unmet(bot: str) -> Card:
+    """Return what is said in a group to whoever cannot be written to alone, as they never wrote to the bot."""
+    cure = f"Open `t.me/{bot}`, press Start, and ask there." if bot else "Write to me alone first, and ask there."
+    return Card("That is for you alone, and I cannot write to you yet.", Tone.BAD, cure)
+
+
+def place(name: str) -> dict[str, str]:
+    """Return the context of an update that comes from a group of this name."""
+    return {_PLACE: name} if name else {}
 
 
 def hello() -> dict[str, str]:
@@ -57,12 +80,29 @@ def remarked(update: Update, answer: Answer) -> Answer:
     is_turned_away = answer.card.tone is Tone.BAD and update.context.get(_SAYS) == _REFUSED
     if card is None or is_turned_away:
         return answer if update.is_alone else _to_reply_to(answer)
-    return Answer(card, private=answer.private)
+    return Answer(card)
+
+
+def is_for_one(update: Update, answer: Answer) -> bool:
+    """Whether an answer says more than others in the room may read."""
+    if update.is_alone or not answer.private or is_question(answer):
+        return False
+    card = answer.card
+    if card.topology or card.split or card.ballot or card.fields or card.table or card.code.strip():
+        return True
+    return card.tone is not Tone.BAD and (len(card.text) > LONGEST or "\n" in card.text.strip())
+
+
+def apart(update: Update, card: Card) -> Card:
+    """Return a card as it is said alone, far from where it was asked for."""
+    where = update.context.get(_PLACE, "")
+    return replace(card, fields=(*card.fields, Field("You asked in", where))) if where else card
 
 
 def is_question(answer: Answer) -> bool:
-    """Whether somebody is asked something: the card of a run, which asks everybody, has a key."""
-    return answer.private and answer.card.tone is Tone.ASKING and not answer.card.key
+    """Whether somebody is asked something: a question can be left, and the card of a run, which asks all, has a key."""
+    card = answer.card
+    return answer.private and card.tone is Tone.ASKING and bool(card.buttons) and not card.key
 
 
 def _to_reply_to(answer: Answer) -> Answer:

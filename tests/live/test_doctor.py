@@ -123,8 +123,8 @@ async def test_a_webhook_is_compared_with_the_settings(tmp_path: Path) -> None:
         hook = {"telegram_webhook": "https://sluice.example.com", "telegram_secret": "s3cret"}
         assert (await found(at_telegram(tmp_path, telegram, **hook)))["telegram deliveries"].health is Health.WELL
         for wrong, words in (
-            ({**hook, "telegram_secret": None}, "A webhook needs a secret"),
-            ({**hook, "telegram_secret": "not ok!"}, "A webhook needs a secret"),
+            ({**hook, "telegram_secret": None}, "SLUICE_TELEGRAM_SECRET has not 1 to 256 letters"),
+            ({**hook, "telegram_secret": "not ok!"}, "SLUICE_TELEGRAM_SECRET has not 1 to 256 letters"),
             ({**hook, "telegram_webhook": "http://sluice.example.com"}, "is no https address"),
         ):
             deliveries = (await found(at_telegram(tmp_path, telegram, **wrong)))["telegram deliveries"]

@@ -298,7 +298,7 @@ async def test_a_group_that_is_lost_is_reported_with_the_reason_and_bothered_no_
     await talk.shows(talk.alone(ANN), again, "waits for review")
     assert len([call for call in talk.wire.calls if call.chat == group.id]) == calls
     group.fate = Fate.OPEN
-    await talk.asks(ANN, group, "/whoami", "You are ann")
+    await talk.asks(ANN, group, "/whoami", "Sent to you alone.")
 
 
 async def test_a_person_who_blocked_the_bot_is_asked_again_once_they_are_back(talk: OnTelegram) -> None:
@@ -324,14 +324,15 @@ async def test_a_group_that_became_a_supergroup_takes_its_wishes_along(talk: OnT
     await talk.bot.asks(run)
     await talk.bot.say(f"approve {run}")
     await talk.shows(new, run, "succeeded")
-    await talk.asks(ANN, new, "/subscriptions", "notes")
+    await talk.asks(ANN, new, "/subscriptions", "Sent to you alone.")
+    assert "notes" in (await talk.reads(talk.alone(ANN), "This room is told about")).text
 
 
 async def test_an_answer_follows_a_group_that_moved_meanwhile(talk: OnTelegram) -> None:
     group = talk.wire.people.group("releases", ANN, kind="group")
     talk.says(ANN, group, "/whoami")
     new = talk.wire.people.upgrades(group)
-    await talk.reads(new, "You are ann")
+    await talk.reads(new, "Sent to you alone.")
 
 
 async def test_a_card_that_was_deleted_is_posted_anew(talk: OnTelegram) -> None:

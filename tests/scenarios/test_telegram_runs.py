@@ -149,7 +149,7 @@ async def test_forged_presses_and_presses_of_other_rooms_do_nothing(talk: OnTele
     run = await talk.begins(ANN, group, "notes")
     card = await talk.shows(group, run, "waits for review")
     data = card.button("Approve")
-    there = await talk.asks(ANN, other, "/whoami", "You are ann")
+    there = await talk.asks(ANN, other, "/whoami", "Sent to you alone.")
     forged = [
         (group, card, "A" * 24),
         (group, card, f"{data[:-1]}!"),
@@ -220,13 +220,13 @@ async def test_a_press_is_answered_within_a_second_though_the_room_has_to_wait(t
     talk.chat.api.limits.close(group.id, asyncio.get_running_loop().time() + 2)
     await talk.bot.say(f"stop {run}")
     await talk.asks(ANN, talk.alone(ANN), "/list", "notes")
-    talk.says(ANN, group, "/whoami@sluice_bot")
+    talk.says(ANN, group, "/stauts@sluice_bot")
     pressed = talk.wire.weather.now()
     toast = await talk.is_told(talk.presses(ANN, group, "Approve"))
     assert toast.text == ARRIVED
     [call] = [c for c in talk.wire.made("answerCallbackQuery") if c.parameters["callback_query_id"] == toast.query]
     assert call.at - pressed < 1.0
-    await talk.reads(group, "You are ann")
+    await talk.reads(group, "Did you mean status?")
     await talk.wire.until(lambda: len([call for call in talk.wire.made("sendMessage", group) if call.at > pressed]) > 1)
     assert all(call.at >= closed for call in talk.wire.calls if call.chat == group.id and call.at > pressed)
     assert talk.wire.shows(group)[-1].reply_to == talk.cards(group, run)[0].id

@@ -45,11 +45,11 @@ async def test_in_a_group_commands_its_name_and_replies_are_heard_and_answered_b
     group = talk.wire.people.group("releases", ANN)
     talk.wire.methods.reads_all = True
     for line in ("/whoami", "/whoami@sluice_bot", "@sluice_bot whoami", "@Sluice_Bot, whoami"):
-        answer = await talk.asks(ANN, group, line, "You are ann")
+        answer = await talk.asks(ANN, group, line, "Sent to you alone.")
         assert answer.reply_to is not None
         assert group.messages[answer.reply_to].text == line
     mine = talk.wire.shows(group)[-1]
-    await talk.asks(ANN, group, "whoami", "You are ann", reply_to=mine.id)
+    await talk.asks(ANN, group, "whoami", "Sent to you alone.", reply_to=mine.id)
 
 
 async def test_in_a_group_nothing_else_is_heard_though_privacy_mode_is_off(talk: OnTelegram) -> None:
