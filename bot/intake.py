@@ -161,7 +161,8 @@ class Intake:
         waiting.tries += 1
         if waiting.tries > 1:
             return
-        later = Answer(Card(str(error), Tone.BAD, "What you said is kept, and carried out when that has passed."), True)
+        card = Card(str(error), Tone.BUSY, "What you said is kept, and carried out when that has passed.")
+        later = Answer(card, private=True)
         if waiting.told is not None and not waiting.told.done():
             waiting.told.set_result([later])
             waiting.told = None

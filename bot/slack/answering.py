@@ -97,7 +97,7 @@ class Answering:
                 await self._attach_directly(update.account, card, message.overflow)
             return
         if message.overflow is not None:
-            await self.files.attach(in_slack(update.room), thread or posted, file_name(card), message.overflow)
+            self.files.attach(in_slack(update.room), thread or posted, file_name(card), message.overflow)
 
     async def _respond(self, update: Update, message: Message, **how: str | bool) -> bool:
         """Whether it could be said at the address that came with what the person did."""
@@ -126,7 +126,7 @@ class Answering:
         except SluiceError as error:
             _LOG.warning("A file for %s is left out: %s", account, error)
             return
-        await self.files.attach(in_slack(room), "", file_name(card), text)
+        self.files.attach(in_slack(room), "", file_name(card), text)
 
     async def _message(self, update: Update, card: Card) -> Message:
         message = await self.showing.message(update.room, card)

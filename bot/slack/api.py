@@ -1,18 +1,20 @@
 """Slack's Web API, called: with a time-out, its limits kept, its errors and the network's translated.
 
-When Slack limits a method it does so for the whole workspace. So a method that was limited is not called again by
-anybody until the time that Slack named is over: whoever asks earlier is told to wait without a call.
+When Slack limits a method it does so for the whole workspace, but for the posting of messages, which it limits in each
+channel. So what was limited, the method or the posting in one channel, is not called again by anybody until the time
+that Slack named is over: whoever asks earlier is told to wait without a call.
 """
 
 import asyncio
 import io
+import ipaddress
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
@@ -26,6 +28,9 @@ from engine.errors import Interrupted, Refused, SluiceError
 SECONDS = 10.0
 _AS_FORM = ("files.getUploadURLExternal", "files.info")
 """Methods that read no JSON."""
+_IN_EACH_CHANNEL = ("chat.postMessage", "chat.postEphemeral")
+"""Methods that are limited in each channel (Slack's page on rate limits). There is a limit of the workspace beside it,
+and Slack does not say which of them was met: then each channel meets it once."""
 _OK = 200
 _CLOSING = aiohttp.ClientWSTimeout(ws_close=1.0)
 """Slack does not always answer when a connection is closed; nobody waits long for that."""
@@ -47,7 +52,7 @@ class Api:
     token: str
     url: str
     _client: AsyncWebClient = field(init=False)
-    _closed_until: dict[str, float] = field(default_factory=dict)
+    _closed_until: dict[tuple[str, str], float] = field(default_factory=dict)
     _me: Identity | None = None
     _asking: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -68,14 +73,20 @@ class Api:
     async def call(self, method: str, **arguments: Any) -> dict[str, Any]:
         """Call a method; returns its answer."""
         loop = asyncio.get_running_loop()
-        left = self._closed_until.get(method, 0.0) - loop.time()
+        gate = method, str(arguments.get("channel", "")) if method in _IN_EACH_CHANNEL else ""
+        left = self._closed_until.get(gate, 0.0) - loop.time()
         if left > 0:
             raise Slower("Slack", timedelta(seconds=left))
         try:
             return await self._call(method, arguments)
         except Slower as error:
-            self._closed_until[method] = loop.time() + error.after.total_seconds()
+            self._close(gate, loop.time(), error.after)
             raise
+
+    def _close(self, gate: tuple[str, str], now: float, span: timedelta) -> None:
+        """Let nobody through for so long, and forget gates that are open again."""
+        self._closed_until = {one: until for one, until in self._closed_until.items() if until > now}
+        self._closed_until[gate] = now + span.total_seconds()
 
     async def me(self) -> Identity:
         """Who Sluice is; Slack is asked once."""
@@ -124,10 +135,9 @@ class Api:
         session = self._client.session
         if session is None:
             raise Interrupted("Slack is being left.")
-        async with _translated("Socket Mode"):
-            connection = await asyncio.wait_for(
-                session.ws_connect(url, heartbeat=heartbeat, proxy=self._client.proxy, timeout=_CLOSING), SECONDS
-            )
+        # Not `wait_for`: before Python 3.12 it forgets a cancellation that comes with the connection.
+        async with _translated("Socket Mode"), asyncio.timeout(SECONDS):
+            connection = await session.ws_connect(url, heartbeat=heartbeat, proxy=self._client.proxy, timeout=_CLOSING)
         async with connection:
             yield connection
 
@@ -154,9 +164,24 @@ class Api:
                 await session.close()
 
     def _is_slack(self, url: str) -> bool:
-        home = urlsplit(self.url).hostname or ""
-        host = urlsplit(url).hostname or ""
-        return bool(home) and (host == home or host.endswith(f".{home}"))
+        """Whether the token may go there: to Slack's own hosts over TLS, or to a stand-in on this machine."""
+        home, there = urlsplit(self.url), urlsplit(url)
+        host = there.hostname or ""
+        is_its_own = bool(home.hostname) and (host == home.hostname or host.endswith(f".{home.hostname}"))
+        return is_its_own and is_safe(url)
+
+
+def is_safe(address: str) -> bool:
+    """Whether a token may be sent to an address: it is encrypted on the way, or does not leave this machine."""
+    there = urlsplit(address)
+    return there.scheme == "https" or _is_on_this_machine(there)
+
+
+def _is_on_this_machine(url: SplitResult) -> bool:
+    try:
+        return url.scheme == "http" and ipaddress.ip_address(url.hostname or "").is_loopback
+    except ValueError:
+        return url.scheme == "http" and url.hostname == "localhost"
 
 
 @asynccontextmanager

@@ -7,9 +7,12 @@ from bot.cards import Card
 from bot.chat import Answer, MessageLost, Pace, Undeliverable, Update
 from bot.pressing import Pressing
 from bot.slack.answering import Answering
+from bot.slack.beside import Beside
+from bot.slack.fetching import Fetching, as_it_came, is_let
 from bot.slack.files import Files
 from bot.slack.homes import Homes
 from bot.slack.names import CHAT, in_slack
+from bot.slack.remarks import remarked
 from bot.slack.showing import Showing, file_name
 from engine.model import RoomId
 
@@ -25,13 +28,16 @@ class SlackChat:
     showing: Showing
     files: Files = field(init=False)
     homes: Homes = field(init=False)
+    fetching: Fetching = field(init=False)
+    beside: Beside = field(default_factory=Beside)
     name: str = CHAT
     has_threads: bool = True
     _answering: Answering = field(init=False)
 
     def __post_init__(self) -> None:
         """Make the parts that write."""
-        self.files = Files(self.showing.api)
+        self.files = Files(self.showing.api, self.beside)
+        self.fetching = Fetching(self.files)
         self.homes = Homes(self.showing)
         self._answering = Answering(self.showing, self.files, self.homes)
 
@@ -53,7 +59,7 @@ class SlackChat:
         message = await self.showing.message(room, card)
         posted = await self.showing.post(room, message)
         if message.overflow is not None:
-            await self.files.attach(in_slack(room), posted, file_name(card), message.overflow)
+            self.files.attach(in_slack(room), posted, file_name(card), message.overflow)
         return posted
 
     async def edit(self, room: RoomId, message: str, card: Card) -> None:
@@ -69,11 +75,14 @@ class SlackChat:
         except MessageLost as error:
             raise Undeliverable(f"There is no thread to say it in: {error}") from error
         if said.overflow is not None:
-            await self.files.attach(in_slack(room), message, file_name(card), said.overflow)
+            self.files.attach(in_slack(room), message, file_name(card), said.overflow)
 
     async def answer(self, update: Update, answer: Answer) -> None:
-        """Answer what a person said or pressed, where they look."""
-        await self._answering.answer(update, answer)
+        """Answer what a person said or pressed, where they look; in place of letting them define, fetch their file."""
+        if is_let(update, answer):
+            await self.fetching.hand_on(update)
+        else:
+            await self._answering.answer(as_it_came(update), remarked(update, answer))
 
     async def direct(self, account: str) -> RoomId:
         """The room where this account is spoken to alone."""

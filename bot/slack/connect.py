@@ -3,7 +3,7 @@
 from pydantic import SecretStr
 
 from bot.settings import Settings
-from bot.slack.api import Api
+from bot.slack.api import Api, is_safe
 from bot.slack.chat import SlackChat
 from bot.slack.ears import SlackEars
 from bot.slack.showing import Showing
@@ -17,6 +17,8 @@ def connect(settings: Settings) -> tuple[SlackChat, SlackEars] | None:
     """
     if settings.slack_bot_token is None:
         return None
+    if not is_safe(settings.slack_api):
+        raise Broken("SLUICE_SLACK_API is no https address; the token would be sent in clear.", "Leave it out.")
     token = _checked(settings.slack_bot_token, "xoxb-", "SLUICE_SLACK_BOT_TOKEN", "OAuth & Permissions")
     app_api = None
     if settings.slack_app_token is not None:
@@ -29,7 +31,7 @@ def connect(settings: Settings) -> tuple[SlackChat, SlackEars] | None:
         )
     chat = SlackChat(Showing(Api(token, settings.slack_api)))
     secret = settings.slack_signing_secret
-    return chat, SlackEars(chat, app_api, secret.get_secret_value() if secret else "")
+    return chat, SlackEars(chat, app_api, secret.get_secret_value().strip() if secret else "")
 
 
 def _checked(token: SecretStr, begins: str, name: str, place: str) -> str:

@@ -74,7 +74,7 @@ class SlackEars:
     @asynccontextmanager
     async def listening(self, hearing: Hearing) -> AsyncIterator[None]:
         """Take deliveries inside the `async with`. Raises `Broken` when Slack refuses a token."""
-        self._listeners.hearing = hearing
+        self._listeners.begin(hearing)
         async with AsyncExitStack() as after:
             await after.enter_async_context(self.chat.showing.api.open())
             after.push_async_callback(self._listeners.end)
@@ -100,6 +100,7 @@ def _bolt(api: Api, secret: str) -> AsyncApp:
         authorize=authorize,
         # Bolt's other way acknowledges before the work is done, and looks every 10 ms whether it has.
         process_before_response=True,
+        # With it, Slack's check of a certificate is answered before any signature is looked at.
         ssl_check_enabled=False,
         attaching_function_token_enabled=False,
         attaching_conversation_kwargs_enabled=False,

@@ -1,20 +1,36 @@
 """Files in Slack: what is too long for a message goes below it as one, and definitions come as one."""
 
-import asyncio
-import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bot.chat import Slower
 from bot.slack.api import Api
-from engine.errors import Interrupted, Refused, SluiceError
+from bot.slack.beside import Beside
+from engine.errors import Refused
 
 MOST = 256 * 1024
 """The longest definition, in bytes."""
 ENDINGS = (".yaml", ".yml")
-_TRIES = 4
-_PAUSE = 1.0
-_LOG = logging.getLogger(__name__)
+_VERB, _FILE, _NAME = "file_verb", "file", "file_name"
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """A definition that somebody shared as a file, and what is said with it: ``define`` or ``check``."""
+
+    verb: str
+    file: str
+    name: str
+
+    @property
+    def context(self) -> dict[str, str]:
+        """The file, to be kept with an update."""
+        return {_VERB: self.verb, _FILE: self.file, _NAME: self.name}
+
+    @classmethod
+    def of(cls, context: Mapping[str, str]) -> "Shared | None":
+        """Return the file that was kept with an update; None when there is none."""
+        return cls(context[_VERB], context[_FILE], context[_NAME]) if _FILE in context else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,30 +38,20 @@ class Files:
     """Uploads and downloads files."""
 
     api: Api
+    beside: Beside
 
-    async def attach(self, channel: str, thread: str, name: str, text: str) -> None:
-        """Show a text as a file below a message that is there already.
+    def attach(self, channel: str, thread: str, name: str, text: str) -> None:
+        """Show a text as a file below a message that is there already, soon.
 
-        Who called would post the message again if this failed, so it waits and tries by itself, and gives up with a
-        word in the log.
+        Nobody waits for it: what else the room is to be told goes on, and the message is not posted again because its
+        file could not be.
         """
-        for _ in range(_TRIES):
-            try:
-                return await self._attach(channel, thread, name, text.encode())
-            except Slower as error:
-                await asyncio.sleep(error.after.total_seconds())
-            except Interrupted:
-                await asyncio.sleep(_PAUSE)
-            except SluiceError as error:
-                _LOG.error("%s was not attached: %s", name, error)
-                return None
-        _LOG.error("%s was not attached in %d tries.", name, _TRIES)
-        return None
+        self.beside.do(lambda: self._attach(channel, thread, name, text.encode()), f"{name} is not attached")
 
-    async def text(self, file: str) -> str:
+    async def text(self, shared: Shared) -> str:
         """Return the text of a file that somebody shared. Refused when it cannot be a definition."""
-        about: dict[str, Any] = (await self.api.call("files.info", file=file))["file"]
-        name = str(about.get("name", "The file"))
+        about: dict[str, Any] = (await self.api.call("files.info", file=shared.file)).get("file") or {}
+        name = str(about.get("name") or shared.name)
         if int(about.get("size") or 0) > MOST:
             raise Refused(f"{name} is larger than {MOST // 1024} KiB.", "Send a smaller definition.")
         url = str(about.get("url_private_download") or about.get("url_private") or "")

@@ -11,7 +11,7 @@ from typing import Any
 from bot.forms import Asked, DefineForm, Form, RejectForm, RunForm
 from bot.slack import modals
 from bot.slack.blocks import Block
-from bot.slack.files import Files
+from bot.slack.files import Shared
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +51,11 @@ def view_of(form: Form, room: str, context: Mapping[str, str]) -> Block:
             return modals.reject_modal(form.run, origin.metadata)
 
 
-async def line_of(view: Mapping[str, Any], files: Files) -> str:
-    """Return what sending the form says. Refused when a definition is missing, twice there, or no text."""
+def said_by(view: Mapping[str, Any]) -> str | Shared:
+    """Return what sending the form says: a line, or the file that is to be defined.
+
+    Refused when a definition is missing or twice there.
+    """
     values, origin = view["state"]["values"], Origin.of(view)
     match view["callback_id"]:
         case modals.RUN:
@@ -60,7 +63,7 @@ async def line_of(view: Mapping[str, Any], files: Files) -> str:
             return RunForm(origin.pipeline, origin.version, shown).line(modals.run_values(values))
         case modals.DEFINE:
             written = modals.definition(values)
-            return "define\n" + (await files.text(written.file) if written.file else written.text)
+            return Shared("define", written.file, written.file_name) if written.file else f"define\n{written.text}"
         case modals.REJECT:
             return f"{origin.line} {modals.reason(values)}"
         case _:

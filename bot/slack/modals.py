@@ -20,7 +20,9 @@ RUN, DEFINE, REJECT, LINK = "run", "define", "reject", "link"
 VALUE = "value"
 FIELD = 3000
 _VARIABLE = "variable:"
-_TEXT, _FILE, _REASON, _CODE = "definition", "file", "reason", "code"
+FILE = "file"
+"""The field that takes a file."""
+_TEXT, _REASON, _CODE = "definition", "reason", "code"
 _TITLE = 24
 _LABEL = 150
 _MOST = 90
@@ -71,14 +73,14 @@ def define_modal(name: str, text: str, metadata: str) -> Block:
         blocks.append(context(f"{said} `export {line(name, _LABEL)}` gives it to you."))
     blocks.append(_input(_TEXT, "Definition (YAML)", area, optional=True))
     file = {"type": "file_input", "action_id": VALUE, "filetypes": ["yaml", "yml"], "max_files": 1}
-    blocks.append(_input(_FILE, "Or a file", file, optional=True))
+    blocks.append(_input(FILE, "Or a file", file, optional=True))
     return _modal(DEFINE, "Define a pipeline", "Define", blocks, metadata)
 
 
 def definition(values: Mapping[str, Any]) -> Written:
     """Return the definition that was sent. Refused when there is none, or two."""
     text = _filled_in(values.get(_TEXT, {}))
-    files = values.get(_FILE, {}).get(VALUE, {}).get("files") or []
+    files = values.get(FILE, {}).get(VALUE, {}).get("files") or []
     if text.strip() and files:
         raise Refused("There is a text and a file.", "Empty the field, or take the file away.")
     if files:
@@ -114,8 +116,10 @@ def code(values: Mapping[str, Any]) -> str:
     return "".join(_filled_in(values.get(_CODE, {})).split())
 
 
-def complaints_at(blocks: Sequence[Mapping[str, Any]], text: str) -> Block:
+def complaints_at(blocks: Sequence[Mapping[str, Any]], text: str, at: str = "") -> Block:
     """Return the answer to a submission: each line of `text` below the field that it names, or below the first.
+
+    With `at`, all of it is below that field if the form has it.
 
     A field is named by its variable's name. Slack shows nothing at all when a complaint is at a block that is no field.
     """
@@ -123,6 +127,7 @@ def complaints_at(blocks: Sequence[Mapping[str, Any]], text: str) -> Block:
     if not fields:
         return {"response_action": "clear"}
     found: dict[str, list[str]] = {}
+    fields = [at] if at in fields else fields
     for said in filter(None, (one.strip() for one in clean(text).split("\n"))):
         found.setdefault(_about(said, fields), []).append(said)
     errors = {field: cut("\n".join(lines), _COMPLAINT) for field, lines in found.items()}

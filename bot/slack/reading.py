@@ -7,14 +7,17 @@ another company is never taken for somebody else. Slack delivers nothing for peo
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from bot.chat import Update
 from bot.slack.api import Identity
-from bot.slack.files import ENDINGS
-from bot.slack.forms import Origin
+from bot.slack.fetching import asking
+from bot.slack.files import ENDINGS, Shared
+from bot.slack.forms import Origin, said_by
 from bot.slack.home import DEFINE, RUN
 from bot.slack.names import CHAT, account_id, room_id
+from bot.slack.remarks import refused
 from engine.errors import Refused
 from engine.model import RoomId
 
@@ -38,8 +41,19 @@ def of_command(me: Identity, body: Payload, *, is_alone: bool) -> Update:
     )
 
 
-def of_message(me: Identity, body: Payload, line: str) -> Update:
-    """Read a mention or a direct message; `line` is what `said` made of it."""
+def of_message(me: Identity, body: Payload) -> Update:
+    """Read a mention or a direct message; a definition that came along is named and not fetched yet."""
+    event = body["event"]
+    line = said(me, event)
+    update = _of_event(me, body, line or "help")
+    try:
+        shared = None if update.is_bot else definition_in(event, line)
+    except Refused as refusal:
+        return refused(update, refusal)
+    return update if shared is None else asking(update, shared)
+
+
+def _of_event(me: Identity, body: Payload, line: str) -> Update:
     event = body["event"]
     team = event.get("user_team") or event.get("source_team") or event.get("team") or me.team
     return Update(
@@ -71,18 +85,22 @@ def of_press(me: Identity, body: Payload, *, is_alone: bool) -> Update:
     )
 
 
-def of_submission(me: Identity, body: Payload, line: str, key: str, *, is_alone: bool) -> Update:
-    """Read a form that was sent; `line` is what it says, `key` names this sending of it."""
+def of_submission(me: Identity, body: Payload, key: str, *, is_alone: bool) -> Update:
+    """Read a form that was sent; `key` names this sending of it. A file in it is named and not fetched yet."""
     origin = Origin.of(body["view"])
-    return Update(
+    update = Update(
         key=f"{CHAT}:{me.team}:form:{key}",
         room=RoomId(origin.room),
         account=account_of(me, body),
-        line=line,
         name=_name(body),
         is_alone=is_alone or bool(origin.home),
         context=_present(thread=origin.thread, home=origin.home),
     )
+    try:
+        filled_in = said_by(body["view"])
+    except Refused as refusal:
+        return refused(update, refusal)
+    return asking(update, filled_in) if isinstance(filled_in, Shared) else replace(update, line=filled_in)
 
 
 def origin_of(me: Identity, body: Payload) -> Origin:
@@ -108,8 +126,8 @@ def said(me: Identity, event: Payload) -> str:
     return plain.strip()
 
 
-def definition_in(event: Payload, line: str) -> tuple[str, str] | None:
-    """Return the verb and the file of a definition that came along; None when there is none.
+def definition_in(event: Payload, line: str) -> Shared | None:
+    """Return the definition that came along as a file; None when there is none.
 
     With other words beside it nothing is done with the file: a half-meant definition touches nothing.
     """
@@ -119,7 +137,7 @@ def definition_in(event: Payload, line: str) -> tuple[str, str] | None:
         return None
     if len(named) > 1:
         raise Refused(f"There are {len(named)} definitions in one message.", "Send one at a time.")
-    return verb, str(named[0]["id"])
+    return Shared(verb, str(named[0]["id"]), str(named[0]["name"]))
 
 
 def _pressed_in(me: Identity, body: Payload) -> tuple[RoomId, Mapping[str, str]]:

@@ -73,7 +73,8 @@ class Api:
             finally:
                 self._kept = None
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._nothing_under_way(), GRACE)
+                    async with asyncio.timeout(GRACE):
+                        await self._nothing_under_way()
 
     async def send(self, room: RoomId, text: str, keyboard: Sequence[Row] = (), *, below: str = "") -> str:
         """Post HTML; returns the message's id. `below`: the message that it answers, if that is still there."""

@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from bot.hooks import door
 from bot.slack.connect import connect
-from engine.model import RunState
+from engine.model import Person, PersonId, RunState
 from tests.support.notes import notes
 from tests.support.slack_deliveries import Delivery
 from tests.support.slack_hearing import WeakHearing
@@ -95,6 +95,23 @@ async def test_what_is_not_signed_or_is_old_is_let_in_nowhere(tmp_path: Path, sl
         await talk.deliver(command)
 
 
+@pytest.mark.parametrize("text", ["", "&command=%2Fsluice&text=subscribe+notes&user_id=U00ANN&channel_id=C00RELEASES"])
+async def test_an_unsigned_check_of_the_certificate_is_refused_and_nothing_is_kept(slack: SlackWire, text: str) -> None:
+    made = connect(settings_of(slack, http=True))
+    assert made is not None
+    _, ears = made
+    hearing = WeakHearing()
+    assert ears.web is not None
+    assert slack._client is not None
+    async with ears.listening(hearing), door("127.0.0.1", 0, {"slack": ears.web}) as port:
+        body = f"ssl_check=1&token=x&team_id={TEAM}&trigger_id=1.1{text}"
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        url = f"http://127.0.0.1:{port}/slack/events"
+        async with slack._client.post(url, data=io.BytesIO(body.encode()), headers=headers) as answer:
+            assert answer.status == 401
+    assert hearing.kept == {}
+
+
 async def test_only_deliveries_are_read_at_the_door(tmp_path: Path, slack: SlackWire) -> None:
     async with in_slack(tmp_path / "home", slack, "ann", http=True):
         assert slack._client is not None
@@ -120,10 +137,32 @@ async def test_a_form_that_is_sent_again_after_a_restart_starts_nothing_twice(tm
         sent = talk.people.submit(ANN, {})
         await talk.deliver(sent)
     async with in_slack(tmp_path / "home", slack) as talk:
-        before = len(talk.whispers("ann"))
-        await talk.deliver(sent)
-        assert "nothing was done again" in words(await talk.whisper("ann", before))
+        for _ in range(2):
+            again = await talk.deliver(sent)
+            assert "nothing was done again" in again.body["errors"]["variable:tag"]
         assert len(await talk.bot.runs("notes")) == 1
+
+
+async def test_a_form_that_was_refused_before_a_restart_is_not_said_to_be_done_and_a_new_one_works(
+    tmp_path: Path, slack: SlackWire
+) -> None:
+    wrong = notes(tmp_path, review="{reviewers: [dora]}")
+    async with in_slack(tmp_path / "home", slack, "ann") as talk:
+        await talk.deliver(talk.people.command(ANN, ROOM, "define"))
+        await talk.form("ann")
+        assert "dora" in str((await talk.deliver(talk.people.submit(ANN, {"definition": wrong}))).body)
+    async with in_slack(tmp_path / "home", slack) as talk:
+        await talk.bot.app.store.transact(lambda book: book.people.add(Person(PersonId("dora"))))
+        said = (await talk.deliver(talk.people.submit(ANN, {"definition": wrong}))).body["errors"]["definition"]
+        assert "nothing was done again" in said
+        assert "open the form anew" in said
+        await talk.deliver(talk.people.command(ANN, ROOM, "define"))
+        await talk.until(
+            lambda: len(slack.space.forms[ANN]) == 1 and slack.space.forms[ANN][0]["state"]["values"] == {},
+            "a new form",
+        )
+        assert (await talk.deliver(talk.people.submit(ANN, {"definition": wrong}))).body is None
+        await talk.until(lambda: "notes is defined, version 1" in words(slack.messages(ROOM)), "everybody is told")
 
 
 @BOTH

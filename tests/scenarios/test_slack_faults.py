@@ -81,3 +81,13 @@ def test_both_ways_of_delivery_are_one_app() -> None:
     assert socket[1].web is None
     assert http[1].web is not None
     assert socket[1].listens_to == http[1].listens_to
+
+
+def test_a_token_is_not_sent_in_clear_to_another_machine() -> None:
+    settings = Settings(
+        slack_bot_token=SecretStr("xoxb-1"),
+        slack_app_token=SecretStr("xapp-1"),
+        slack_api="http://slack.example.com/api/",
+    )
+    with pytest.raises(Broken, match="is no https address"):
+        connect(settings)

@@ -89,6 +89,13 @@ async def test_slack_is_connected_to_when_it_comes_back(slack: SlackWire) -> Non
     assert len(hearing.kept) == 2
 
 
+async def test_slack_is_left_in_the_moment_of_connecting(slack: SlackWire) -> None:
+    for _ in range(20):
+        await slack.sockets.until(0)
+        async with asyncio.timeout(10), socket_ears(slack).listening(WeakHearing()):
+            await slack.sockets.until(1)
+
+
 async def test_a_token_that_slack_does_not_take_is_said_with_what_to_do(slack: SlackWire) -> None:
     for method in ("auth.test", "apps.connections.open"):
         trouble = slack.go_wrong(Trouble("invalid_auth", method))

@@ -1,15 +1,19 @@
 """What becomes of messages when Slack limits, fails, stalls, goes away, and when rooms and messages are gone."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
 
+from bot.chat import Slower
+from bot.slack.api import Api
 from engine.model import RunState
 from tests.support.notes import notes
 from tests.support.slack_talk import ROOM, SlackTalk, a_slack, in_slack, words
 from tests.support.slack_trouble import BROKEN, LIMITED, Trouble
-from tests.support.slack_wire import SlackWire
+from tests.support.slack_wire import BOT_TOKEN, SlackWire
 
 ANN = "U00ANN"
 
@@ -55,15 +59,56 @@ async def test_releases_end_visibly_though_a_third_of_the_calls_are_limited(tmp_
         assert sum(one.met for one in limited) >= 3
 
 
-async def test_a_limited_method_is_called_by_no_room_until_the_time_is_over(tmp_path: Path, slack: SlackWire) -> None:
+@pytest.mark.parametrize(
+    ("method", "arguments"), [("chat.postMessage", {"text": "x"}), ("chat.postEphemeral", {"text": "x", "user": ANN})]
+)
+async def test_a_channel_where_posting_is_limited_waits_alone(
+    slack: SlackWire, method: str, arguments: dict[str, str]
+) -> None:
+    api = Api(BOT_TOKEN, slack.url)
+    slack.go_wrong(Trouble(LIMITED, method, ROOM, times=1, number=60))
+    for _ in range(2):
+        with pytest.raises(Slower) as wait:
+            await api.call(method, channel=ROOM, **arguments)
+        assert timedelta(seconds=55) < wait.value.after <= timedelta(seconds=60)
+    await api.call(method, channel="C00OTHER", **arguments)
+    assert [call.channel for call in slack.called(method)] == [ROOM, "C00OTHER"], "the limited one is not asked again"
+
+
+async def test_a_method_that_is_limited_for_the_workspace_waits_in_every_channel(slack: SlackWire) -> None:
+    api = Api(BOT_TOKEN, slack.url)
+    other = (await api.call("chat.postMessage", channel="C00OTHER", text="x"))["ts"]
+    slack.go_wrong(Trouble(LIMITED, "chat.update", ROOM, times=1, number=60))
+    for channel in (ROOM, "C00OTHER"):
+        with pytest.raises(Slower):
+            await api.call("chat.update", channel=channel, ts=other, text="y")
+    assert len(slack.called("chat.update")) == 1
+    await api.call("chat.postMessage", channel=ROOM, text="posting is another method")
+
+
+async def test_a_limited_channel_is_told_after_its_time_and_others_meanwhile(tmp_path: Path, slack: SlackWire) -> None:
     async with in_slack(tmp_path / "home", slack, "ann") as talk:
         await talk.bot.say(f"define\n{notes(tmp_path)}")
-        limit = slack.go_wrong(Trouble(LIMITED, "chat.postMessage", ROOM, times=1, number=2))
+        limit = slack.go_wrong(Trouble(LIMITED, "chat.postMessage", ROOM, times=1, number=3))
         await talk.deliver(talk.people.command(ANN, ROOM, "subscribe notes"))
         await talk.until(lambda: limit.met == 1, "the room is limited")
         began = next(call.at for call in slack.called("chat.postMessage") if call.answer == LIMITED)
         assert "You are ann" in words(await talk.alone("ann", "whoami")), "in another room, by the same method"
-        assert slack.called("chat.postMessage", slack.space.direct(ANN))[-1].at >= began + 2
+        assert slack.called("chat.postMessage", slack.space.direct(ANN))[-1].at < began + 3
+        await talk.until(lambda: "is told about notes" in words(slack.messages(ROOM)), "the room is told")
+        assert slack.called("chat.postMessage", ROOM)[-1].at >= began + 3
+
+
+async def test_a_file_that_slack_puts_off_keeps_no_card_of_its_room_waiting(tmp_path: Path, slack: SlackWire) -> None:
+    async with in_slack(tmp_path / "home", slack, "ann") as talk:
+        await talk.bot.say(f"define\n{notes(tmp_path)}" + "".join(f"# line {number}\n" for number in range(900)))
+        direct = slack.space.direct(ANN)
+        limit = slack.go_wrong(Trouble(LIMITED, "files.getUploadURLExternal", times=1, number=4))
+        exported = await talk.alone("ann", "export notes")
+        await talk.until(lambda: limit.met == 1, "the file is put off")
+        assert "You are ann" in words(await talk.alone("ann", "whoami"))
+        assert slack.messages(direct, exported["ts"]) == [], "which was said while the file waited"
+        await talk.until(lambda: bool(slack.messages(direct, exported["ts"])), "the file comes all the same")
 
 
 async def test_a_slack_that_was_away_shows_the_end_when_it_is_back(tmp_path: Path, slack: SlackWire) -> None:
