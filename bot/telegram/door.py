@@ -6,11 +6,12 @@
 import json
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
+from bot.delivered import Receive, Scope, Send, body_of, path_of, reply
 from engine.errors import SluiceError
 
 PATH = "/hook"
@@ -18,9 +19,6 @@ MOST = 2**20
 """An update is a message of 4,096 characters and what it answers; in the longest spelling of JSON far below this."""
 _SECRET = b"x-telegram-bot-api-secret-token"
 _LOG = logging.getLogger(__name__)
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +30,16 @@ class Door:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        status = await self._status(scope, receive)
-        headers = [(b"content-length", b"0")]
-        await send({"type": "http.response.start", "status": int(status), "headers": headers})
-        await send({"type": "http.response.body", "body": b""})
+        await reply(send, await self._status(scope, receive))
 
     async def _status(self, scope: Scope, receive: Receive) -> HTTPStatus:
-        if str(scope["path"]).removeprefix(scope.get("root_path", "")) != PATH:
+        if path_of(scope) != PATH:
             return HTTPStatus.NOT_FOUND
         if scope["method"] != "POST":
             return HTTPStatus.METHOD_NOT_ALLOWED
         if not self._knows(scope):
             return HTTPStatus.FORBIDDEN
-        body = await _body(receive)
+        body = await body_of(receive, MOST)
         if body is None:
             return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
         return await self._heard(body)
@@ -65,17 +60,3 @@ class Door:
             _LOG.warning("Telegram has to deliver again: %s", error)
             return HTTPStatus.SERVICE_UNAVAILABLE
         return HTTPStatus.OK
-
-
-async def _body(receive: Receive) -> bytes | None:
-    """Read the body; None when it is longer than any delivery, or when the sender has gone."""
-    body = bytearray()
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        body += message.get("body", b"")
-        if len(body) > MOST:
-            return None
-        if not message.get("more_body"):
-            return bytes(body)
