@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from bot.chat import Chat, Messenger
+from bot.clusters import names_of, registries
 from bot.desk import Desk, Transports
 from bot.dispatch import Dispatch
 from bot.feed import Feed
@@ -20,6 +21,7 @@ from bot.keeper import Keeper
 from bot.pressing import Pressing
 from bot.preview import Previews
 from bot.settings import Settings
+from bot.sites import Sites
 from bot.slack.chat import SlackChat
 from bot.slack.connect import connect as connect_slack
 from bot.slack.ears import SlackEars
@@ -51,6 +53,7 @@ from engine.stages.official import OfficialStage, WayBack
 from engine.stages.review import ReviewStage
 from engine.stages.rollout import Rollouts
 from engine.stages.source import SourceStage
+from engine.targets.kubernetes.target import KubernetesTarget
 from engine.targets.process import ProcessTarget
 from engine.worker import Worker
 from storage.store import SqlStore
@@ -60,6 +63,7 @@ TIDY_EVERY = timedelta(hours=1)
 Connection = tuple[SlackChat | TelegramChat, SlackEars | TelegramEars]
 STORE = "database"
 """The trouble with the database, beside those of the targets by name."""
+_NAME_A_CLUSTER = 'Name one in SLUICE_CLUSTERS: README says how, under "On Kubernetes".'
 _LOG = logging.getLogger(__name__)
 
 
@@ -73,6 +77,7 @@ class App:
     control: Control
     targets: Mapping[str, Target]
     process: ProcessTarget
+    cluster: KubernetesTarget
     builder: BundleBuilder
     worker: Worker
     dispatch: Dispatch
@@ -93,6 +98,8 @@ class Places(dict[str, Target]):
     """The targets by name. One that a definition may name but this version does not have is refused in words."""
 
     def __missing__(self, name: str) -> Target:
+        if name == "kubernetes":
+            raise StageFailure("This Sluice knows no cluster.", _NAME_A_CLUSTER)
         raise StageFailure(f"This version of Sluice cannot deploy to {name}.", "Write `target: process`.")
 
 
@@ -113,8 +120,10 @@ def build(
     forge = GitForge(settings.home / "git", allow_local=settings.local_git, allow_http=settings.plain_git)
     builder = BundleBuilder(settings.home / "bundles", forge)
     process = ProcessTarget(settings.home / "workloads", builder.directory, clock, address=settings.instances_host)
-    targets = Places(targets or {"process": process})
-    rollouts = Rollouts(store, targets, builder)
+    cluster = KubernetesTarget(Sites(settings, clock), clock)
+    here: dict[str, Target] = {"process": process}
+    targets = Places(targets or (here | {"kubernetes": cluster} if settings.clusters else here))
+    rollouts = Rollouts(store, targets, builder, registries(settings.clusters))
     acts: dict[StageKind, Act] = {
         StageKind.SOURCE: SourceStage(forge),
         StageKind.BUILD: BuildStage(builder),
@@ -127,7 +136,7 @@ def build(
     previews = Previews(store, clock, targets)
     chat = WebChat(store, clock)
     keeper = Keeper(store, clock, chat, targets, rollouts)
-    transports = Transports(settings.local_git, settings.plain_git)
+    transports = Transports(settings.local_git, settings.plain_git, names_of(settings.clusters))
     desk = Desk(store, clock, targets, previews, transports, lambda: _troubles(keeper, switchboard, feed))
     pressing = Pressing(store, clock)
     speaking = {name: chat for name, (chat, _) in connections.items()} if messengers is None else dict(messengers)
@@ -154,6 +163,7 @@ def build(
         control=control,
         targets=targets,
         process=process,
+        cluster=cluster,
         builder=builder,
         worker=worker,
         dispatch=dispatch,
@@ -238,6 +248,7 @@ async def _alive(app: App) -> AsyncIterator[None]:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await app.cluster.close()
 
 
 def _watch(app: App, ended: "asyncio.Task[None]") -> None:

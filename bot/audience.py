@@ -6,8 +6,8 @@ Pure, but for reading what is stored.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bot.cards import Card, Tone
-from bot.presenters import badge_of, title_of
+from bot.cards import Button, Card, Tone
+from bot.presenters import badge_of, gray_outcome, title_of
 from engine import events as e
 from engine.model import PersonId, RoomId, Run, RunState, StageState
 from engine.ports import Entry
@@ -23,6 +23,8 @@ _LOUD = (
     e.StageHeld,
     e.StageRejected,
     e.ReturnedToStart,
+    e.GrayKept,
+    e.GrayEnded,
     e.UnwindingBegan,
     e.RunEnded,
 )
@@ -59,6 +61,19 @@ def notices(book: SqlBook, run: Run) -> dict[RoomId, Card]:
 def reminder(run: Run) -> Card:
     """What those are told who have not decided yet."""
     return Card(f"{run.id} still waits for {', '.join(missing_reviewers(run))}", Tone.ASKING)
+
+
+def gray_reminder(book: SqlBook, run: Run, event: e.GrayReminded | e.GrayKept) -> Card:
+    """What rooms are told of a gray release that nobody promotes: what becomes of it, and what can be done about it."""
+    when = f"{event.until:%d %B, %H:%M} UTC"
+    is_last = book.releases.deployed(run.workload) is None
+    alone = " Nothing else of it is deployed: its address answers nothing then." if is_last else ""
+    if isinstance(event, e.GrayKept):
+        text = f"It has stood for as long as it may, and is kept until {when}, as the pipeline says."
+    else:
+        text = f"On {when} {gray_outcome(run)}.{alone}"
+    back = Button("Take gray back", f"rollback {run.id}", danger=True)
+    return Card(f"Nobody promotes the gray release of {run.id}", Tone.ASKING, text, buttons=(back,))
 
 
 def _accounts(book: SqlBook, people: Sequence[PersonId]) -> Iterator[Account]:

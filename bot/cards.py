@@ -46,7 +46,10 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Percent of gray: wanted, and observed (None before the first request), with each track's counts."""
+    """Percent of gray: wanted, and observed (None before the first request), with each track's counts.
+
+    `instances` says in words how many each track has, and what share of them is gray.
+    """
 
     wanted: int
     observed: float | None
@@ -55,6 +58,7 @@ class Split:
     rules: str = ""
     gray: str = ""
     stable: str = ""
+    instances: str = ""
 
 
 @dataclass(frozen=True, slots=True)

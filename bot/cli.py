@@ -11,13 +11,14 @@ import threading
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, NoReturn, TypeVar
 
 import typer
 from rich.console import Console
 
 from bot.app import running
 from bot.cards import Tone
+from bot.clusters import names_of
 from bot.demo import play, tour
 from bot.doctor.examination import examine, lines
 from bot.doctor.finding import Health
@@ -67,7 +68,7 @@ def main() -> None:
 @app.command()
 def serve() -> None:
     """Run the bot with its web console. Everything it deploys goes on running when it ends."""
-    asyncio.run(_serve(Settings()))
+    asyncio.run(_serve(Settings.read()))
 
 
 async def _serve(settings: Settings) -> None:
@@ -101,7 +102,7 @@ def say(
     text = sys.stdin.read() if line == ["-"] else " ".join(line)
     if line[0] in ("define", "check") and len(line) > 1 and Path(line[1]).is_file():
         text = f"{line[0]}\n{Path(line[1]).read_text()}"
-    cards = Client(Settings().socket).say(as_, text)
+    cards = Client(Settings.read().socket).say(as_, text)
     for card in cards:
         show(Console(), card)
     if any(card.tone is Tone.BAD and not card.topology for card in cards):
@@ -111,7 +112,7 @@ def say(
 @app.command()
 def chat(as_: As = ME) -> None:
     """Talk to the running bot; its news are printed between the lines."""
-    client, out = Client(Settings().socket), Console()
+    client, out = Client(Settings.read().socket), Console()
     seq, _ = client.news(-1)
     out.print("`help` tells what you can say. Ctrl-D leaves.", style="dim")
     threading.Thread(target=_tell, args=(client, out, seq), daemon=True).start()
@@ -146,7 +147,7 @@ def _tell(client: Client, out: Console, seq: int) -> None:
 @app.command()
 def watch(run: str) -> None:
     """Print what happens to a run until it is over. Exit code 0 when it succeeded."""
-    client, out, seq = Client(Settings().socket), Console(), 0
+    client, out, seq = Client(Settings.read().socket), Console(), 0
     ends = {"succeeded": 0, "failed": 1, "rejected": 1, "cancelled": 1, "rolled_back": 1}
     while True:
         seq, news = client.news(seq, run)
@@ -159,7 +160,7 @@ def watch(run: str) -> None:
 @app.command()
 def link(as_: As = ME) -> None:
     """Print a one-time link into the web console, and a one-time code that makes a chat's account yours."""
-    client = Client(Settings().socket)
+    client = Client(Settings.read().socket)
     print(client.link(as_))  # noqa: T201
     for card in client.say(as_, "link"):
         show(Console(), card)
@@ -168,7 +169,7 @@ def link(as_: As = ME) -> None:
 @people.command("add")
 def add_person(name: str, email: str = "", phone: str = "") -> None:
     """Make a person known, who may then speak and review."""
-    settings = Settings()
+    settings = Settings.read()
     if settings.socket.exists():
         Client(settings.socket).add_person(name, email, phone)
     else:
@@ -180,14 +181,14 @@ def add_person(name: str, email: str = "", phone: str = "") -> None:
 @people.command("list")
 def list_people() -> None:
     """Print everybody who may speak here."""
-    for name in asyncio.run(_people(Settings())) or []:
+    for name in asyncio.run(_people(Settings.read())) or []:
         print(name)  # noqa: T201
 
 
 @people.command("remove")
 def remove_person(name: str) -> None:
     """Know a person no more: they can neither speak nor decide, in any chat. What they did stays told."""
-    settings = Settings()
+    settings = Settings.read()
     if settings.socket.exists():
         removed = Client(settings.socket).remove_person(name)
     else:
@@ -210,11 +211,18 @@ async def _change(settings: Settings, work: Callable[[SqlBook], T]) -> T:
 
 @app.command()
 def check(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True)]) -> None:
-    """Print every complaint about a pipeline definition; reviewers are checked where a Sluice has run before."""
-    settings = Settings()
+    """Print every complaint about a pipeline definition.
+
+    Reviewers are checked where a Sluice has run before, names of clusters where the settings name some.
+    """
+    settings = Settings.read()
     known = asyncio.run(_people(settings))
     found = find_complaints(
-        file.read_text(errors="replace"), known, allow_local=settings.local_git, allow_http=settings.plain_git
+        file.read_text(errors="replace"),
+        known,
+        clusters=names_of(settings.clusters) or None,
+        allow_local=settings.local_git,
+        allow_http=settings.plain_git,
     )
     if found:
         print(describe(found, str(file)))  # noqa: T201
@@ -236,16 +244,24 @@ async def _people(settings: Settings) -> list[PersonId] | None:
 @app.command()
 def doctor(*, as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False) -> None:
     """Look at everything around Sluice: what does not work and how to mend it. Exit code 1 when something does not."""
-    found = asyncio.run(examine(Settings()))
+    found = asyncio.run(examine(Settings.read()))
     for line in [json.dumps([asdict(one) for one in found])] if as_json else lines(found):
         print(line)  # noqa: T201
-    raise typer.Exit(1 if any(one.health is Health.ILL for one in found) else 0)
+    _leave(1 if any(one.health is Health.ILL for one in found) else 0)
+
+
+def _leave(code: int) -> NoReturn:
+    """End the program, though a thread may still wait for an answer that has no end; threads cannot be ended."""
+    if all(one.daemon for one in threading.enumerate() if one is not threading.main_thread()):
+        raise typer.Exit(code)
+    sys.stdout.flush()
+    os._exit(code)
 
 
 @app.command()
 def migrate() -> None:
     """Bring the database to this version's tables."""
-    store = SqlStore.open(Settings().database_url, migrate=False)
+    store = SqlStore.open(Settings.read().database_url, migrate=False)
     upgrade(store.engine)
     store.engine.dispose()
     print("The database is up to date.")  # noqa: T201

@@ -5,16 +5,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.cards import Card, Field, Stop, Table, Tone
+from bot.cards import Button, Card, Field, Stop, Table, Tone
 from bot.grammar import BY_NAME, Said, help_rows
-from bot.presenters import badge_of, clock_time, elapsed, present_run
+from bot.instances import present_instances, wanted_of
+from bot.presenters import badge_of, clock_time, elapsed, locked_field, present_lock, present_run, unlock_button
 from bot.preview import Previews
+from bot.ways_back import workload_of
 from engine.definition import Gray
 from engine.deployed import Observed, observed
-from engine.errors import Broken, Interrupted, Refused
+from engine.deployment import target_of
+from engine.errors import Broken, Interrupted, Refused, StageFailure
+from engine.locks import Lock
 from engine.model import PersonId, Release, Run, RunId, StageState
 from engine.pipeline import check, describe, parse, resolve
-from engine.ports import Clock, Instance, StoredPipeline, Target
+from engine.ports import Clock, StoredPipeline, Target
 from engine.rollout.traffic import describe_rules, rules_as_yaml, rules_of
 from engine.transitions import missing_reviewers
 from engine.variables import merge, system_variables
@@ -29,10 +33,14 @@ _VERSION = re.compile(r"v?[0-9]{1,9}")
 
 @dataclass(frozen=True, slots=True)
 class Transports:
-    """How pipelines may fetch, beside https and ssh: from this machine's disk, over http without TLS."""
+    """Where pipelines may reach: beside https and ssh this machine's disk, and http without TLS; these clusters.
+
+    `clusters` is None where nobody knows which there are: then their names are not checked.
+    """
 
     local: bool = False
     plain: bool = False
+    clusters: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +55,18 @@ class Desk:
     troubles: Callable[[], tuple[str, ...]]
 
     async def card_of(self, run: Run) -> Card:
-        """Return a run's card with what the proxy counts now."""
-        return present_run(run, self.clock.now(), await self.observed(run))
+        """Return a run's card with what the proxy counts now, and the lock that it has left behind."""
+        lock = await self.store.read(lambda book: book.locks.find(run.workload)) if run.state.is_over else None
+        return present_run(run, self.clock.now(), await self.observed(run), lock)
 
     async def observed(self, run: Run) -> Observed | None:
         """Return requests and failures per track under the run's present split; None when there is none to count."""
         if run.state.is_over or not run.workload:
             return None
         try:
-            for target in self.targets.values():
-                return observed(run, await target.traffic(run.workload))
-        except (Broken, Interrupted):
+            return observed(run, await self.targets[target_of(run.workload)].traffic(run.workload))
+        except (Broken, Interrupted, StageFailure):
             return None
-        return None
 
     async def help(self, said: Said) -> Card:
         """Tell what can be said."""
@@ -103,15 +110,24 @@ class Desk:
                 who = describe_rules(spec.policy) or f"{spec.share} % of the plain requests"
                 about = f" ({spec.policy.description})" if spec.policy.description else ""
                 fields.append(Field("Gray gets", who + about))
+        lock = await self.lock_of(stored)
+        fields += locked_field(lock) if lock else ()
         rows = tuple((name, item.value, item.description) for name, item in pipeline.variables.items())
         table = Table(("Variable", "Value", "For"), rows) if rows else None
-        return Card(stored.name, text=pipeline.description, topology=stops, fields=tuple(fields), table=table)
+        return Card(
+            stored.name,
+            text=pipeline.description,
+            topology=stops,
+            fields=tuple(fields),
+            table=table,
+            buttons=_unlock(lock),
+        )
 
     async def check(self, said: Said) -> Card:
         """Show every complaint about a definition."""
         people = await self.store.read(lambda book: book.people.names())
         allowed = self.transports
-        found = check(said.text, people, allow_local=allowed.local, allow_http=allowed.plain)
+        found = check(said.text, people, clusters=allowed.clusters, allow_local=allowed.local, allow_http=allowed.plain)
         if not found:
             name = parse(said.text, allow_local=allowed.local, allow_http=allowed.plain).pipeline.pipeline
             return Card(f"{name} can be defined", Tone.GOOD, "Nothing to complain about.")
@@ -129,9 +145,13 @@ class Desk:
         if name is not None and (run := await self.store.read(lambda book: book.runs.find(RunId(name)))) is not None:
             return [await self.card_of(run)]
         if name is not None:
-            await self.store.read(lambda book: book.pipelines.load(name))
+            stored = await self.store.read(lambda book: book.pipelines.load(name))
+            locks = [lock] if (lock := await self.lock_of(stored)) else []
+        else:
+            locks = await self.store.read(lambda book: book.locks.all())
         runs = await self.store.read(lambda book: book.runs.active(name)[:LATEST])
         troubles = [Card(sentence, Tone.BAD) for sentence in self.troubles()]
+        troubles += [present_lock(lock) for lock in locks]
         if runs:
             return [*troubles, *[await self.card_of(run) for run in runs]]
         if name is None:
@@ -166,13 +186,21 @@ class Desk:
         stored = await self.store.read(lambda book: book.pipelines.load(said.words[0]))
         workload = await self.workload(stored)
         history = await self.store.read(lambda book: book.releases.history(workload, LATEST))
-        fields = (Field("Definition", f"version {stored.version} by {stored.by}, {clock_time(stored.at)}"),)
+        lock = await self.lock_of(stored)
+        about = Field("Definition", f"version {stored.version} by {stored.by}, {clock_time(stored.at)}")
+        fields = (about, *(locked_field(lock) if lock else ()))
         if not history:
-            return Card(f"{workload or stored.name} was never released", fields=fields)
+            return Card(f"{workload or stored.name} was never released", fields=fields, buttons=_unlock(lock))
         now = await self.store.read(lambda book: book.releases.deployed(workload))
-        rows = tuple(_release_row(release, now is not None and release.number == now.number) for release in history)
+        rows = tuple(
+            _release_row(release, now is not None and release.number == now.number, lock) for release in history
+        )
         head = ("Version", "Image", "Digest", "Run", "Deployed", "")
-        return Card(f"Versions of {workload}", fields=fields, table=Table(head, rows))
+        return Card(f"Versions of {workload}", fields=fields, table=Table(head, rows), buttons=_unlock(lock))
+
+    async def lock_of(self, stored: StoredPipeline) -> Lock | None:
+        """Find the lock of the workload that the pipeline releases."""
+        return await self.store.read(lambda book: book.locks.find(workload_of(book, stored)))
 
     async def yaml(self, said: Said) -> list[Card]:
         """Show the configuration that was deployed, and the routes in effect."""
@@ -203,27 +231,21 @@ class Desk:
 
     async def workload(self, stored: StoredPipeline) -> str:
         """Find the workload that the pipeline's latest run released: its name may come from a variable."""
-        latest = await self.store.read(lambda book: book.runs.latest(stored.name, 1))
-        return latest[0].workload if latest else parse(stored.text).pipeline.workload
+        return await self.store.read(lambda book: workload_of(book, stored))
 
     async def instances(self, said: Said) -> Card:
         """Show what runs."""
+        wanted = wanted_of(said.words[1:])
         stored = await self.store.read(lambda book: book.pipelines.load(said.words[0]))
         pipeline = parse(stored.text).pipeline
         if pipeline.deployment is None:
             return Card(f"{stored.name} deploys nothing")
         workload = await self.workload(stored)
         found = await self.targets[pipeline.deployment.target].instances(workload)
-        names = [instance.release for instance in found]
+        names = list({one.release for one in found})
         known = await self.store.read(lambda book: book.releases.all_of(workload, names))
-        now = self.clock.now()
-        rows = tuple(
-            _instance_row(one, known[one.release].image if one.release in known else one.release, now) for one in found
-        )
-        if not rows:
-            return Card(f"Nothing of {workload} runs")
-        head = ("Instance", "Track", "Version", "Status", "Latest event", "CPU", "Memory", "Node", "Address", "For")
-        return Card(f"Instances of {workload}", table=Table(head, rows))
+        images = {name: release.image for name, release in known.items()}
+        return present_instances(stored.name, workload, found, images=images, wanted=wanted, now=self.clock.now())
 
     async def plan(self, said: Said) -> Card:
         """Show what would happen next."""
@@ -262,10 +284,14 @@ def variables_of(stored: StoredPipeline, changes: Mapping[str, str], now: dateti
 
 def _pipeline_rows(book: SqlBook, after: str) -> tuple[tuple[str, ...], ...]:
     rows = []
+    locked = {lock.workload for lock in book.locks.all()}
     for stored in book.pipelines.page(after, PAGE):
         last = next(iter(book.runs.latest(stored.name, 1)), None)
         when = clock_time(last.created_at) if last else ""
-        rows.append((stored.name, stored.group, last.id if last else "", badge_of(last) if last else "never run", when))
+        state = badge_of(last) if last else "never run"
+        if locked and workload_of(book, stored) in locked:
+            state = f"{state}, locked"
+        rows.append((stored.name, stored.group, last.id if last else "", state, when))
     return tuple(rows)
 
 
@@ -276,21 +302,21 @@ def _run_row(run: Run, now: datetime) -> tuple[str, ...]:
     return (run.id, badge_of(run), run.requested_by, began, took, own)
 
 
-def _release_row(release: Release, is_newest: bool) -> tuple[str, ...]:  # noqa: FBT001 - a row's mark
+def _release_row(release: Release, is_newest: bool, lock: Lock | None) -> tuple[str, ...]:  # noqa: FBT001 - a row's mark
     when = clock_time(release.deployed_at) if release.deployed_at else ""
+    mark = "rolled back from" if lock is not None and release.id in lock.barred else ""
     return (
         str(release.number),
         release.image,
-        release.digest[7:19],
+        release.digest[7:19] or "by its tag",
         release.run,
         when,
-        "everywhere now" if is_newest else "",
+        "everywhere now" if is_newest else mark,
     )
 
 
-def _instance_row(one: Instance, image: str, now: datetime) -> tuple[str, ...]:
-    age = elapsed(now - one.started_at) if one.started_at else ""
-    return (one.name, one.group, image, one.status, one.event, one.cpu, one.memory, one.node, one.address, age)
+def _unlock(lock: Lock | None) -> tuple[Button, ...]:
+    return () if lock is None else unlock_button(lock)
 
 
 def _stage_number(run: Run, name: str) -> int:

@@ -18,6 +18,7 @@ from bot.desk import Desk, Transports
 from bot.forms import DefineForm
 from bot.grammar import BY_NAME, DELETE, PRESS, Said, may_change, parse
 from bot.linking import Linking
+from bot.locking import Locking
 from bot.preview import Previews
 from bot.questions import Questions
 from bot.run_acts import RunActs
@@ -68,6 +69,7 @@ class Dispatch:
         self.linking = Linking(self._acting)
         wishes = Wishes(self._acting, self.reaches)
         questions = self._questions = Questions(self._acting, self.desk, self.previews)
+        locking = Locking(self._acting, self.desk, questions.ask)
         self._acts = {
             "define": self._define,
             "edit": self._edit,
@@ -79,6 +81,11 @@ class Dispatch:
             "split": self._runs.split,
             "promote": self._runs.promote,
             "rollback": questions.roll_back,
+            "redeploy": questions.redeploy,
+            "lock": locking.lock,
+            "unlock": locking.unlock,
+            "restore": questions.settle,
+            "adopt": questions.settle,
             "trigger": self._runs.trigger,
             "delete": questions.delete,
             "retire": questions.retire,
@@ -99,7 +106,7 @@ class Dispatch:
         try:
             return await self.carry_out(incoming)
         except SluiceError as error:
-            return [Answer(Card(str(error), Tone.BAD, error.hint), private=True)]
+            return [_refusal(error)]
 
     async def carry_out(self, incoming: Incoming) -> list[Answer]:
         """Answer, but for what passes: then it raises `Interrupted` or `StoreUnavailable`, and nothing was done.
@@ -122,7 +129,7 @@ class Dispatch:
             raise
         except SluiceError as error:
             outcome = "refused" if isinstance(error, Refused) else "broke"
-            return outcome, [Answer(Card(str(error), Tone.BAD, error.hint), private=True)]
+            return outcome, [_refusal(error)]
         except Exception:  # noqa: BLE001 - the edge: one line that breaks must not end the chat
             _LOG.exception("Answering %r", incoming.line[:80])
             sorry = Card("That went wrong inside Sluice; nothing was changed.", Tone.BAD, "Its log says what.")
@@ -176,7 +183,11 @@ class Dispatch:
         text = said.text.strip("\n").removeprefix("```yaml").removeprefix("```").removesuffix("```").strip("\n") + "\n"
         people = await self.store.read(lambda book: book.people.names())
         pipeline = parse_definition(
-            text, people=people, allow_local=self.transports.local, allow_http=self.transports.plain
+            text,
+            people=people,
+            clusters=self.transports.clusters,
+            allow_local=self.transports.local,
+            allow_http=self.transports.plain,
         ).pipeline
         now = self.clock.now()
         version = await self._acting.once(
@@ -195,3 +206,9 @@ class Dispatch:
             buttons=(Button("Run", f"run {pipeline.pipeline}", primary=True),),
         )
         return [Answer(card)]
+
+
+def _refusal(error: SluiceError) -> Answer:
+    """Say why it was not done, with the ways out as buttons."""
+    buttons = tuple(Button(offer.text, offer.line, danger=offer.danger) for offer in error.offers)
+    return Answer(Card(str(error), Tone.BAD, error.hint, buttons=buttons), private=True)

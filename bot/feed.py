@@ -15,7 +15,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
-from bot.audience import audience_of, is_loud, notices, reminder
+from bot.audience import audience_of, gray_reminder, is_loud, notices, reminder
 from bot.cards import Card
 from bot.chat import Chat, Messenger, RoomMoved
 from bot.desk import Desk
@@ -23,7 +23,7 @@ from bot.line import Line, Name, Urgency, Words
 from bot.meeting import Meeting
 from bot.telling import Telling
 from engine.errors import SluiceError
-from engine.events import Reminded, RunEnded
+from engine.events import GrayKept, GrayReminded, Reminded, RunEnded
 from engine.model import RoomId, Run, RunId, StageState
 from engine.ports import Entry
 from storage.book import SqlBook
@@ -153,7 +153,10 @@ class Feed:
             self._ask(room, Name(run.id, "end", card), Urgency.NOTICE, entries[-1].seq)
         for entry in entries:
             if isinstance(entry.event, Reminded) and run.stage.state is StageState.AWAITING_REVIEW:
-                await self._remind(run, entry)
+                await self._remind(run, entry, reminder(run))
+            elif isinstance(entry.event, GrayReminded | GrayKept) and run.gray_until == entry.event.until:
+                card = await self.store.read(lambda book, event=entry.event: gray_reminder(book, run, event))  # type: ignore[misc]
+                await self._remind(run, entry, card)
 
     async def _show(self, run: Run, urgency: Urgency, seq: int) -> None:
         for room in await self._rooms(run):
@@ -162,9 +165,9 @@ class Feed:
             if isinstance(chat, Messenger) and chat.has_threads:
                 self._ask(room, Name(run.id, "thread"), Urgency.THREAD, seq)
 
-    async def _remind(self, run: Run, entry: Entry) -> None:
-        """Ask the missing reviewers again, where they see it: below what has been said since."""
-        name = Name(run.id, f"reminder-{entry.n}", reminder(run))
+    async def _remind(self, run: Run, entry: Entry, card: Card) -> None:
+        """Say again what somebody has to do, where they see it: below what has been said since."""
+        name = Name(run.id, f"reminder-{entry.n}", card)
         for room in await self._rooms(run):
             self._ask(room, name, Urgency.NOTICE, entry.seq)
 

@@ -8,14 +8,15 @@ waiting.
 import asyncio
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bot.cards import Card, Tone
 from bot.web.room import LOBBY, WebChat
-from engine.deployment import Deployment
+from engine.deployed import Deployed
+from engine.deployment import Deployment, target_of
 from engine.errors import SluiceError
 from engine.model import Release, RoomId, Run, RunId, RunState, StageKind, StageState
-from engine.ports import Clock, Placement, Target
+from engine.ports import Clock, Target
 from engine.stages.job import Job
 from engine.stages.rollout import Rollouts, deployment_part, placed_release
 from engine.worker import pipeline_of
@@ -107,10 +108,9 @@ class Keeper:
             await self.announce(f"{workload}: that is mended; everything goes on.", Tone.GOOD)
 
     async def _end(self, workload: str) -> None:
-        """End what is left of a retired workload, wherever it runs."""
+        """End what is left of a retired workload."""
         try:
-            for target in self.targets.values():
-                await target.forget(workload)
+            await self.targets[target_of(workload)].forget(workload)
             await self.store.transact(lambda book: book.releases.ended(workload))
         except SluiceError as error:
             _LOG.warning("%s is not ended yet: %s", workload, error)
@@ -123,7 +123,11 @@ class Keeper:
             return
         spec = Deployment.model_validate(deployment_part(releases[-1].settings))
         known = {release.id: release for release in releases}
-        place = Placement(workload, spec.service.port, known, spec.service.preview_port, spec.drain)
+        if run is None and target_of(workload) != "process":
+            return  # a cluster keeps what runs in it by itself
+        whose = (run.pipeline, run.id) if run else ("", "")
+        deployed = Deployed(workload, spec, releases[-1], releases[0], *whose)
+        place = replace(deployed.placement(), releases=known)
         await self.targets[spec.target].tend(place)
         if run is not None and _waits_with_gray(run):
             await self._watch(run)
@@ -137,8 +141,11 @@ class Keeper:
 
 
 def _standing(book: SqlBook, workload: str) -> tuple[Run | None, list[Release]]:
-    """Find the run that has the workload, and the releases that may have instances: the run's own last."""
-    holder = book.runs.holder(workload)
+    """Find the run that has the workload, and the releases that may have instances: the run's own last.
+
+    A run that is over still has the gray release that it has left standing.
+    """
+    holder = book.runs.holder(workload) or book.releases.gray_of(workload)
     run = book.runs.find(holder) if holder else None
     placed = placed_release(run) if run else None
     releases = [book.releases.deployed(workload), book.releases.find(placed) if placed else None]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from bot.presenters import detail_of
+from bot.presenters import detail_of, gray_outcome
 from engine import events as e
 from engine.model import Run
 
@@ -59,6 +59,20 @@ def _reminded(run: Run, event: e.Event) -> str:
     return f"{_stage(run, event)} still waits for {', '.join(missing)}"
 
 
+def _gray_reminded(run: Run, event: e.Event) -> str:
+    until = f"{event.until:%d %B, %H:%M} UTC" if isinstance(event, e.GrayReminded) else ""
+    return f"nobody promotes its gray release; on {until} {gray_outcome(run)}"
+
+
+def _gray_kept(_run: Run, event: e.Event) -> str:
+    until = f"{event.until:%d %B, %H:%M} UTC" if isinstance(event, e.GrayKept) else ""
+    return f"its gray release still stands, and nobody promoted it; it is kept until {until}"
+
+
+def _gray_ended(_run: Run, event: e.Event) -> str:
+    return f"its gray release stands no longer: {getattr(event, 'reason', '')}"
+
+
 def _unwinding(_run: Run, event: e.Event) -> str:
     reason = getattr(event, "reason", "")
     return f"{event.by} takes it back" + (f": {reason}" if reason else "")
@@ -99,6 +113,9 @@ _SENTENCES: Mapping[type[e.Event], Words] = {
     e.ReturnedToStart: lambda _run, event: f"back at the start: {getattr(event, 'reason', '')}",
     e.RunResumed: lambda _run, event: f"{event.by} sends it off again",
     e.ShareChanged: _shared,
+    e.GrayReminded: _gray_reminded,
+    e.GrayKept: _gray_kept,
+    e.GrayEnded: _gray_ended,
     e.UnwindingBegan: _unwinding,
     e.RunEnded: _ended,
 }

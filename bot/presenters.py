@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 from bot.cards import Ballot, Button, Card, Field, Split, Stop, Tone
 from engine.deployed import Observed, latest_split
-from engine.model import Mode, Run, RunState, StageKind, StageRun, StageState, Verdict
+from engine.locks import Lock
+from engine.model import Json, Mode, Run, RunState, StageKind, StageRule, StageRun, StageState, Verdict
 from engine.transitions import missing_reviewers, was_placed
 
 S = StageState
@@ -22,8 +23,9 @@ _TONES = {
 _SHORT = 12
 
 
-def present_run(run: Run, now: datetime, seen: Observed | None = None) -> Card:
-    """Return the one card of a run."""
+def present_run(run: Run, now: datetime, seen: Observed | None = None, lock: Lock | None = None) -> Card:
+    """Return the one card of a run. `lock` is the lock of its workload, if there is one."""
+    lock = lock if lock is not None and _is_about(lock, run) else None
     return Card(
         title=title_of(run),
         tone=_tone(run),
@@ -31,11 +33,31 @@ def present_run(run: Run, now: datetime, seen: Observed | None = None) -> Card:
         topology=tuple(_stop(run, number, now) for number in range(len(run.stages))),
         split=split_of(run, seen),
         ballot=ballot_of(run),
-        fields=tuple(_fields(run, now)),
-        buttons=tuple(_buttons(run)),
+        fields=(*_fields(run, now), *(locked_field(lock) if lock else ())),
+        buttons=(*_buttons(run), *(unlock_button(lock) if lock else ())),
         key=run.id,
         badge=badge_of(run),
     )
+
+
+def present_lock(lock: Lock) -> Card:
+    """Return a lock as a card of its own."""
+    return Card(f"{lock.workload} is locked", Tone.BAD, f"{lock}\n{lock.way_out}", buttons=unlock_button(lock))
+
+
+def locked_field(lock: Lock) -> tuple[Field, ...]:
+    """Return a lock as a line on another card."""
+    return (Field("Locked", f"{lock}"),)
+
+
+def unlock_button(lock: Lock) -> tuple[Button, ...]:
+    """Return the button that asks whether the lock is to go."""
+    return (Button("Unlock", f"unlock {lock.workload}", danger=True),)
+
+
+def _is_about(lock: Lock, run: Run) -> bool:
+    """Whether the run has brought the lock about, or was turned away by it."""
+    return lock.run == run.id or run.reason.startswith(f"{lock}")
 
 
 def title_of(run: Run) -> str:
@@ -77,7 +99,19 @@ def split_of(run: Run, seen: Observed | None) -> Split | None:
         rules=str(noted.get("rules", "")),
         gray=str(noted.get("gray_image", "")),
         stable=str(noted.get("stable_image", "")),
+        instances=_instances(noted),
     )
+
+
+def _instances(noted: Json) -> str:
+    """Say what share the instances alone would give: ``4 stable, 1 gray (20 %)``; empty when it was not noted."""
+    counted = {"stable": 0, "gray": 0}
+    for group, count in (noted.get("instances") or {}).items():
+        counted[noted["tracks"].get(group, "stable")] += int(count)
+    total = sum(counted.values())
+    if not total:
+        return ""
+    return f"{counted['stable']} stable, {counted['gray']} gray ({round(100 * counted['gray'] / total)} %)"
 
 
 def ballot_of(run: Run) -> Ballot | None:
@@ -91,9 +125,13 @@ def ballot_of(run: Run) -> Ballot | None:
                 passed=tuple(vote.person for vote in stage.votes if vote.verdict is Verdict.APPROVE),
                 refused=tuple((vote.person, vote.reason) for vote in stage.votes if vote.verdict is Verdict.REJECT),
                 missing=tuple(missing_reviewers(run)) if is_open else (),
-                until=f"{stage.deadline:%d %B, %H:%M} UTC" if is_open and stage.deadline else "",
+                until=_until(stage, rule) if is_open and stage.deadline else "",
             )
     return None
+
+
+def _until(stage: StageRun, rule: StageRule) -> str:
+    return f"{stage.deadline:%d %B, %H:%M} UTC" + (", then it passes" if rule.pass_on_deadline else "")
 
 
 def elapsed(span: timedelta) -> str:
@@ -156,11 +194,15 @@ def detail_of(stage: StageRun) -> str:
         return f"{stage.outputs['sha'][:_SHORT]} {stage.outputs['subject']}"
     if "digest" in stage.outputs:
         return f"{stage.outputs['image']} {stage.outputs['digest'][7 : 7 + _SHORT]}"
+    if "passed" in stage.outputs:
+        return str(stage.outputs["passed"])
     return stage.reason if stage.state in (S.FAILED, S.HELD, S.REJECTED) else ""
 
 
 def _fields(run: Run, now: datetime) -> Iterator[Field]:
     yield Field("Asked for by", run.requested_by)
+    if run.because:
+        yield Field("Because", run.because)
     for stage in run.stages:
         if "sha" in stage.outputs:
             found = stage.outputs
@@ -169,6 +211,14 @@ def _fields(run: Run, now: datetime) -> Iterator[Field]:
         yield Field("Took" if run.ended_at else "Running for", elapsed((run.ended_at or now) - run.started_at))
     if run.unwinding is None and run.stage.state is S.AWAITING_REVIEW and run.stage.note:
         yield Field("Asked again", run.stage.note)
+    if run.gray_until is not None:
+        yield Field("Gray stands", f"until {run.gray_until:%d %B, %H:%M} UTC; then {gray_outcome(run)}")
+
+
+def gray_outcome(run: Run) -> str:
+    """Return what becomes of a gray release that has stood for as long as it may."""
+    is_kept = any(rule.kind is StageKind.GRAY and rule.keep_on_deadline for rule in run.rules)
+    return "it is kept, and said again" if is_kept else "it is taken back"
 
 
 def _buttons(run: Run) -> Iterator[Button]:
@@ -177,16 +227,14 @@ def _buttons(run: Run) -> Iterator[Button]:
     log = [] if broken is None else [Button("Log", f"logs {run.id} {broken + 1}")]
     if run.state.is_over:
         yield from log
-        if run.state is RunState.SUCCEEDED and run.workload:
+        if run.gray_until is not None:
+            yield Button("Take gray back", f"rollback {run.id}", danger=True)
+        elif run.state is RunState.SUCCEEDED and run.workload:
             yield Button("Roll back", f"rollback {run.id}", danger=True)
         return
     if run.unwinding is not None:
         return
-    if run.stage.state is S.AWAITING_REVIEW:
-        yield Button("Approve", f"press approve {seen}", primary=True)
-        yield Button("Reject", f"press reject {seen}", danger=True)
-    if run.stage.state is S.HELD or run.paused:
-        yield Button("Retry", f"press retry {seen}", primary=True)
+    yield from _decisions(run, seen)
     yield from log
     if run.stage.kind in (StageKind.GRAY, StageKind.REVIEW) and latest_split(run) is not None:
         wanted = wanted_share(run)
@@ -197,6 +245,18 @@ def _buttons(run: Run) -> Iterator[Button]:
         yield Button("Roll back", f"rollback {run.id}", danger=True)
     else:
         yield Button("Stop", f"press stop {seen}", danger=True)
+
+
+def _decisions(run: Run, seen: str) -> Iterator[Button]:
+    """What the run waits for a person to say."""
+    if run.stage.state is S.AWAITING_REVIEW:
+        yield Button("Approve", f"press approve {seen}", primary=True)
+        yield Button("Reject", f"press reject {seen}", danger=True)
+    if run.stage.state is S.HELD or run.paused:
+        yield Button("Retry", f"press retry {seen}", primary=True)
+    if run.stage.state is S.HELD and run.stage.outputs.get("disputed"):
+        for way in run.stage.outputs["ways"]:
+            yield Button(way.capitalize(), f"{way} {run.id}", danger=True)
 
 
 def _broken(run: Run) -> int | None:

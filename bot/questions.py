@@ -1,10 +1,11 @@
-"""What is asked about before it is done: starting, rolling back, deleting.
+"""What is asked about before it is done: starting, going back, unlocking, deleting.
 
 The question is kept in the database, so the yes may come after a restart. A yes uses it up in the same transaction that
 does the thing: two of them are one. A rollback is done only if what was shown still holds.
 """
 
 import json
+import re
 import secrets
 import shlex
 from collections.abc import Mapping
@@ -14,20 +15,24 @@ from datetime import timedelta
 from bot.acting import Acting
 from bot.cards import Button, Card, Field, Table, Tone
 from bot.chat import Answer, Incoming
+from bot.confirmed import confirmed
 from bot.desk import Desk, number_of, variables_of
 from bot.forms import Asked, RunForm
 from bot.grammar import BY_NAME, DELETE, Said
-from bot.preview import Previews, order_back
-from engine import commands as c
-from engine.control import Order
+from bot.presenters import unlock_button
+from bot.preview import Previews
+from bot.ways_back import Return, WaysBack
 from engine.errors import InvariantViolation, Refused
-from engine.model import Json, Run, RunId, RunState
-from engine.pipeline import parse
+from engine.locks import Lock
+from engine.model import Json, StageState
+from engine.pipeline import parse, resolve
 from engine.ports import StoredPipeline
+from engine.variables import system_variables
 from storage.book import SqlBook
 from storage.chats import Confirmation
 
 CONFIRM_WITHIN = timedelta(minutes=10)
+_LIKE_A_VERSION = re.compile(r"v?[0-9]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +49,20 @@ class Questions:
         changes = said.settings()
         values = variables_of(stored, changes, self.acting.clock.now())
         rows = tuple((name, value, "changed" if name in changes else "") for name, value in values.items())
-        busy = await self._busy(stored.name)
+        lock = await self._lock(stored, values)
+        busy = f"{lock} A run is refused until then. {lock.way_out}" if lock else await self._busy(stored.name)
         card = Card(
             f"Start {stored.name}?",
-            Tone.ASKING,
+            Tone.BAD if lock else Tone.ASKING,
             busy,
             table=Table(("Variable", "Value", ""), rows) if rows else None,
             fields=(Field("To change one", f"run {stored.name} NAME=VALUE"),) if rows else (),
+            buttons=unlock_button(lock) if lock else (),
         )
         what = {"verb": "run", "pipeline": stored.name, "version": stored.version, "changes": changes}
-        asked = await self._ask(incoming, card, "yes", what, "Start")
+        asked = await self.ask(incoming, card, "yes", what, "Start")
+        if lock is not None:
+            return asked  # a form would not say it
         form = RunForm(stored.name, stored.version, _asked_in(stored, values))
         return [replace(answer, form=form) for answer in asked]
 
@@ -73,8 +82,14 @@ class Questions:
         }
         stored = await self.acting.store.read(lambda book: book.pipelines.load(said.words[0]))
         variables_of(stored, what["changes"], self.acting.clock.now())
-        card = await self.acting.once(incoming, lambda book: self._confirmed(book, incoming, what))
+        card = await self.acting.once(incoming, lambda book: confirmed(self.acting, book, incoming, what))
         return [] if card is None else [Answer(card, private=True)]
+
+    async def _lock(self, stored: StoredPipeline, values: Mapping[str, str]) -> Lock | None:
+        """The lock that a run with these values would meet."""
+        system = system_variables(self.acting.clock.now(), 0)
+        workload = resolve(stored.text, {**values, **system}).workload
+        return await self.acting.store.read(lambda book: book.locks.find(workload)) if workload else None
 
     async def _busy(self, pipeline: str) -> str:
         active = await self.acting.store.read(lambda book: book.runs.active(pipeline))
@@ -82,26 +97,51 @@ class Questions:
 
     async def roll_back(self, incoming: Incoming, said: Said) -> list[Answer]:
         """Show the way back, and ask."""
-        version = number_of(said.words[1]) if len(said.words) > 1 else None
-        way = await self.previews.way_back(said.words[0], version)
+        version, reason = _version_and_reason(said.words[1:])
+        way = await WaysBack(self.previews).back(said.words[0], version)
+        return await self._ask_about(incoming, way, reason, "Roll back")
+
+    async def redeploy(self, incoming: Incoming, said: Said) -> list[Answer]:
+        """Show what bringing a version back would do, through the stages of today or at once, and ask."""
+        name, number, *rest = said.words
+        fast = rest[:1] == ["fast"]
+        way = await WaysBack(self.previews).redeploy(name, number_of(number), fast=fast)
+        return await self._ask_about(incoming, way, " ".join(rest[fast:]), "Redeploy at once" if fast else "Redeploy")
+
+    async def _ask_about(self, incoming: Incoming, way: Return, reason: str, button: str) -> list[Answer]:
         what: Json
         if way.run is not None:
-            what = {"verb": "unwind", "run": way.run.id}
+            workload, what = way.run.workload, {"verb": "unwind", "run": way.run.id}
+        elif way.left is not None:
+            workload, what = way.left.workload, {"verb": "take_back", "run": way.left.id}
+        elif way.release is not None:
+            workload = way.release.workload
+            about = {"pipeline": way.pipeline, "release": way.release.id, "number": way.release.number, "now": way.now}
+            what = {"verb": "return", **about, "way": way.way}
         else:
-            if way.release is None:
-                raise InvariantViolation("A way back has a run or a release.")
-            name = said.words[0]
-            run = await self.acting.store.read(lambda book: book.runs.find(RunId(name)))
-            pipeline = run.pipeline if run else name
-            now = await self.desk.release(way.release.workload, None)
-            what = {
-                "verb": "return",
-                "pipeline": pipeline,
-                "release": way.release.id,
-                "number": way.release.number,
-                "now": now.number if now else None,
-            }
-        return await self._ask(incoming, way.card, "yes", what, "Roll back")
+            raise InvariantViolation("A way back has a run or a release.")
+        afterwards = f"\nAfterwards {workload} is locked until somebody unlocks it." if way.locks else ""
+        because = (Field("Because", reason),) if reason else ()
+        card = replace(way.card, text=way.card.text + afterwards, fields=(*way.card.fields, *because))
+        return await self.ask(incoming, card, "yes", {**what, "reason": reason}, button)
+
+    async def settle(self, incoming: Incoming, said: Said) -> list[Answer]:
+        """Show what somebody else has changed or holds, and ask whether it is put back or taken as it is."""
+        run, how = await self.acting.meant(said.words[0]), said.verb.name
+        disputes = run.stage.outputs.get("disputed") or []
+        if run.stage.state is not StageState.HELD or not disputes:
+            raise Refused(f"Nothing is disputed in {run.id}.", f"`status {run.id}` shows where it is.")
+        if how not in run.stage.outputs["ways"]:
+            other = " or ".join(f"`{way} {run.id}`" for way in run.stage.outputs["ways"])
+            raise Refused(f"{how.capitalize()} cannot settle this: the release itself decides it.", f"Say {other}.")
+        ends = {
+            "restore": "Sluice's values are written there, and the stage is tried again.",
+            "adopt": "What is there is taken as it is, Sluice manages it from now on, and the stage is tried again.",
+        }
+        listed = "\n".join(f"• {each}" for each in disputes)
+        card = Card(f"{how.capitalize()} in {run.id}?", Tone.ASKING, f"{listed}\n{ends[how]}")
+        what = {"verb": "settle", "run": run.id, "how": how, "attempt": run.stage.attempt}
+        return await self.ask(incoming, card, "yes", what, how.capitalize())
 
     async def delete(self, incoming: Incoming, said: Said) -> list[Answer]:
         """Ask for DELETE to be typed."""
@@ -111,14 +151,14 @@ class Questions:
             raise Refused(f"{stored.name} is running: {active[0].id}.", f"`stop {active[0].id}` ends it.")
         text = "Its runs and releases stay in the history; what it deployed keeps running; `retire` ends that."
         card = Card(f"Delete {stored.name}?", Tone.ASKING, text, fields=(Field("To do it, type", DELETE),))
-        return await self._ask(incoming, card, DELETE, {"verb": "delete", "pipeline": stored.name}, "")
+        return await self.ask(incoming, card, DELETE, {"verb": "delete", "pipeline": stored.name}, "")
 
     async def retire(self, incoming: Incoming, said: Said) -> list[Answer]:
         """Ask for DELETE to be typed before everything of a workload ends."""
         workload = await self._workload(said.words[0])
         text = "Its instances end at once and its address answers nothing any more. The pipeline and its history stay."
         card = Card(f"Retire {workload}?", Tone.ASKING, text, fields=(Field("To do it, type", DELETE),))
-        return await self._ask(incoming, card, DELETE, {"verb": "retire", "workload": workload}, "")
+        return await self.ask(incoming, card, DELETE, {"verb": "retire", "workload": workload}, "")
 
     async def _workload(self, name: str) -> str:
         """The workload of this name, or of the pipeline of this name."""
@@ -131,7 +171,8 @@ class Questions:
             raise Refused(f"{name} has deployed nothing.", f"`status {name}` shows what it does.")
         return workload
 
-    async def _ask(self, incoming: Incoming, card: Card, phrase: str, what: Json, button: str) -> list[Answer]:
+    async def ask(self, incoming: Incoming, card: Card, phrase: str, what: Json, button: str) -> list[Answer]:
+        """Keep the question: what is done when the person says `phrase`, or presses the button."""
         asked = Confirmation(
             id=secrets.token_hex(6),
             room=incoming.room,
@@ -143,7 +184,8 @@ class Questions:
         if await self.acting.once(incoming, lambda book: _put(book, asked)) is None:
             return []
         yes = (Button(button, f"yes {asked.id}", primary=True),) if button else ()
-        return [Answer(replace(card, buttons=(*yes, Button("Leave it", f"no {asked.id}"))), private=True)]
+        buttons = (*yes, *card.buttons, Button("Leave it", f"no {asked.id}"))
+        return [Answer(replace(card, buttons=buttons), private=True)]
 
     async def yes(self, incoming: Incoming, said: Said) -> list[Answer]:
         """Do what was asked about."""
@@ -154,7 +196,7 @@ class Questions:
             if asked.phrase != phrase:
                 raise Refused("That has to be typed out.", f"Type {asked.phrase}, or `no`.")
             book.chats.take(asked.id)
-            return self._confirmed(book, incoming, json.loads(asked.document))
+            return confirmed(self.acting, book, incoming, json.loads(asked.document))
 
         card = await self.acting.once(incoming, do)
         return [] if card is None else [Answer(card, private=True)]
@@ -173,60 +215,25 @@ class Questions:
             raise Refused("That question is too old.", "Say the command again.")
         return asked
 
-    def _confirmed(self, book: SqlBook, incoming: Incoming, what: Json) -> Card:
-        """Do what was asked about, inside the transaction that uses the question up."""
-        match what["verb"]:
-            case "run":
-                if book.pipelines.load(what["pipeline"]).version != what["version"]:
-                    raise Refused(
-                        f"{what['pipeline']} was changed since you were asked.", f"Say `run {what['pipeline']}` again."
-                    )
-                order = Order(
-                    pipeline=what["pipeline"], by=incoming.person, room=incoming.room, changes=what["changes"]
-                )
-                return _begun(self.acting.control.start(book, order))
-            case "unwind":
-                run = self.acting.control.apply(book, c.RollBack(run=RunId(what["run"]), by=incoming.person))
-                return Card(f"{run.id} is being rolled back.", Tone.BUSY)
-            case "return":
-                return _begun(self._bring_back(book, incoming, what))
-            case "retire":
-                holder = book.runs.holder(what["workload"])
-                if holder is not None:
-                    raise Refused(f"{holder} is releasing it now; it was not retired.", f"`stop {holder}` ends that.")
-                book.releases.retire(what["workload"], incoming.person, self.acting.clock.now())
-                return Card(
-                    f"{what['workload']} is being ended.", Tone.STOPPED, "It is said when nothing runs any more."
-                )
-            case _:
-                if book.runs.active(what["pipeline"]):
-                    raise Refused(f"{what['pipeline']} is running again; it was not deleted.")
-                book.pipelines.delete(what["pipeline"], self.acting.clock.now())
-                return Card(f"{what['pipeline']} is deleted.", Tone.STOPPED)
-
-    def _bring_back(self, book: SqlBook, incoming: Incoming, what: Json) -> Run:
-        history = book.releases.history(book.releases.load(what["release"]).workload, 10_000)
-        if not history or history[0].number != what["now"]:
-            raise Refused(
-                "Something else was released since you were asked; nothing was done.", "Say `rollback` again."
-            )
-        release = next(one for one in history if one.number == what["number"])
-        return self.acting.control.start(book, order_back(release, what["pipeline"], incoming.person, incoming.room))
-
 
 def _asked_in(stored: StoredPipeline, values: Mapping[str, str]) -> tuple[Asked, ...]:
     declared = parse(stored.text).pipeline.variables
     return tuple(Asked(name, value, declared[name].description) for name, value in values.items())
 
 
+def _version_and_reason(words: tuple[str, ...]) -> tuple[int | None, str]:
+    """Read ``[VERSION] [REASON]``. Where a reason begins like a version, nobody knows which of them is meant."""
+    first, *rest = words or ("",)
+    if not _LIKE_A_VERSION.match(first) or " " in first:
+        return None, " ".join(words)
+    if not rest or (len(rest) == 1 and " " in rest[0]):
+        return number_of(first), " ".join(rest)
+    raise Refused(
+        f"{first!r} may be a version, or the beginning of the reason.",
+        f'Put the reason in quotes: `"{" ".join(words)}"`, or `{first} "{" ".join(rest)}"`.',
+    )
+
+
 def _put(book: SqlBook, asked: Confirmation) -> bool:
     book.chats.ask(asked)
     return True
-
-
-def _begun(run: Run) -> Card:
-    return Card(
-        f"{run.id} is on its way.",
-        Tone.BUSY,
-        "" if run.state is not RunState.QUEUED else f"It waits until {run.workload} is free.",
-    )

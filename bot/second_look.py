@@ -8,7 +8,7 @@ from bot.cards import Button, Card, Field, Tone
 from bot.chat import Answer
 from bot.forms import RejectForm
 
-_ASKS_BY_ITSELF = ("run", "rollback", "delete")
+_ASKS_BY_ITSELF = ("run", "rollback", "delete", "restore", "adopt", "redeploy", "unlock")
 """Verbs that show what they will do and ask, however they are said."""
 
 
@@ -32,7 +32,7 @@ def _of(words: list[str]) -> tuple[str, str, str, tuple[Field, ...]]:
         case ["press", "reject", run, *_]:
             more = (Field("With a reason", f"reject {run} WHY"),)
             return "Reject", f"Reject {run}?", "The new version does not go to everybody.", more
-        case ["press", "stop", run, *_]:
+        case ["press", "stop", run, *_] | ["stop", run, *_]:
             more = (Field("With a reason", f"stop {run} WHY"),)
             return "Stop", f"Stop {run}?", "The run ends, and what it placed is taken back.", more
         case ["press", "split", run, _, _, _, _, percent]:

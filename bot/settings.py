@@ -1,16 +1,22 @@
 """What an operator sets: environment variables that begin with SLUICE_, all with defaults that suit one machine."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+
+from bot.cluster_settings import ClusterName, ClusterSettings
+from engine.errors import Broken
+
+_MOST_TOLD = 3
 
 
 class Settings(BaseSettings):
     """The settings of one Sluice."""
 
-    model_config = SettingsConfigDict(env_prefix="SLUICE_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="SLUICE_", extra="ignore", hide_input_in_errors=True)
 
     home: Path = Field(default_factory=lambda: Path.home() / ".local" / "share" / "sluice")
     """Where everything is kept: database, bundles, workloads, the terminal's socket."""
@@ -54,6 +60,28 @@ class Settings(BaseSettings):
     """Telegram: the secret that a webhook's deliveries carry."""
     telegram_api: str = "https://api.telegram.org"
     """Where Telegram's Bot API is."""
+    clusters: dict[ClusterName, ClusterSettings] = Field(default_factory=dict)
+    """Kubernetes: the clusters by the names that pipelines use, as JSON."""
+
+    @classmethod
+    def read(cls) -> "Settings":
+        """Read the environment. Raises `Broken` with what is wrong in it, and none of its values: some are secret."""
+        try:
+            return cls()
+        except SettingsError as error:
+            name = str(error).partition('"')[2].partition('"')[0]
+            raise Broken(f"SLUICE_{name.upper()} is no JSON.", "README lists the settings, with examples.") from None
+        except ValidationError as error:
+            faults = [
+                f"{_variable(one['loc'])}: {one['msg'].removeprefix('Value error, ')}."
+                for one in error.errors(include_input=False)
+            ]
+            raise Broken(" ".join(faults[:_MOST_TOLD]), "README lists the settings.") from None
+
+    @property
+    def secrets(self) -> tuple[SecretStr, ...]:
+        """Everything that nobody may be shown."""
+        return tuple(_secrets_of(self))
 
     @property
     def database_url(self) -> str:
@@ -64,3 +92,18 @@ class Settings(BaseSettings):
     def socket(self) -> Path:
         """Where the terminal reaches the running bot."""
         return self.home / "sluice.sock"
+
+
+def _variable(place: tuple[int | str, ...]) -> str:
+    """Name a setting as people write it: ``SLUICE_CLUSTERS, prod, registry``."""
+    first, *more = map(str, place)
+    return ", ".join([f"SLUICE_{first.upper()}", *more])
+
+
+def _secrets_of(model: BaseSettings | ClusterSettings) -> Iterator[SecretStr]:
+    for _, value in model:
+        if isinstance(value, SecretStr):
+            yield value
+        elif isinstance(value, dict):
+            for one in value.values():
+                yield from _secrets_of(one)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from engine.deployment import target_of
 from engine.errors import SluiceError
 from engine.model import Run
 from engine.ports import Clock, Target
@@ -22,6 +23,8 @@ REPEATED_WITHIN = timedelta(days=2)
 BUTTONS_KEPT = timedelta(days=90)
 BUNDLES_KEPT = timedelta(days=7)
 VERSIONS_KEPT = 50
+BUNDLED = "process"
+"""The target whose instances are started from bundles."""
 _LOG = logging.getLogger(__name__)
 
 
@@ -57,10 +60,12 @@ class Tidying:
             _LOG.info("%d bundles that no version needs are gone.", len(gone))
 
     async def _running(self) -> frozenset[str]:
-        """The digests of what runs anywhere, whatever brought it there."""
+        """The digests of what runs from bundles, whatever brought it there; clusters keep their images themselves."""
         digests: set[str] = set()
         for workload in await self.store.read(lambda book: book.releases.workloads()):
-            names = {one.release for target in self.targets.values() for one in await target.instances(workload)}
+            if target_of(workload) != BUNDLED:
+                continue
+            names = {one.release for one in await self.targets[BUNDLED].instances(workload)}
             known = await self.store.read(lambda book, of=workload, n=tuple(names): book.releases.all_of(of, n))  # type: ignore[misc]
             digests |= {release.digest for release in known.values()}
         return frozenset(digests)

@@ -6,10 +6,13 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 
 from engine.events import Event
+from engine.locks import Lock
 from engine.model import PersonId, Release, Run, RunId
 from engine.rollout.fleet import ReleaseId
 
 T = TypeVar("T")
+STAGE_TIMERS = ("expire", "remind")
+"""The kinds of timers that belong to one stage attempt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,10 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Timer:
-    """An absolute deadline: at `due_at`, `kind` (expire or remind) of that stage attempt is submitted."""
+    """An absolute deadline: at `due_at`, `kind` of that stage attempt is submitted: see `engine.control.Control.fire`.
+
+    Those of a gray release that is left standing (gray and gray_soon) are about the run: `stage`, `attempt` are 0.
+    """
 
     run: RunId
     kind: str
@@ -166,8 +172,8 @@ class Timers(Protocol):
         """Set a timer, in place of one of the same run, kind, stage and attempt."""
         ...
 
-    def drop(self, run: RunId) -> None:
-        """Forget every timer of `run`."""
+    def drop(self, run: RunId, kinds: Sequence[str]) -> None:
+        """Forget the timers of `run` of these kinds."""
         ...
 
     def due(self, now: datetime, limit: int) -> list[Timer]:
@@ -242,6 +248,34 @@ class Releases(Protocol):
         """Every workload that ever had a release."""
         ...
 
+    def gray_of(self, workload: str) -> RunId | None:
+        """The run that is over and has left a gray release of the workload standing."""
+        ...
+
+    def leave_gray(self, workload: str, run: RunId | None) -> None:
+        """Remember that run, in place of another; None: no gray release is left standing."""
+        ...
+
+
+class Locks(Protocol):
+    """Workloads that take no release."""
+
+    def find(self, workload: str) -> Lock | None:
+        """The lock of a workload."""
+        ...
+
+    def put(self, lock: Lock) -> None:
+        """Lock a workload; a lock that it had gives way."""
+        ...
+
+    def remove(self, workload: str) -> None:
+        """Unlock a workload."""
+        ...
+
+    def all(self) -> list[Lock]:
+        """Every lock, in order of workloads."""
+        ...
+
 
 class Logs(Protocol):
     """What stages said."""
@@ -285,6 +319,11 @@ class Book(Protocol):
     @property
     def releases(self) -> Releases:
         """What was deployed."""
+        ...
+
+    @property
+    def locks(self) -> Locks:
+        """What takes no release."""
         ...
 
     @property

@@ -13,13 +13,11 @@ from datetime import UTC, datetime, timedelta
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.cron import CronTrigger
 
-from engine import commands as c
 from engine.control import Control, Order
 from engine.errors import Broken, Interrupted, Refused
 from engine.model import PersonId, RoomId, RunId
 from engine.pipeline import parse
 from engine.ports import Book, Clock, Store, StoredPipeline, Timer
-from engine.transitions import ENGINE
 
 BATCH = 100
 AT_LATEST = timedelta(minutes=1)
@@ -88,10 +86,8 @@ class Timekeeper:
             self._look_at(min(max(upcoming, now + timedelta(milliseconds=50)), now + AT_LATEST))
 
     def _fire(self, book: Book, timer: Timer) -> None:
-        book.timers.remove(timer)
-        kind = c.Expire if timer.kind == "expire" else c.Remind
         with contextlib.suppress(Refused):
-            self.control.apply(book, kind(run=timer.run, by=ENGINE, stage=timer.stage, attempt=timer.attempt))
+            self.control.fire(book, timer)
 
     async def plan_crons(self) -> None:
         """Bring the cron starts up to the definitions as they are now."""
@@ -120,11 +116,12 @@ class Timekeeper:
             if start.cron is None:
                 continue
             trigger = CronTrigger.from_crontab(start.cron, timezone=start.timezone)
-            self._scheduler.add_job(self._begin, trigger, args=(name,), id=f"cron:{name}:{number}", coalesce=True)
+            self._scheduler.add_job(self.begin, trigger, args=(name,), id=f"cron:{name}:{number}", coalesce=True)
 
-    async def _begin(self, name: str) -> None:
+    async def begin(self, name: str) -> None:
+        """Start the pipeline, as its cron says. Nobody waits for an answer; a lock is said in the rooms by a run."""
         try:
-            await self.control.request(Order(pipeline=name, by=CRON, room=self.room, changes={}))
+            await self.control.request(Order(pipeline=name, by=CRON, room=self.room, changes={}, by_itself=True))
         except (Refused, Broken, Interrupted) as error:
             _LOG.warning("The clock could not start %s: %s", name, error)
 

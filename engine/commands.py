@@ -41,7 +41,12 @@ class RollBack(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry(Command):
-    """Try the held stage again, or begin anew after a return to the start."""
+    """Try the held stage again, or begin anew after a return to the start.
+
+    `settle` decides about what somebody else has changed or holds: ``restore`` or ``adopt`` it; empty decides nothing.
+    """
+
+    settle: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +89,23 @@ class Remind(Command):
 
     stage: int
     attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemindGray(Command):
+    """The gray release will soon have stood for as long as it may: say so."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpireGray(Command):
+    """The gray release has stood for as long as it may."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndGray(Command):
+    """The gray release that stands on after the run is replaced, promoted by another run, or ended."""
+
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

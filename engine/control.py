@@ -1,39 +1,31 @@
 """The one door that changes a run: load, decide, evolve, append to the journal, store. One transaction.
 
 Whatever follows from a change beside the run itself belongs to the same transaction: the timers that its new state
-needs, the workload that it takes or gives back, and the next run in that workload's queue. So there is no moment at
-which a run is over and its workload is still taken, or a review is open without its deadline.
+needs, the workload that it takes or gives back, the next run in that workload's queue, the lock that a rollback leaves
+behind. So there is no moment at which a run is over and its workload is still taken, a review is open without its
+deadline, or a version that was taken back can be begun again.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
+from engine import aftermath
 from engine import commands as c
 from engine import events as e
+from engine.aftermath import REMIND_AFTER, REMIND_AGAIN
 from engine.errors import Refused
-from engine.model import PersonId, Release, RoomId, Run, RunId, RunState, StageKind, StageRule, StageState
-from engine.pipeline import resolve, stage_rules
-from engine.ports import Book, Clock, Store, StoredPipeline, Timer
-from engine.transitions import ENGINE, begin, decided, evolve, needs_worker, new_stages
-from engine.variables import merge, system_variables
+from engine.locks import Lock, Locked
+from engine.model import PersonId, Run, RunId, RunState, StageKind, StageState, Way
+from engine.orders import Order, new_run, taking_back
+from engine.pipeline import resolve
+from engine.ports import Book, Clock, Store, Timer
+from engine.transitions import ENGINE, begin, decided, evolve, needs_worker
 
-REMIND_AFTER = timedelta(hours=1)
-REMIND_AGAIN = timedelta(hours=24)
+__all__ = ["REMIND_AFTER", "REMIND_AGAIN", "Control", "Order", "replay"]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """A run that somebody wants: of which pipeline, with which variables changed, told to which room.
-
-    `redeploys` asks for a run that only brings this release back, instead of the pipeline's stages.
-    """
-
-    pipeline: str
-    by: PersonId
-    room: RoomId
-    changes: Mapping[str, str]
-    redeploys: Release | None = None
+LOOK_AGAIN = timedelta(hours=1)
+"""When a gray release that nobody promoted is looked at again, while another run has its workload."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,64 +48,96 @@ class Control:
         run = book.runs.load(command.run)
         now = self.clock.now()
         if isinstance(command, c.MeetCondition) and command.variables:
-            _check_variables(book, run, command.variables)
+            _check_variables(book, run, command)
+        if isinstance(command, c.Retry) and run.paused and (lock := _lock_against(book, run)):
+            raise Locked(lock)
         events, after = decided(run, command, now)
         token = command.token if isinstance(command, c.Report) else None
         return self._keep(book, run, after, events, token)
 
     def start(self, book: Book, order: Order) -> Run:
-        """`request` inside a transaction that somebody else has opened."""
+        """`request` inside a transaction that somebody else has opened.
+
+        A run of a locked workload that nobody waits for is written down as one that ended at once, so that the rooms
+        hear of it as of any other run: the first time under each lock.
+        """
         stored = book.pipelines.load(order.pipeline)
-        now = self.clock.now()
-        run = self._new_run(book, stored, order, now)
-        self._make_way(book, run)
-        events = begin(run, now)
-        run = evolve(None, events[0])
-        book.runs.add(run)
-        book.journal.append(run.id, 1, events)
+        run = new_run(book, stored, order, self.clock.now())
+        lock = _lock_against(book, run)
+        if lock is None:
+            self._make_way(book, run)
+        elif not order.by_itself or aftermath.was_told(book, run.workload, run.pipeline):
+            raise Locked(lock)
+        run = self._begin(book, run)
+        if lock is not None:
+            return self.apply(book, _turn_away(run.id, lock))
         if run.workload and not book.runs.hold(run.workload, run.id):
             return run
         return self.apply(book, c.Admit(run=run.id, by=ENGINE))
 
-    def _new_run(self, book: Book, stored: StoredPipeline, order: Order, now: datetime) -> Run:
-        number = book.runs.next_number(stored.name)
-        pipeline = resolve(stored.text, system_variables(now, number))
-        declared = {name: variable.value for name, variable in pipeline.variables.items()}
-        variables = {**merge(declared, order.changes), **system_variables(now, number)}
-        if order.redeploys is not None:
-            book.releases.add(order.redeploys)
-            variables |= order.redeploys.variables
-        else:
-            pipeline = resolve(stored.text, variables)
-        rules = stage_rules(pipeline) if order.redeploys is None else (_redeploy_rule(order.redeploys),)
-        return Run(
-            id=RunId(f"{stored.name}-{number}"),
-            pipeline=stored.name,
-            number=number,
-            version=stored.version,
-            workload=order.redeploys.workload if order.redeploys else pipeline.workload,
-            variables=variables,
-            rules=rules,
-            stages=new_stages(rules),
-            requested_by=order.by,
-            room=order.room,
-            created_at=now,
-            redeploys=order.redeploys.id if order.redeploys else None,
-        )
+    def fire(self, book: Book, timer: Timer) -> None:
+        """Do what a timer is for that has become due, inside a transaction that somebody else has opened."""
+        book.timers.remove(timer)
+        run, by = timer.run, ENGINE
+        match timer.kind:
+            case "gray":
+                self._expire_gray(book, timer)
+            case "gray_soon":
+                self.apply(book, c.RemindGray(run=run, by=by))
+            case "remind":
+                self.apply(book, c.Remind(run=run, by=by, stage=timer.stage, attempt=timer.attempt))
+            case _:
+                self.apply(book, c.Expire(run=run, by=by, stage=timer.stage, attempt=timer.attempt))
+
+    def _expire_gray(self, book: Book, timer: Timer) -> None:
+        """A gray release has stood for long enough: its run takes it back, or another one if that is over."""
+        now = self.clock.now()
+        left = book.runs.load(timer.run)
+        if left.state.is_over and book.runs.holder(left.workload) is not None:
+            book.timers.set(Timer(left.id, timer.kind, timer.stage, timer.attempt, now + LOOK_AGAIN))
+            return
+        after = self.apply(book, c.ExpireGray(run=left.id, by=ENGINE))
+        if left.state.is_over and after.gray_until is None:
+            self._take_back(book, left, ENGINE, f"Nobody promoted the gray release that {left.id} left standing.")
+
+    def take_gray_back(self, book: Book, left: RunId, by: PersonId, reason: str) -> Run:
+        """Begin a run that takes back what a run has left standing as gray, inside somebody else's transaction."""
+        run = book.runs.load(left)
+        holder = book.runs.holder(run.workload)
+        if holder is not None:
+            raise Refused(f"{holder} is releasing {run.workload} now.", f"`rollback {holder}` takes that back.")
+        self.apply(book, c.EndGray(run=left, by=by, reason=f"{by} takes it back."))
+        return self._take_back(book, run, by, reason)
+
+    def forget_gray(self, book: Book, workload: str, by: PersonId) -> None:
+        """Whatever was left standing as gray of a workload is ended with it."""
+        left = book.releases.gray_of(workload)
+        if left is not None:
+            self.apply(book, c.EndGray(run=left, by=by, reason=f"{by} retired {workload}."))
+
+    def _take_back(self, book: Book, left: Run, by: PersonId, reason: str) -> Run:
+        run = self._begin(book, taking_back(book, left, self.clock.now(), by))
+        book.runs.hold(run.workload, run.id)
+        self.apply(book, c.Admit(run=run.id, by=ENGINE))
+        return self.apply(book, c.Stop(run=run.id, by=by, reason=reason, final=RunState.ROLLED_BACK))
+
+    def _begin(self, book: Book, run: Run) -> Run:
+        events = begin(run, run.created_at)
+        run = evolve(None, events[0])
+        book.runs.add(run)
+        book.journal.append(run.id, 1, events)
+        return run
 
     def _make_way(self, book: Book, run: Run) -> None:
         holder = book.runs.holder(run.workload) if run.workload else None
         if holder is None:
             return
-        rule = "replace" if run.redeploys else self._concurrency(book, run)
+        rule = "replace" if run.is_straight else _concurrency(book, run)
         if rule == "reject":
             raise Refused(f"{run.workload} is being released by {holder} already.", f"`stop {holder}` ends that run.")
         if rule == "replace":
             for other in (*book.runs.queued(run.workload), book.runs.load(holder)):
                 self._replace(book, other, run)
-
-    def _concurrency(self, book: Book, run: Run) -> str:
-        return resolve(book.pipelines.load(run.pipeline, run.version).text, run.variables).concurrency
 
     def _replace(self, book: Book, other: Run, run: Run) -> None:
         if other.unwinding is None and not other.state.is_over:
@@ -126,47 +150,45 @@ class Control:
         else:
             book.runs.save(run, before.seq, token=token, due_at=now if needs_worker(run) else None)
         book.journal.append(run.id, before.seq + 1, events)
-        self._keep_timers(book, before, run, events)
-        if run.state is RunState.SUCCEEDED:
-            self._keep_deployment(book, run, now)
-        if run.state.is_over and run.workload:
-            self._pass_on(book, run)
+        aftermath.keep_timers(book, before, run, events)
+        aftermath.keep_gray_timers(book, before, run, now)
+        aftermath.keep_left_gray(book, before, run)
+        if aftermath.has_replaced_gray(before, run, events):
+            self._end_left_gray(book, run, f"{run.id} took its place.")
+        if run.state.is_over and not before.state.is_over:
+            self._end(book, before, run)
         return run
 
-    def _keep_timers(self, book: Book, before: Run, run: Run, events: Sequence[e.Event]) -> None:
-        if before.stage.deadline is None and run.stage.deadline is None and not run.state.is_over:
-            return
-        for event in events:
-            if isinstance(event, e.Reminded):
-                book.timers.set(Timer(run.id, "remind", run.position, run.stage.attempt, event.at + REMIND_AGAIN))
-                return
-            if isinstance(event, e.Voted) and run.stage.state is StageState.AWAITING_REVIEW:
-                return
-        if before.stage.deadline is not None:
-            book.timers.drop(run.id)
-        if run.stage.deadline is not None and not run.state.is_over and run.unwinding is None:
-            self._set_timers(book, run, events[-1].at)
+    def _end(self, book: Book, before: Run, run: Run) -> None:
+        now = self.clock.now()
+        if run.state is RunState.SUCCEEDED and run.workload:
+            was = book.releases.deployed(run.workload)
+            aftermath.keep_deployment(book, run, now)
+            if run.way is Way.ROLL_BACK:
+                aftermath.lock_what_was_gone_back_from(book, run, was, now)
+            if any(stage.kind is StageKind.OFFICIAL and stage.state is StageState.SUCCEEDED for stage in run.stages):
+                self._end_left_gray(book, run, f"{run.id} released to everybody.")
+        aftermath.lock_what_was_taken_back(book, before, run, now)
+        if run.workload:
+            self._pass_on(book, run)
 
-    def _set_timers(self, book: Book, run: Run, now: datetime) -> None:
-        deadline = run.stage.deadline
-        if deadline is None:
-            return
-        book.timers.set(Timer(run.id, "expire", run.position, run.stage.attempt, deadline))
-        if run.stage.state is StageState.AWAITING_REVIEW:
-            soon = min(now + REMIND_AFTER, now + (deadline - now) / 2)
-            book.timers.set(Timer(run.id, "remind", run.position, run.stage.attempt, soon))
-
-    def _keep_deployment(self, book: Book, run: Run, now: datetime) -> None:
-        for stage in run.stages:
-            if stage.kind is StageKind.OFFICIAL and stage.state is StageState.SUCCEEDED and "release" in stage.outputs:
-                book.releases.mark_deployed(stage.outputs["release"], run.id, now)
+    def _end_left_gray(self, book: Book, run: Run, reason: str) -> None:
+        left = _left_gray(book, run)
+        if left is not None and left.id != run.id:
+            self.apply(book, c.EndGray(run=left.id, by=ENGINE, reason=reason))
 
     def _pass_on(self, book: Book, run: Run) -> None:
+        """Let the next run in that may begin. A lock ends those that may not, and they say why."""
         if book.runs.holder(run.workload) != run.id:
             return
         book.runs.let_go(run.workload, run.id)
         for waiting in book.runs.queued(run.workload):
-            if waiting.id != run.id and book.runs.hold(run.workload, waiting.id):
+            if waiting.id == run.id:
+                continue
+            lock = _lock_against(book, waiting)
+            if lock is not None:
+                self.apply(book, _turn_away(waiting.id, lock))
+            elif book.runs.hold(run.workload, waiting.id):
                 self.apply(book, c.Admit(run=waiting.id, by=ENGINE))
                 return
 
@@ -179,10 +201,29 @@ def replay(events: Sequence[e.Event]) -> Run:
     return run
 
 
-def _check_variables(book: Book, run: Run, changes: Mapping[str, str]) -> None:
+def _lock_against(book: Book, run: Run) -> Lock | None:
+    """Find the lock that keeps this run from beginning. What only goes back may begin, but not to what was bad."""
+    lock = book.locks.find(run.workload) if run.workload else None
+    if lock is None or (run.redeploys is not None and run.redeploys not in lock.barred):
+        return None
+    return lock
+
+
+def _turn_away(run: RunId, lock: Lock) -> c.Stop:
+    return c.Stop(run=run, by=ENGINE, reason=f"{lock} {lock.way_out}")
+
+
+def _left_gray(book: Book, run: Run) -> Run | None:
+    """The run that is over and has left a gray release of this run's workload standing."""
+    name = book.releases.gray_of(run.workload) if run.workload else None
+    return book.runs.find(name) if name else None
+
+
+def _concurrency(book: Book, run: Run) -> str:
+    return resolve(book.pipelines.load(run.pipeline, run.version).text, run.variables).concurrency
+
+
+def _check_variables(book: Book, run: Run, command: c.MeetCondition) -> None:
     """Refuse values that the definition cannot be read with: the run's next stage would meet them otherwise."""
-    resolve(book.pipelines.load(run.pipeline, run.version).text, {**run.variables, **changes})
-
-
-def _redeploy_rule(release: Release) -> StageRule:
-    return StageRule(f"redeploy version {release.number}", StageKind.OFFICIAL)
+    text = book.pipelines.load(run.pipeline, run.version).text
+    resolve(text, {**run.variables, **command.variables})

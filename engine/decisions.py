@@ -12,6 +12,7 @@ from engine import commands as c
 from engine import events as e
 from engine.consequences import was_placed
 from engine.errors import InvariantViolation, Refused
+from engine.evolution import DEPLOYING
 from engine.model import PersonId, Run, RunState, StageKind, StageState, Vote
 
 S = StageState
@@ -82,11 +83,13 @@ def _roll_back(run: Run, command: c.RollBack, now: datetime) -> list[e.Event]:
 
 
 def _retry(run: Run, command: c.Retry, now: datetime) -> list[e.Event]:
+    if command.settle and (run.paused or run.stage.kind not in DEPLOYING):
+        raise Refused(f"Run {run.id} is at {run.stage.name}; nothing is disputed there.")
     if run.paused:
         return [e.RunResumed(at=now, by=command.by)]
     if run.stage.state is not S.HELD:
         raise refusal(run, command)
-    return [e.StageRetried(at=now, by=command.by, stage=run.position)]
+    return [e.StageRetried(at=now, by=command.by, stage=run.position, settle=command.settle)]
 
 
 def _vote(run: Run, command: c.CastVote, now: datetime) -> list[e.Event]:
@@ -142,11 +145,42 @@ def _expire(run: Run, command: c.Expire, now: datetime) -> list[e.Event]:
         reason = f"{stage.reason} Nobody retried it in time."
         return [e.StageFailed(at=now, by=command.by, stage=run.position, reason=reason)]
     reason = "Nobody decided before the deadline."
+    if run.rule.pass_on_deadline:
+        outputs = {"passed": f"{reason} It passes then, as the pipeline says."}
+        return [e.StageSucceeded(at=now, by=command.by, stage=run.position, outputs=outputs)]
     return [e.StageRejected(at=now, by=command.by, stage=run.position, reason=reason)]
 
 
 def _remind(run: Run, command: c.Remind, now: datetime) -> list[e.Event]:
     return [e.Reminded(at=now, by=command.by, stage=run.position)]
+
+
+def _remind_gray(run: Run, command: c.RemindGray, now: datetime) -> list[e.Event]:
+    return [e.GrayReminded(at=now, by=command.by, until=_standing_until(run, command))]
+
+
+def _expire_gray(run: Run, command: c.ExpireGray, now: datetime) -> list[e.Event]:
+    until = _standing_until(run, command)
+    if now < until:
+        raise Refused(f"Run {run.id} has a gray release that may stand longer.")
+    rule = next(rule for rule in run.rules if rule.kind is StageKind.GRAY)
+    if rule.keep_on_deadline and rule.deadline is not None:
+        return [e.GrayKept(at=now, by=command.by, until=now + rule.deadline)]
+    reason = "Nobody promoted the gray release before its deadline."
+    if run.state.is_over:
+        return [e.GrayEnded(at=now, by=command.by, reason=reason)]
+    return [e.UnwindingBegan(at=now, by=command.by, final=R.ROLLED_BACK, reason=reason)]
+
+
+def _end_gray(run: Run, command: c.EndGray, now: datetime) -> list[e.Event]:
+    _standing_until(run, command)
+    return [e.GrayEnded(at=now, by=command.by, reason=command.reason)]
+
+
+def _standing_until(run: Run, command: c.Command) -> datetime:
+    if run.gray_until is None:
+        raise refuse_over(run, command) if run.state.is_over else refusal(run, command)
+    return run.gray_until
 
 
 def _note(run: Run, command: c.ReportNote, now: datetime) -> list[e.Event]:
@@ -225,6 +259,9 @@ DECISIONS: Mapping[type[c.Command], Decision] = dict(
         _for(c.MeetCondition, _meet),
         _for(c.Expire, _expire),
         _for(c.Remind, _remind),
+        _for(c.RemindGray, _remind_gray),
+        _for(c.ExpireGray, _expire_gray),
+        _for(c.EndGray, _end_gray),
         _for(c.ReportNote, _note),
         _for(c.ReportReview, _open_review),
         _for(c.ReportSuccess, _succeed),

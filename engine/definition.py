@@ -206,12 +206,13 @@ class Build(Section):
 
 
 class Review(Section):
-    """Who is asked before the run goes on. Nobody deciding before the deadline counts as a refusal."""
+    """Who is asked before the run goes on, and what it means when nobody has decided before the deadline."""
 
     reviewers: Annotated[tuple[FreeName, ...], Field(min_length=1, max_length=100)]
     mode: Literal["all", "one"] = "one"
     on_refusal: Literal["take_back", "keep"] = "take_back"
     deadline: SomeTime = timedelta(days=7)
+    on_deadline: Literal["refuse", "pass"] = "refuse"
 
     @classmethod
     def conflicts(cls, given: Mapping[str, Any]) -> Iterator[Conflict]:
@@ -288,4 +289,4 @@ class Pipeline(Section):
     def workload(self) -> str:
         """The workload that a run holds while it is active; empty when the pipeline deploys nothing."""
         deployment = self.deployment
-        return (deployment.workload or self.pipeline) if deployment else ""
+        return deployment.workload_id(self.pipeline) if deployment else ""

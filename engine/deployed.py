@@ -2,14 +2,20 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from engine.definition import Deployment, Gray
+from engine.deployment import target_of
+from engine.errors import StageFailure
 from engine.model import Json, Release, Run, StageKind
-from engine.ports import Placement, Traffic
+from engine.ports import Dispute, Placement, Traffic
 from engine.rollout.fleet import Fleet, Launch, Move, ReleaseId, Reroute, Retire, Scale
 from engine.rollout.traffic import describe_rules
+
+_MOST_SAID = 4
+_UNPLANNED = {"image", "policy", "deadline", "on_deadline"}
+"""Settings that stand in a plan by themselves, or say nothing of what will be released."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +26,25 @@ class Deployed:
     spec: Deployment
     new: Release
     old: Release | None
+    pipeline: str = ""
+    run: str = ""
 
-    def placement(self) -> Placement:
-        """Where, for a target."""
+    def placement(self, *, firm: bool = False, overruled_by: str = "") -> Placement:
+        """Where, for a target. `firm` and `overruled_by`: see `engine.ports.Placement`."""
         releases = {release.id: release for release in (self.new, self.old) if release}
         service = self.spec.service
-        return Placement(self.workload, service.port, releases, service.preview_port, self.spec.drain)
+        return Placement(
+            self.workload,
+            service.port,
+            releases,
+            service.preview_port,
+            self.spec.drain,
+            spec=self.spec,
+            pipeline=self.pipeline,
+            run=self.run,
+            firm=firm,
+            overruled_by=overruled_by,
+        )
 
     def name_of(self, release: ReleaseId) -> str:
         """A release in people's words: its image's tag."""
@@ -45,7 +64,7 @@ class Deployed:
 
     def plan(self, run: Run) -> Json:
         """Everything that reviewers approve. Whatever changes here voids their votes."""
-        settings = self.spec.model_dump(mode="json", exclude_none=True, exclude={"image", "policy"})
+        settings = self.spec.model_dump(mode="json", exclude_none=True, exclude=_UNPLANNED)
         return {
             "image": self.new.image,
             "digest": self.new.digest,
@@ -63,6 +82,29 @@ class Deployed:
 def fingerprint(plan: Json) -> str:
     """A short name for exactly this plan."""
     return hashlib.sha256(json.dumps(plan, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+class Disputed(StageFailure):
+    """Somebody else manages or has changed what the release needs: it stands still until a person decides.
+
+    `ways` are the commands that decide it.
+    """
+
+    def __init__(self, disputes: Sequence[Dispute], name: str) -> None:
+        said = " ".join(str(each) for each in disputes[:_MOST_SAID])
+        more = f" And {len(disputes) - _MOST_SAID} more." if len(disputes) > _MOST_SAID else ""
+        self.disputes = tuple(disputes)
+        drifted = [each for each in disputes if not each.held]
+        restore = ["restore"] if drifted else []
+        adopt = ["adopt"] if not any(each.decided for each in drifted) else []
+        self.ways = (*restore, *adopt)
+        words = {
+            "restore": f"`restore {name}` puts Sluice's values there",
+            "adopt": f"`adopt {name}` goes on with them",
+        }
+        if not drifted:
+            words["adopt"] = f"`adopt {name}` lets Sluice manage that from now on; nothing changes by it"
+        super().__init__(f"{said}{more}", f"{', '.join(words[way] for way in self.ways)}.")
 
 
 def difference(before: Json, after: Json) -> str:
@@ -111,11 +153,13 @@ class Observed:
 
 
 def observed(run: Run, traffic: Traffic) -> Observed | None:
-    """Requests and failures per track since the split that is in effect was set; None before there is one."""
+    """Requests and failures per track since the split that is in effect was set; None when they are not known."""
     noted = latest_split(run)
     if noted is None:
         return None
     tracks, base = noted["tracks"], noted["baseline"]
+    if target_of(run.workload) == "kubernetes" and not base["requests"]:
+        return None  # nobody counted when the split was set, so what was counted since cannot be told
     requests = {"stable": 0, "gray": 0}
     failed = {"stable": 0, "gray": 0}
     for group, count in traffic.requests.items():

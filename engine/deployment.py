@@ -31,6 +31,12 @@ from engine.fields import (
 from engine.instance import DomainName, FilePath, Lifecycle, Liveness, Monitoring, Resources, Volume
 from engine.section import Conflict, Mistake, Section, exactly_one
 
+DEFAULT_CLUSTER = "default"
+"""The cluster of a definition that names none."""
+DEFAULT_NAMESPACE = "default"
+FOUND = "found"
+"""The creation of a release that was there before Sluice: stored with it, and written by no author."""
+_CREATIONS = ("standard", "yaml")
 _UNTESTABLE = frozenset(
     {"host", "connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
 )
@@ -51,6 +57,13 @@ def _sent(name: str) -> str:
     if low in _UNTESTABLE or low.startswith("x-envoy-"):
         raise Mistake(f"{name} never reaches the rule; the proxy sets or removes it", "for example X-Tester")
     return name
+
+
+def _creation_word(value: object) -> object:
+    """Let `found` through, which only Sluice itself writes, and name to authors the words that they may write."""
+    if isinstance(value, str) and value not in (*_CREATIONS, FOUND):
+        raise Mistake(f"{shown(value)} is none of {', '.join(_CREATIONS)}", f"one of {', '.join(_CREATIONS)}")
+    return value
 
 
 class Service(Section):
@@ -140,7 +153,7 @@ class Deployment(Section):
     environment: dict[VariableName, str] = Field(default_factory=dict)
     hold: Duration = timedelta(minutes=1)
     after_hold: Literal["upgrade", "remove"] = "upgrade"
-    creation: Literal["standard", "yaml"] | None = None
+    creation: Annotated[Literal["standard", "yaml", "found"], BeforeValidator(_creation_word)] | None = None
     manifest: str | None = None
     pull: Literal["always", "when_changed"] | None = None
     resources: Resources | None = None
@@ -164,11 +177,21 @@ class Deployment(Section):
         if isinstance(environment, Mapping) and "PORT" in environment:
             yield Conflict("environment", "sets PORT, which Sluice gives to each instance", "another name")
         yield from _creation(given)
+        if log_directory(given.get("log_path")) == "/":
+            problem = f"{shown(given['log_path'])} lies in the root directory, where nothing can be mounted"
+            yield Conflict("log_path", problem, "a directory of its own, for example /var/log/shop")
         volumes = given.get("volumes")
         for key in ("name", "mount") if isinstance(volumes, list | tuple) else ():
             counted = Counter(_text_of(volume, key) for volume in volumes or ())
             for text in sorted(text for text, times in counted.items() if text and times > 1):
                 yield Conflict("volumes", f"{shown(text)} is the {key} of more than one", f"another {key}")
+
+    def workload_id(self, pipeline: str) -> str:
+        """Name the workload among all of Sluice's: its name, and in a cluster CLUSTER/NAMESPACE/NAME."""
+        name = self.workload or pipeline
+        if self.target == "process":
+            return name
+        return f"{self.cluster or DEFAULT_CLUSTER}/{self.namespace or DEFAULT_NAMESPACE}/{name}"
 
     @property
     def missing_allowed(self) -> int:
@@ -191,16 +214,29 @@ def _creation(given: Mapping[str, Any]) -> Iterator[Conflict]:
             yield Conflict(key, "stands beside a manifest, which says it itself", "it in the manifest alone")
 
 
+def log_directory(path: object) -> str:
+    """The directory of a log path: the path itself, or what is above it when its last part has a dot (app.log)."""
+    if not isinstance(path, str) or not path.startswith("/"):
+        return ""
+    above, _, last = path.rstrip("/").rpartition("/")
+    return (above if "." in last else f"{above}/{last}") or "/"
+
+
 def _text_of(section: object, key: str) -> str:
     value = section.get(key) if isinstance(section, Mapping) else getattr(section, key, None)
     return value if isinstance(value, str) else ""
 
 
 class Gray(Deployment):
-    """A deployment whose new version gets a share of the traffic first."""
+    """A deployment whose new version gets a share of the traffic first.
+
+    `deadline` is how long that version may stand when nobody is asked about it and nothing works on it.
+    """
 
     gray_instances: Amount = 1
     policy: Policy = Policy()
+    deadline: SomeTime = timedelta(days=14)
+    on_deadline: Literal["take_back", "keep"] = "take_back"
 
     @classmethod
     def conflicts(cls, given: Mapping[str, Any]) -> Iterator[Conflict]:
@@ -232,6 +268,11 @@ class Gray(Deployment):
         return count_of(self.gray_instances, self.instances, round_up=True)
 
     @property
+    def follows_share(self) -> bool:
+        """Whether another share means another number of gray instances: without a mesh they are what gives it."""
+        return self.target == "kubernetes" and self.strategy == "canary"
+
+    @property
     def share(self) -> int:
         """Percent of the plain requests that gray gets."""
         if self.policy.ratio is not None:
@@ -249,3 +290,8 @@ def count_of(amount: int | str, whole: int, *, round_up: bool) -> int:
         return amount
     hundredths = int(amount[:-1]) * whole
     return -(-hundredths // 100) if round_up else hundredths // 100
+
+
+def target_of(workload: str) -> str:
+    """Name the target that a workload runs on: its name says it, see `Deployment.workload_id`."""
+    return "kubernetes" if "/" in workload else "process"

@@ -7,16 +7,33 @@ worker, by trying again. `Broken`: an operator; it is said in the room and tried
 Raise sites pass facts, the class writes the sentence.
 """
 
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A way out that a person may take at once: the line that takes it, and what a button for it says."""
+
+    text: str
+    line: str
+    danger: bool = False
+
 
 class SluiceError(Exception):
-    """The root of the house's own errors. `hint` is what to do about it, in words; it may be empty."""
+    """The root of the house's own errors.
+
+    `hint` is what to do about it, in words, and `offers` what can be done at once; both may be empty.
+    """
 
     hint: str = ""
+    offers: tuple[Offer, ...] = ()
 
-    def __init__(self, sentence: str, hint: str = "") -> None:
+    def __init__(self, sentence: str, hint: str = "", offers: tuple[Offer, ...] = ()) -> None:
         super().__init__(sentence)
         if hint:
             self.hint = hint
+        if offers:
+            self.offers = offers
 
 
 class Refused(SluiceError):

@@ -128,7 +128,9 @@ class StageRejected(StageEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageRetried(StageEvent):
-    """A person asked for another attempt."""
+    """A person asked for another attempt. `settle`: as in `engine.commands.Retry`."""
+
+    settle: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +151,27 @@ class ShareChanged(Event):
 
     percent: int
     before: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrayReminded(Event):
+    """Nobody has promoted the gray release for long; it may stand until `until`."""
+
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrayKept(Event):
+    """The gray release has stood for as long as it may, and is kept, as the definition says, until `until`."""
+
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrayEnded(Event):
+    """The gray release that stood on after the run does not stand any longer."""
+
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

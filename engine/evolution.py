@@ -5,10 +5,14 @@ twenty fields anew costs more than everything that is looked up to decide about 
 
 What a deploying stage has written down of its release stays with it through failures, retries and a return to the
 start: without it nobody could take the release back. Only a new go, which may release something else, begins without.
+
+A gray release that stands while nobody is asked and nothing works on it (a trigger is awaited, the run is back at its
+start, or over) has a moment until which it may stand. Everywhere else the stage has a deadline of its own.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, TypeVar
 
 from engine import events as e
@@ -45,7 +49,9 @@ def run_after_stage(run: Run, event: e.StageEvent, state: RunState, stage: Stage
     fields: Fields = {"seq": run.seq + 1, "state": state, "stages": stages}
     match event:
         case e.StageStarted():
-            fields["stages"] = _without_earlier_go(stages, event.stage)
+            fields |= {"stages": _without_earlier_go(stages, event.stage), "gray_until": None}
+        case e.StageAwaited():
+            fields["gray_until"] = _gray_until(run, event.at)
         case e.StageSucceeded() | e.StageIgnored():
             fields["position"] = min(event.stage + 1, len(stages) - 1)
         case e.VotesVoided():
@@ -86,8 +92,9 @@ def _stage_fields(stage: StageRun, event: e.StageEvent) -> Fields:
             fields = {"reason": reason, "ended_at": at, "note": ""}
         case e.StageHeld(until=until):
             fields = {"deadline": until}
-        case e.StageRetried():
-            fields = {"deadline": None, "reason": ""}
+        case e.StageRetried(settle=how, by=by):
+            decided = {"settle": {"how": how, "by": by}, "disputed": []} if how else {}
+            fields = {"deadline": None, "reason": "", "outputs": _merged(stage.outputs, decided)}
         case _:
             pass
     return fields
@@ -137,11 +144,30 @@ def _returned(run: Run, event: e.ReturnedToStart) -> Fields:
         StageRun(stage.name, stage.kind, attempt=stage.attempt, conditions=stage.conditions, outputs=stage.outputs)
         for stage in run.stages
     )
-    return {"stages": stages, "position": 0, "paused": True, "reason": event.reason}
+    until = _gray_until(run, event.at)
+    return {"stages": stages, "position": 0, "paused": True, "reason": event.reason, "gray_until": until}
 
 
 def _resumed(_run: Run, _event: e.RunResumed) -> Fields:
-    return {"paused": False, "reason": ""}
+    return {"paused": False, "reason": "", "gray_until": None}
+
+
+def _gray_until(run: Run, now: datetime) -> datetime | None:
+    """Until when the run's gray release may stand on, left alone from now on; None when none does."""
+    if any(stage.kind is StageKind.OFFICIAL and stage.state is S.SUCCEEDED for stage in run.stages):
+        return None
+    for stage, rule in zip(run.stages, run.rules, strict=True):
+        if stage.kind is StageKind.GRAY and (stage.outputs.get("release") or stage.outputs.get("placed")):
+            return None if rule.deadline is None else now + rule.deadline
+    return None
+
+
+def _gray_kept(_run: Run, event: e.GrayKept) -> Fields:
+    return {"gray_until": event.until}
+
+
+def _gray_ended(_run: Run, _event: e.GrayEnded) -> Fields:
+    return {"gray_until": None}
 
 
 def _shared(_run: Run, event: e.ShareChanged) -> Fields:
@@ -149,13 +175,14 @@ def _shared(_run: Run, event: e.ShareChanged) -> Fields:
 
 
 def _unwinding(_run: Run, event: e.UnwindingBegan) -> Fields:
-    return {"unwinding": Unwinding(event.final, event.by, event.reason), "paused": False}
+    return {"unwinding": Unwinding(event.final, event.by, event.reason), "paused": False, "gray_until": None}
 
 
 def _ended(run: Run, event: e.RunEnded) -> Fields:
     stages = tuple(_closed(stage, number, run, event) for number, stage in enumerate(run.stages))
     over = {"state": event.state, "reason": event.reason, "ended_at": event.at, "stages": stages}
-    return over | {"unwinding": None, "paused": False}
+    until = None if run.unwinding else _gray_until(run, event.at)
+    return over | {"unwinding": None, "paused": False, "gray_until": until}
 
 
 def _closed(stage: StageRun, number: int, run: Run, event: e.RunEnded) -> StageRun:
@@ -193,6 +220,8 @@ _CHANGES: Mapping[type[e.Event], Change] = dict(
         _for(e.ReturnedToStart, _returned),
         _for(e.RunResumed, _resumed),
         _for(e.ShareChanged, _shared),
+        _for(e.GrayKept, _gray_kept),
+        _for(e.GrayEnded, _gray_ended),
         _for(e.UnwindingBegan, _unwinding),
         _for(e.RunEnded, _ended),
     )

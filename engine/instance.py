@@ -128,8 +128,10 @@ class Volume(Section):
 
     @classmethod
     def conflicts(cls, given: Mapping[str, Any]) -> Iterator[Conflict]:
-        """One directory comes from one place."""
+        """One directory comes from one place, and is not the root of everything."""
         yield from exactly_one(given, "host_path", "claim", "empty")
+        if isinstance(given.get("mount"), str) and not given["mount"].strip("/"):
+            yield Conflict("mount", "the root directory of an instance comes from its image", "a directory below it")
 
 
 class Lifecycle(Section):

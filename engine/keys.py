@@ -4,17 +4,19 @@ Among the latter are settings that the deployment's target has no use for. Each 
 wrote a limit may not believe that it holds when nothing keeps it.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
+from engine.cluster_keys import cluster_findings, written
 from engine.complaints import Finding, Path, nearest
 from engine.definition import Deployment, Official, Pipeline
-from engine.fields import shown
+from engine.deployment import DEFAULT_NAMESPACE
+from engine.fields import shown, whole_number
+from engine.manifest_rules import Wanted, manifest_faults
 from engine.section import Section
-from engine.yaml_text import Node, read_yaml
+from engine.yaml_text import Node
 
 _SPECIAL = {
     "services": ("a workload has exactly one service", "service: {port: 18080}"),
@@ -23,7 +25,7 @@ _SPECIAL = {
     "<<": ("keys cannot be merged from elsewhere", "the keys out in full"),
 }
 
-_LEAVE_OUT = "target: kubernetes (kept, but not run by this version), or leave it out"
+_LEAVE_OUT = "target: kubernetes, or leave it out"
 _NOT_BY_PROCESS = {
     "cluster": ("the process target runs on this machine and in no cluster", _LEAVE_OUT),
     "namespace": ("the process target runs on this machine, which has no namespaces", _LEAVE_OUT),
@@ -49,14 +51,11 @@ _WORDS_NOT_BY_PROCESS = {
     ("service.protocol", "tcp"): ("the process target passes on nothing but http", "http"),
     ("service.protocol", "udp"): ("the process target passes on nothing but http", "http"),
 }
-_MOST_BYTES = 64 * 1024
-_MOST_DOCUMENTS = 100
-_DOCUMENT = re.compile(r"^---(?=[ \t\n]|$)[ \t]*(?:#[^\n]*)?", re.MULTILINE)
 
 
 def key_findings(tree: Node, data: Any) -> Iterator[Finding]:
     """Say what is wrong with the keys of every section; `data` is the tree with its variables replaced."""
-    manifests: dict[Path, Any] = {}
+    manifests: dict[Path, Mapping[str, Any]] = {}
     for path, node, model in sections(tree, Pipeline):
         yield from _unknown(path, node, model)
         given = _at(data, path)
@@ -66,10 +65,11 @@ def key_findings(tree: Node, data: Any) -> Iterator[Finding]:
         if issubclass(model, Deployment):
             yield from _beyond_the_target(path, given)
             yield from _beyond_the_protocol(path, given)
-            manifests[(*path, "manifest")] = given.get("manifest")
+            yield from cluster_findings(path, given, _name_of(given, data))
+            manifests[path] = given
     # A pipeline deploys once: a second deployment is refused as such, and reading its manifest would only take time.
-    for path, text in list(manifests.items())[:1]:
-        yield from _manifest(path, text)
+    for path, deployment in list(manifests.items())[:1]:
+        yield from _manifest(path, deployment, data)
 
 
 def _beyond_the_target(path: Path, given: Mapping[str, Any]) -> Iterator[Finding]:
@@ -77,67 +77,59 @@ def _beyond_the_target(path: Path, given: Mapping[str, Any]) -> Iterator[Finding
         return
     for place, words in _NOT_BY_PROCESS.items():
         where = tuple(place.split("."))
-        if _written(given, where) is not None:
+        if written(given, where) is not None:
             yield Finding((*path, *where), *words, at_key=True)
     for (place, word), words in _WORDS_NOT_BY_PROCESS.items():
         where = tuple(place.split("."))
-        if _written(given, where) == word:
+        if written(given, where) == word:
             yield Finding((*path, *where), *words)
 
 
 def _beyond_the_protocol(path: Path, given: Mapping[str, Any]) -> Iterator[Finding]:
-    protocol = _written(given, ("service", "protocol"))
-    if protocol in ("tcp", "udp") and _written(given, ("policy", "content")):
+    protocol = written(given, ("service", "protocol"))
+    if protocol in ("tcp", "udp") and written(given, ("policy", "content")):
         problem = f"tests requests, and {protocol} has none"
         yield Finding((*path, "policy", "content"), problem, "ratio: and a percentage", at_key=True)
 
 
-def _written(given: Any, where: tuple[str, ...]) -> Any:
-    for key in where:
-        given = given.get(key) if isinstance(given, dict) else None
-    return given
-
-
-def _manifest(path: Path, text: Any) -> Iterator[Finding]:
+def _manifest(path: Path, given: Mapping[str, Any], data: Any) -> Iterator[Finding]:
     """Say what is wrong with a manifest, in the line of it where it is wrong."""
-    if not isinstance(text, str):
-        return
-    if len(text.encode("utf-8", "surrogatepass")) > _MOST_BYTES:
-        problem = f"is longer than {_MOST_BYTES} bytes (64 KiB)"
-        yield Finding(path, problem, "one workload's objects and no more")
-    elif text:
-        for row, problem, instead in _faults(text):
-            yield Finding(path, problem, instead, row=row)
+    text = given.get("manifest")
+    if isinstance(text, str) and text:
+        for fault in manifest_faults(text, _wanted(given, data, path)):
+            yield Finding((*path, "manifest"), fault.problem, fault.instead, row=fault.row)
 
 
-def _faults(text: str) -> list[tuple[int, str, str]]:
-    """Find the faults of a manifest, each with its line, from 0."""
-    starts = [0, *(found.end() for found in _DOCUMENT.finditer(text))]
-    if len(starts) > _MOST_DOCUMENTS:
-        return [(0, f"has more than {_MOST_DOCUMENTS} documents", "one workload's objects and no more")]
-    ends = [*(found.start() for found in _DOCUMENT.finditer(text)), len(text)]
-    documents = [(text[:start].count("\n"), text[start:end]) for start, end in zip(starts, ends, strict=True)]
-    found = [fault for row, document in documents for fault in _faults_of_one(row, document)]
-    if not found and not any(_says_something(document) for _, document in documents):
-        found = [(0, "holds nothing but comments", "a Kubernetes object: apiVersion, kind, metadata, spec")]
-    return found
+def _wanted(given: Mapping[str, Any], data: Any, path: Path) -> Wanted:
+    """What the definition around a manifest wants of it."""
+    workload = _name_of(given, data)
+    return Wanted(
+        workload=workload,
+        service=_text(written(given, ("service", "name"))) or workload,
+        namespace=_text(given.get("namespace")) or DEFAULT_NAMESPACE,
+        port=whole_number(written(given, ("service", "port"))),
+        protocol=_text(written(given, ("service", "protocol"))) or "http",
+        instances=whole_number(given.get("instances", 2)),
+        upgrade=_text(given.get("upgrade")) or "rolling",
+        image=_text(given.get("image")) or _built(data, path),
+    )
 
 
-def _faults_of_one(row: int, document: str) -> Iterator[tuple[int, str, str]]:
-    """Find the faults of one document that begins in line `row` of the manifest, from 0."""
-    if not _says_something(document):
-        return
-    last = row + document.rstrip().count("\n")
-    tree, complaints = read_yaml("\n" * row + document)  # so that lines it names are lines of the manifest
-    for one in complaints:
-        where = f"{one.path} " if one.path else ""
-        yield min(one.line - 1, last), f"in the manifest, {where}{one.problem}", one.instead
-    if not complaints and (tree is None or tree.kind != "mapping"):
-        yield row, "has a document that is no mapping", "a Kubernetes object: apiVersion, kind, metadata, spec"
+def _name_of(given: Mapping[str, Any], data: Any) -> str:
+    """The workload's name."""
+    return _text(given.get("workload")) or _text(written(data, ("pipeline",)))
 
 
-def _says_something(document: str) -> bool:
-    return any(line.strip() and not line.lstrip().startswith("#") for line in document.splitlines())
+def _built(data: Any, path: Path) -> str:
+    """The image of the build stage before the deployment at `path`."""
+    stages, position = data.get("stages"), path[1] if len(path) > 1 else 0
+    before = stages[:position] if isinstance(stages, list) and isinstance(position, int) else []
+    images = [_text(written(stage, ("build", "image"))) for stage in before]
+    return next((image for image in reversed(images) if image), "")
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def sections(node: Node, model: type[Section], path: Path = ()) -> Iterator[tuple[Path, Node, type[Section]]]:

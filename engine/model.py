@@ -85,6 +85,14 @@ class Verdict(StrEnum):
     REJECT = "reject"
 
 
+class Way(StrEnum):
+    """How a run brings an earlier release back: because the present one is bad, at once, or through its reviews."""
+
+    ROLL_BACK = "roll_back"
+    FAST = "fast"
+    REVIEWED = "reviewed"
+
+
 @dataclass(frozen=True, slots=True)
 class Vote:
     """One reviewer's present verdict on one attempt of a review, given for one plan fingerprint."""
@@ -117,7 +125,11 @@ class StageRun:
 
 @dataclass(frozen=True, slots=True)
 class StageRule:
-    """What the state machine needs to know of a stage's definition, kept in the run from its first event on."""
+    """What the state machine needs to know of a stage's definition, kept in the run from its first event on.
+
+    `deadline` is a review's, or how long a gray release may stand; `pass_on_deadline` and `keep_on_deadline` say what
+    becomes of the one and of the other then.
+    """
 
     name: str
     kind: StageKind
@@ -129,6 +141,8 @@ class StageRule:
     votes_needed: Mode = Mode.ANY
     take_back_on_refusal: bool = True
     deadline: timedelta | None = None
+    pass_on_deadline: bool = False
+    keep_on_deadline: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +156,11 @@ class Unwinding:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One go through one version of a pipeline. `seq` counts its journal entries: the version of this value."""
+    """One go through one version of a pipeline. `seq` counts its journal entries: the version of this value.
+
+    `because` is why it was asked for, if whoever asked said so. `redeploys` is the earlier release that it brings back,
+    on which `way`. `gray_until` is set while a gray release of this run may stand, also after the run: until when.
+    """
 
     id: RunId
     pipeline: str
@@ -165,6 +183,14 @@ class Run:
     share: int | None = None
     unwinding: Unwinding | None = None
     redeploys: ReleaseId | None = None
+    way: Way | None = None
+    because: str = ""
+    gray_until: datetime | None = None
+
+    @property
+    def is_straight(self) -> bool:
+        """Whether it brings a release back in one stage of its own, and not through those of its pipeline."""
+        return self.redeploys is not None and self.way is not Way.REVIEWED
 
     @property
     def stage(self) -> StageRun:

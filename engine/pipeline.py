@@ -19,15 +19,16 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from engine.complaints import Complaint, Complaints, Finding, Path, describe, listed, nearest, write_path
+from engine.complaints import Complaint, Complaints, Finding, Path, describe, write_path
 from engine.definition import Pipeline, Stage
 from engine.fields import shown
 from engine.git_url import check_git_url
 from engine.keys import key_findings
-from engine.model import Mode, PersonId, StageRule
+from engine.model import Mode, PersonId, StageKind, StageRule
 from engine.section import Mistake
 from engine.sentences import findings_of
 from engine.stage_order import order_findings
+from engine.strangers import sections_of, unknown_clusters, unknown_people
 from engine.variable_use import declared_in, expanded, variable_findings
 from engine.variables import SYSTEM_NAMES, merge, system_variables
 from engine.yaml_text import Node, Place, read_yaml
@@ -39,12 +40,14 @@ __all__ = [
     "check",
     "describe",
     "parse",
+    "releasing_part",
     "render_yaml",
     "resolve",
     "stage_rules",
 ]
 
 MAX_COMPLAINTS = 100
+_RELEASING = (StageKind.GRAY, StageKind.REVIEW, StageKind.OFFICIAL)
 _EXAMPLE_SYSTEM = system_variables(datetime(2026, 1, 1, tzinfo=UTC), 1)
 
 
@@ -74,23 +77,33 @@ class _Examined:
 
 
 def parse(
-    text: str, *, people: Collection[str] | None = None, allow_local: bool = True, allow_http: bool = False
+    text: str,
+    *,
+    people: Collection[str] | None = None,
+    clusters: Collection[str] | None = None,
+    allow_local: bool = True,
+    allow_http: bool = False,
 ) -> Definition:
-    """Read a definition. `people` are those who may be named in it (None: not checked). Raises `Complaints`.
+    """Read a definition. `people` and `clusters` may be named in it (None: not checked). Raises `Complaints`.
 
     `allow_local` and `allow_http` say which repositories the settings allow beside https and ssh.
     """
-    seen = _examine(text, {}, people, allow_local=allow_local, allow_http=allow_http)
+    seen = _examine(text, {}, people, clusters, allow_local=allow_local, allow_http=allow_http)
     if seen.tree is None or seen.pipeline is None:
         raise Complaints(seen.complaints)
     return Definition(text, seen.tree, seen.pipeline)
 
 
 def check(
-    text: str, people: Collection[str] | None = None, *, allow_local: bool = True, allow_http: bool = False
+    text: str,
+    people: Collection[str] | None = None,
+    *,
+    clusters: Collection[str] | None = None,
+    allow_local: bool = True,
+    allow_http: bool = False,
 ) -> tuple[Complaint, ...]:
     """Find everything that is wrong with `text`, in the order of lines; nothing when it is a definition."""
-    return _examine(text, {}, people, allow_local=allow_local, allow_http=allow_http).complaints
+    return _examine(text, {}, people, clusters, allow_local=allow_local, allow_http=allow_http).complaints
 
 
 def resolve(text: str, variables: Mapping[str, str]) -> Pipeline:
@@ -101,7 +114,7 @@ def resolve(text: str, variables: Mapping[str, str]) -> Pipeline:
 @lru_cache(maxsize=256)
 def _resolved(text: str, variables: tuple[tuple[str, str], ...]) -> Pipeline:
     """Make it once for equal values: a run asks for its pipeline when it is begun and again when it is worked on."""
-    seen = _examine(text, dict(variables), None, allow_local=True, allow_http=True)
+    seen = _examine(text, dict(variables), None, None, allow_local=True, allow_http=True)
     if seen.pipeline is None:
         raise Complaints(seen.complaints)
     return seen.pipeline
@@ -122,6 +135,12 @@ def stage_rules(pipeline: Pipeline) -> tuple[StageRule, ...]:
     return tuple(_stage_rule(stage) for stage in pipeline.stages)
 
 
+def releasing_part(pipeline: Pipeline) -> Pipeline:
+    """Leave out the stages that make an image: what a release goes through that is made already."""
+    kept = tuple(stage for stage in pipeline.stages if stage.kind in _RELEASING)
+    return pipeline.model_copy(update={"stages": kept})
+
+
 def _stage_rule(stage: Stage) -> StageRule:
     rule = StageRule(
         name=stage.name,
@@ -131,7 +150,9 @@ def _stage_rule(stage: Stage) -> StageRule:
         conditions=tuple(dict.fromkeys(hook.key for hook in stage.conditions.of)),
         mode=stage.conditions.mode,
     )
-    review = stage.review
+    review, gray = stage.review, stage.gray
+    if gray is not None:
+        return replace(rule, deadline=gray.deadline, keep_on_deadline=gray.on_deadline == "keep")
     if review is None:
         return rule
     return replace(
@@ -140,11 +161,18 @@ def _stage_rule(stage: Stage) -> StageRule:
         votes_needed=Mode.ALL if review.mode == "all" else Mode.ANY,
         take_back_on_refusal=review.on_refusal == "take_back",
         deadline=review.deadline,
+        pass_on_deadline=review.on_deadline == "pass",
     )
 
 
 def _examine(
-    text: str, changes: Mapping[str, str], people: Collection[str] | None, *, allow_local: bool, allow_http: bool
+    text: str,
+    changes: Mapping[str, str],
+    people: Collection[str] | None,
+    clusters: Collection[str] | None,
+    *,
+    allow_local: bool,
+    allow_http: bool,
 ) -> _Examined:
     tree, complaints = read_yaml(text)
     if tree is None or tree.kind != "mapping":
@@ -160,7 +188,8 @@ def _examine(
         key_findings(tree, data),
         order_findings(data["stages"] if isinstance(data.get("stages"), list) else ()),
         _places(data, allow_local=allow_local, allow_http=allow_http),
-        _strangers(data, people),
+        unknown_people(data, people),
+        unknown_clusters(data, clusters),
     )
     complaints += _complaints(tree, list(islice(findings, MAX_COMPLAINTS)), faults)
     if complaints:
@@ -208,16 +237,8 @@ def _placed(tree: Node, finding: Finding) -> Complaint:
     return Complaint(place.line, place.column, write_path(finding.path), finding.problem + note, finding.instead)
 
 
-def _stages(data: Any, kind: str) -> Iterator[tuple[Path, dict[str, Any]]]:
-    stages = data.get("stages")
-    for position, stage in enumerate(stages if isinstance(stages, list) else ()):
-        section = stage.get(kind) if isinstance(stage, dict) else None
-        if isinstance(section, dict):
-            yield ("stages", position, kind), section
-
-
 def _places(data: Any, *, allow_local: bool, allow_http: bool) -> Iterator[Finding]:
-    for path, source in _stages(data, "source"):
+    for path, source in sections_of(data, "source"):
         url = source.get("git")
         if not isinstance(url, str):
             continue
@@ -225,30 +246,3 @@ def _places(data: Any, *, allow_local: bool, allow_http: bool) -> Iterator[Findi
             check_git_url(url, allow_local=allow_local, allow_http=allow_http)
         except Mistake as mistake:
             yield Finding((*path, "git"), mistake.problem, mistake.instead)
-
-
-def _strangers(data: Any, people: Collection[str] | None) -> Iterator[Finding]:
-    """Names of people that nobody has."""
-    if people is None:
-        return
-    for path, name in chain(_reviewers(data), _told(data)):
-        if isinstance(name, str) and name not in people:
-            near = nearest(name, people)
-            instead = near or (f"one of {listed(sorted(people))}" if people else "people once Sluice knows some")
-            yield Finding(path, f"nobody is known as {shown(name)}", instead)
-
-
-def _reviewers(data: Any) -> Iterator[tuple[Path, Any]]:
-    for path, review in _stages(data, "review"):
-        names = review.get("reviewers")
-        for position, name in enumerate(names if isinstance(names, list) else ()):
-            yield (*path, "reviewers", position), name
-
-
-def _told(data: Any) -> Iterator[tuple[Path, Any]]:
-    notify = data.get("notify")
-    for key in ("on_failure", "on_success"):
-        lines = notify.get(key) if isinstance(notify, dict) else None
-        for position, line in enumerate(lines if isinstance(lines, list) else ()):
-            if isinstance(line, dict) and "person" in line:
-                yield ("notify", key, position, "person"), line["person"]

@@ -4,7 +4,7 @@ Adapters live in `storage`, `engine.targets` and beside them. What a store keeps
 here, too.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -24,6 +24,7 @@ from engine.book import (
     Timer,
     Timers,
 )
+from engine.deployment import Deployment
 from engine.model import Release
 from engine.rollout.fleet import Fleet, Move, ReleaseId
 
@@ -35,8 +36,10 @@ __all__ = [
     "Claim",
     "Clock",
     "Commit",
+    "Dispute",
     "Entry",
     "Forge",
+    "Images",
     "Instance",
     "Journal",
     "LogLine",
@@ -76,7 +79,10 @@ class Placement:
     """One workload at one target: its fixed ports, and every release that a move may name.
 
     `port` is what visitors use, `preview_port` always leads to the route's preview group. `drain` is how long an
-    instance goes on answering after it left the route.
+    instance goes on answering after it left the route. `spec` are the settings that are in force now (None for a
+    target that needs no more than the ports); `pipeline` and `run` say on whose behalf, for labels. `firm` says that
+    what somebody else has changed meanwhile may be overwritten: a way back waits for nobody. `overruled_by` is the
+    person who has decided that what others manage may be taken over (empty: nobody has).
     """
 
     workload: str
@@ -84,11 +90,43 @@ class Placement:
     releases: Mapping[ReleaseId, Release]
     preview_port: int | None = None
     drain: timedelta = timedelta(seconds=5)
+    spec: Deployment | None = None
+    pipeline: str = ""
+    run: str = ""
+    firm: bool = False
+    overruled_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Dispute:
+    """One field of an object at a target that somebody else (`manager`) changed or holds.
+
+    `thing` names the object (``Deployment shop/web``), `field` its path (``spec.replicas``); `ours` and `theirs` are
+    the two values as people read them. `decided` says that the release itself decides this field, so that theirs
+    cannot stay. `held` says that nothing was changed: the field is somebody else's, and the release will need it.
+    """
+
+    thing: str
+    field: str
+    manager: str
+    ours: str
+    theirs: str
+    decided: bool = False
+    held: bool = False
+
+    def __str__(self) -> str:
+        """Say it in one sentence."""
+        if self.held:
+            return f"{self.thing}: {self.field} ({self.theirs}) is managed by {self.manager}."
+        return f"{self.thing}: {self.field} is {self.theirs} by {self.manager}; Sluice wants {self.ours}."
 
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """One running copy, for people. `status` is starting, ready, unready, draining or ended; `event` the latest one."""
+    """One running copy, for people. `status` is starting, ready, unready, draining or ended; `event` the latest one.
+
+    `cpu` and `memory` are what it has set aside for itself (requests), as Kubernetes writes quantities.
+    """
 
     name: str
     group: str
@@ -113,12 +151,44 @@ class Traffic:
 class Target(Protocol):
     """A place where workloads run.
 
-    Every call may be repeated: after a crash the engine observes and asks again. A call that cannot be carried out now
+    A workload is named by `engine.deployment.Deployment.workload_id`. Every call may be repeated: after a crash the
+    engine observes and asks again. A call that cannot be carried out now
     raises `Interrupted` (try again) or `Broken` (somebody must mend the place), and leaves what was there.
     """
 
+    async def fit(self, workload: str, spec: Deployment) -> Deployment:
+        """`spec` as this place takes it, what was left to the place filled in.
+
+        Raises `StageFailure` when the place can never do it, with what to write instead.
+        """
+        ...
+
+    async def found(self, workload: str, spec: Deployment) -> Release | None:
+        """What runs under this name that Sluice has not placed, as a release: what a way back leads to."""
+        ...
+
+    async def manifest(self, placement: Placement, release: ReleaseId) -> str:
+        """What is written down of a release as the configuration that it is deployed with, as YAML for people."""
+        ...
+
     async def observe(self, placement: Placement) -> Fleet:
         """What is there now."""
+        ...
+
+    async def changes(self, placement: Placement, moves: Sequence[Move]) -> tuple[str, ...]:
+        """Which objects and fields `moves` would change, a sentence each; changes nothing."""
+        ...
+
+    async def disputes(self, placement: Placement) -> tuple[Dispute, ...]:
+        """Every field that moves would have to take from somebody else, or that somebody else has changed."""
+        ...
+
+    async def restore(self, placement: Placement, disputes: Sequence[Dispute], by: str) -> None:
+        """Put back what Sluice wants in the disputed fields; `by` is the person who decided it."""
+        ...
+
+    async def adopt(self, placement: Placement, disputes: Sequence[Dispute], by: str) -> None:
+        """Make the disputed fields Sluice's own as they are now, without changing anything."""
         ...
 
     async def perform(self, placement: Placement, move: Move) -> None:
@@ -163,6 +233,14 @@ class Commit:
     subject: str
     author: str
     at: datetime
+
+
+class Images(Protocol):
+    """Where images are found that somebody else has built."""
+
+    async def find(self, image: str) -> str:
+        """The digest that organization/repository:tag points to now. Raises `StageFailure` when there is none."""
+        ...
 
 
 class Forge(Protocol):

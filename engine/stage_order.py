@@ -55,6 +55,10 @@ def _needs_image(path: Path, section: Any, before: Sequence[str]) -> Iterator[Fi
     if isinstance(section, dict) and not section.get("image") and "build" not in before:
         problem = "names no image, and no stage before it builds one"
         yield Finding(path, problem, "image: organization/repository:tag, or a build stage before it", at_key=True)
+    elif isinstance(section, dict) and not section.get("image") and section.get("target") == "kubernetes":
+        problem = "names no image, and the bundle that is built before it runs on this machine only"
+        instead = "image: organization/repository:tag of an image in the cluster's registry (this version builds none)"
+        yield Finding(path, problem, instead, at_key=True)
 
 
 def _repeated_names(stages: Sequence[Any]) -> Iterator[Finding]:

@@ -4,7 +4,8 @@ The danger in a machine that many hands drive (people, hooks, the clock, workers
 wrote as "this cannot happen here". So everything that may happen stands in one of three tables, and what does not
 stand there is refused with a sentence:
 
-* `ACCEPTS`   state of the stage and command → the event that it leads to
+* `ACCEPTS`   state of the stage and command → the event that it leads to (`UNWINDING_ACCEPTS` and `OVER_ACCEPTS`: for a
+  run that goes back, and for one that is over)
 * `STAGE_NEXT` state of the stage and event → state of the stage
 * `RUN_NEXT`  event → the state of the run after it, and the states it may come from
 
@@ -29,6 +30,7 @@ from engine.model import PersonId, Run, RunState, StageRun, StageState
 __all__ = [
     "ACCEPTS",
     "ENGINE",
+    "OVER_ACCEPTS",
     "RUN_NEXT",
     "STAGE_NEXT",
     "UNWINDING_ACCEPTS",
@@ -45,11 +47,15 @@ S = StageState
 R = RunState
 
 _LIVE = (S.PENDING, S.AWAITING_TRIGGER, S.RUNNING, S.AWAITING_REVIEW, S.HELD)
+_LEFT_ALONE = (S.PENDING, S.AWAITING_TRIGGER)
+"""Where nothing works on the run and nobody is asked; everywhere else the stage has a deadline of its own."""
 
 ACCEPTS: Mapping[tuple[StageState, type[c.Command]], type[e.Event]] = {
     **{(state, c.Stop): e.UnwindingBegan for state in _LIVE},
     **{(state, c.RollBack): e.UnwindingBegan for state in _LIVE},
     **{(state, c.MeetCondition): e.ConditionMet for state in _LIVE},
+    **{(state, c.RemindGray): e.GrayReminded for state in _LEFT_ALONE},
+    **{(state, c.ExpireGray): e.UnwindingBegan for state in _LEFT_ALONE},
     (S.PENDING, c.Admit): e.RunStarted,
     (S.PENDING, c.Retry): e.RunResumed,
     (S.HELD, c.Retry): e.StageRetried,
@@ -73,6 +79,13 @@ UNWINDING_ACCEPTS: Mapping[type[c.Command], type[e.Event]] = {
 }
 """What a run accepts while it is being taken back."""
 
+OVER_ACCEPTS: Mapping[type[c.Command], type[e.Event]] = {
+    c.RemindGray: e.GrayReminded,
+    c.ExpireGray: e.GrayEnded,
+    c.EndGray: e.GrayEnded,
+}
+"""What a run accepts when it is over: words about a gray release that it has left standing."""
+
 STAGE_NEXT: Mapping[tuple[StageState, type[e.StageEvent]], StageState] = {
     (S.PENDING, e.StageAwaited): S.AWAITING_TRIGGER,
     (S.PENDING, e.StageStarted): S.RUNNING,
@@ -95,6 +108,7 @@ STAGE_NEXT: Mapping[tuple[StageState, type[e.StageEvent]], StageState] = {
 """How an event changes the stage that it is about."""
 
 _ACTIVE = frozenset({R.RUNNING, R.WAITING})
+_OVER = frozenset(state for state in R if state.is_over)
 RUN_NEXT: Mapping[type[e.Event], tuple[frozenset[RunState], RunState | None]] = {
     e.RunStarted: (frozenset({R.QUEUED}), R.RUNNING),
     e.StageAwaited: (_ACTIVE, R.WAITING),
@@ -114,6 +128,9 @@ RUN_NEXT: Mapping[type[e.Event], tuple[frozenset[RunState], RunState | None]] = 
     e.ReturnedToStart: (_ACTIVE, R.WAITING),
     e.RunResumed: (_ACTIVE, R.RUNNING),
     e.ShareChanged: (_ACTIVE, None),
+    e.GrayReminded: (_ACTIVE | _OVER, None),
+    e.GrayKept: (_ACTIVE | _OVER, None),
+    e.GrayEnded: (_OVER, None),
     e.UnwindingBegan: (_ACTIVE, R.RUNNING),
     e.RunEnded: (_ACTIVE | {R.QUEUED}, None),
 }
@@ -143,8 +160,10 @@ def decided(run: Run, command: c.Command, now: datetime) -> tuple[list[e.Event],
 
 
 def _asked_for(run: Run, command: c.Command, now: datetime) -> Sequence[e.Event]:
-    if run.state.is_over:
+    if run.state.is_over and type(command) not in OVER_ACCEPTS:
         raise refuse_over(run, command)
+    if run.state.is_over:
+        return DECISIONS[type(command)](run, command, now)
     check_report(run, command)
     kind = UNWINDING_ACCEPTS.get(type(command)) if run.unwinding else ACCEPTS.get((run.stage.state, type(command)))
     if kind is None:

@@ -19,7 +19,7 @@ from engine.definition import Pipeline
 from engine.errors import Broken, Interrupted, InvariantViolation, LeaseLost, Refused, SluiceError
 from engine.hand import Hand, Watch
 from engine.model import Json, Run, RunId, StageKind
-from engine.pipeline import parse, resolve
+from engine.pipeline import parse, releasing_part, resolve
 from engine.ports import Book, Clock, Store
 from engine.stages.job import Act, Ask, Changed, Finished, Job, Later, Outcome, Unwound
 from engine.stages.logbook import Logbook
@@ -133,7 +133,7 @@ class Turns:
 
     async def _job(self, run: Run, hand: Hand, log: Logbook) -> Job:
         pipeline = await self._pipeline(run)
-        stage = None if run.redeploys is not None else pipeline.stages[run.position]
+        stage = None if run.is_straight or run.unwinding else pipeline.stages[run.position]
         return Job(
             run, pipeline, stage, log, self.clock.now, lambda note, outputs: self._note(run, hand, note, outputs)
         )
@@ -233,7 +233,10 @@ class Turns:
 def pipeline_of(book: Book, run: Run) -> Pipeline:
     """Find the definition that `run` goes through: its version, with its variables."""
     text = book.pipelines.load(run.pipeline, run.version).text
-    return parse(text).pipeline if run.redeploys or run.unwinding else resolve(text, run.variables)
+    if run.is_straight or run.unwinding:
+        return parse(text).pipeline
+    pipeline = resolve(text, run.variables)
+    return pipeline if run.redeploys is None else releasing_part(pipeline)
 
 
 def _deadline(job: Job) -> datetime | None:

@@ -41,7 +41,10 @@ class Place:
 
 @dataclass(slots=True)
 class Node:
-    """A scalar (`text`, None for null), list (`items`) or mapping (`entries`); `size` and `depth` count aliases."""
+    """A scalar (`text`, None for null), list (`items`) or mapping (`entries`); `size` and `depth` count aliases.
+
+    A scalar `is_plain` when it stands without quotes, tag or block mark: when YAML would guess what it is.
+    """
 
     kind: str
     place: Place
@@ -52,6 +55,7 @@ class Node:
     size: int = 1
     depth: int = 1
     is_block: bool = False
+    is_plain: bool = False
 
     def data(self) -> Any:
         """Give the tree as str, None, list and dict."""
@@ -169,7 +173,7 @@ class _Reading:
         if text and _UNPRINTABLE.search(text):
             self._complain(event, "holds an unprintable character", "printable text")
             text = _UNPRINTABLE.sub("?", text)
-        return Node("scalar", _place(event), text, is_block=event.style == "|")
+        return Node("scalar", _place(event), text, is_block=event.style == "|", is_plain=event.implicit[0])
 
     def _begin(self, event: yaml.CollectionStartEvent) -> None:
         self._check_tag(event)

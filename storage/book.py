@@ -12,6 +12,7 @@ from storage.audit import SqlAudit
 from storage.buttons import SqlButtons
 from storage.chats import SqlChats
 from storage.journal import SqlJournal
+from storage.locks import SqlLocks
 from storage.logs import SqlLogs
 from storage.people import SqlPeople
 from storage.pipelines import SqlPipelines
@@ -41,6 +42,7 @@ class SqlBook:
     timers: SqlTimers = field(init=False)
     pipelines: SqlPipelines = field(init=False)
     releases: SqlReleases = field(init=False)
+    locks: SqlLocks = field(init=False)
     logs: SqlLogs = field(init=False)
     people: SqlPeople = field(init=False)
     chats: SqlChats = field(init=False)
@@ -58,6 +60,7 @@ class SqlBook:
         self.timers = SqlTimers(self)
         self.pipelines = SqlPipelines(self)
         self.releases = SqlReleases(self)
+        self.locks = SqlLocks(self)
         self.logs = SqlLogs(self)
         self.people = SqlPeople(self)
         self.chats = SqlChats(self)

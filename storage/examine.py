@@ -15,6 +15,8 @@ from storage.faults import translated
 from storage.migrate import newest
 
 PATIENCE = 2
+MOST = 10_000
+"""Definitions that are looked at."""
 _WAITING = {"sqlite": "timeout", "postgresql": "connect_timeout"}
 """The kinds that Sluice can use, and how their drivers call the seconds that they wait."""
 _CURES = {
@@ -27,7 +29,7 @@ _CURES = {
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A database's `state`, and the `rooms` that show cards or want to be told something.
+    """A database's `state`, the `rooms` that show cards or want to be told something, and the `definitions` in it.
 
     ``absent``: a file that is not there yet; ``new``, ``old`` or ``current``: at which of our versions it is; ``other``
     when it is not ours.
@@ -35,6 +37,7 @@ class Seen:
 
     state: str
     rooms: tuple[RoomId, ...] = ()
+    definitions: tuple[str, ...] = ()
 
 
 def examine(url: str) -> Seen:
@@ -97,7 +100,9 @@ def _look(engine: Engine, connection: Connection) -> Seen:
     found = MigrationContext.configure(connection).get_current_heads()
     if found == (newest(),):
         _try_to_write(connection)
-        return Seen("current", tuple(SqlBook(connection).rooms.speaking()))
+        book = SqlBook(connection)
+        definitions = (stored.text for stored in book.pipelines.page("", MOST))
+        return Seen("current", tuple(book.rooms.speaking()), tuple(definitions))
     if found:
         return Seen("old")
     return Seen("other" if engine.dialect.has_table(connection, "runs") else "new")

@@ -16,14 +16,14 @@ def newest() -> str | None:
     return ScriptDirectory.from_config(_config()).get_current_head()
 
 
-def upgrade(engine: Engine) -> None:
-    """Run the migrations that `engine`'s database has not seen."""
-    config, head = _config(), newest()
+def upgrade(engine: Engine, to: str | None = None) -> None:
+    """Run the migrations that `engine`'s database has not seen, up to the version `to` (None: the newest)."""
+    config, head = _config(), to or newest()
     with engine.begin() as connection:
         if MigrationContext.configure(connection).get_current_revision() == head:
             return
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, head or "head")
 
 
 def _config() -> Config:

@@ -12,7 +12,7 @@ from engine.model import PersonId, Release, RunId
 from engine.rollout.fleet import ReleaseId
 from storage import codec
 from storage.part import Transaction, upsert
-from storage.tables import deployments, releases, retired
+from storage.tables import deployments, left_grays, releases, retired
 
 _FIND = select(releases.c.document).where(releases.c.id == bindparam("id_"))
 _DEPLOYED = (
@@ -24,6 +24,7 @@ _HISTORY = _DEPLOYED.limit(bindparam("limit_"))
 _MARKED = _DEPLOYED.where(deployments.c.release == bindparam("release_"), deployments.c.run == bindparam("run_"))
 
 
+_LEFT_GRAY = select(left_grays.c.run).where(left_grays.c.workload == bindparam("workload_"))
 _RETIRED = select(retired.c.workload).where(retired.c.workload == bindparam("workload_"))
 
 
@@ -96,6 +97,18 @@ class SqlReleases:
         """The retired workloads of which something may still run."""
         statement = select(retired.c.workload).where(~retired.c.ended).order_by(retired.c.workload)
         return list(self._in.read(statement).scalars())
+
+    def gray_of(self, workload: str) -> RunId | None:
+        """Who has left a gray release standing."""
+        run = self._in.read(_LEFT_GRAY, {"workload_": workload}).scalar_one_or_none()
+        return None if run is None else RunId(run)
+
+    def leave_gray(self, workload: str, run: RunId | None) -> None:
+        """Remember who has."""
+        if run is None:
+            self._in.write(left_grays.delete().where(left_grays.c.workload == workload))
+        else:
+            upsert(self._in, left_grays, {"workload": workload, "run": run}, update=("run",))
 
     def all_of(self, workload: str, names: Sequence[ReleaseId]) -> dict[ReleaseId, Release]:
         """Those of these names."""

@@ -48,6 +48,10 @@ class Moment(TypeDecorator[datetime]):
 
 
 Number = BigInteger().with_variant(Integer, "sqlite")
+Workload = String(200).with_variant(String(64), "sqlite")
+"""CLUSTER/NAMESPACE/NAME at its longest. SQLite heeds no length, and would copy a whole table to change one."""
+ReleaseName = String(220).with_variant(String(128), "sqlite")
+"""A workload's name, an @, and up to 18 characters."""
 
 pipelines = Table(
     "pipelines",
@@ -81,7 +85,7 @@ runs = Table(
     Column("id", String(128), primary_key=True),
     Column("pipeline", String(64), nullable=False),
     Column("number", Integer, nullable=False),
-    Column("workload", String(64), nullable=False),
+    Column("workload", Workload, nullable=False),
     Column("state", String(16), nullable=False),
     Column("active", Boolean, nullable=False),
     Column("created_at", Moment, nullable=False),
@@ -105,7 +109,7 @@ Index("ix_runs_due", runs.c.due_at, sqlite_where=_DUE, postgresql_where=_DUE)
 holders = Table(
     "holders",
     metadata,
-    Column("workload", String(64), primary_key=True),
+    Column("workload", Workload, primary_key=True),
     Column("run", String(128), nullable=False),
 )
 
@@ -135,17 +139,17 @@ timers = Table(
 releases = Table(
     "releases",
     metadata,
-    Column("id", String(128), primary_key=True),
-    Column("workload", String(64), nullable=False, index=True),
+    Column("id", ReleaseName, primary_key=True),
+    Column("workload", Workload, nullable=False, index=True),
     Column("document", Text, nullable=False),
 )
 
 deployments = Table(
     "deployments",
     metadata,
-    Column("workload", String(64), primary_key=True),
+    Column("workload", Workload, primary_key=True),
     Column("number", Integer, primary_key=True),
-    Column("release", String(128), nullable=False),
+    Column("release", ReleaseName, nullable=False),
     Column("run", String(128), nullable=False),
     Column("at", Moment, nullable=False),
     Column("document", Text, nullable=False),
@@ -154,10 +158,29 @@ deployments = Table(
 retired = Table(
     "retired",
     metadata,
-    Column("workload", String(64), primary_key=True),
+    Column("workload", Workload, primary_key=True),
     Column("by", String(128), nullable=False),
     Column("at", Moment, nullable=False),
     Column("ended", Boolean, nullable=False),
+)
+
+locks = Table(
+    "locks",
+    metadata,
+    Column("workload", String(200), primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("by", String(128), nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("run", String(128), nullable=False),
+    Column("barred", Text, nullable=False),
+    Column("told", Text, nullable=False),
+)
+
+left_grays = Table(
+    "left_grays",
+    metadata,
+    Column("workload", String(200), primary_key=True),
+    Column("run", String(128), nullable=False),
 )
 
 logs = Table(

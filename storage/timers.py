@@ -1,5 +1,6 @@
 """Absolute deadlines as rows."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import and_, bindparam, delete, func, select
@@ -11,7 +12,7 @@ from storage.tables import timers
 
 _DUE = select(timers).where(timers.c.due_at <= bindparam("now_")).order_by(timers.c.due_at).limit(bindparam("limit_"))
 _NEXT = select(func.min(timers.c.due_at))
-_DROP = delete(timers).where(timers.c.run == bindparam("run_"))
+_DROP = delete(timers).where(timers.c.run == bindparam("run_"), timers.c.kind.in_(bindparam("kinds_", expanding=True)))
 
 
 class SqlTimers:
@@ -31,9 +32,9 @@ class SqlTimers:
         }
         upsert(self._in, timers, row, update=("due_at",))
 
-    def drop(self, run: RunId) -> None:
-        """Forget the run's timers."""
-        self._in.write(_DROP, {"run_": run})
+    def drop(self, run: RunId, kinds: Sequence[str]) -> None:
+        """Forget the run's timers of these kinds."""
+        self._in.write(_DROP, {"run_": run, "kinds_": list(kinds)})
 
     def due(self, now: datetime, limit: int) -> list[Timer]:
         """What is due."""

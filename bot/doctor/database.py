@@ -1,17 +1,9 @@
-"""The database: whether it can be reached and written to, and what it tells of the rooms where Sluice speaks.
-
-A driver may wait for ever for a server that takes the connection and says nothing, and a thread cannot be ended. So it
-is waited for in a thread that nobody has to wait for, not even the end of the program.
-"""
-
-import asyncio
-import threading
-from contextlib import suppress
+"""The database: whether it can be reached and written to, and what it tells of rooms and definitions."""
 
 from bot.doctor.finding import Finding, ill, well
+from bot.doctor.waiting import in_time
 from bot.settings import Settings
 from engine.errors import Broken
-from engine.model import RoomId
 from storage.examine import Seen, examine
 
 PATIENCE = 5.0
@@ -22,14 +14,14 @@ _STATES = {
 }
 
 
-async def look(settings: Settings, patience: float = PATIENCE) -> tuple[list[Finding], tuple[RoomId, ...]]:
-    """Look at the database; returns also the rooms where Sluice speaks, as far as it tells."""
+async def look(settings: Settings, patience: float = PATIENCE) -> tuple[list[Finding], Seen]:
+    """Look at the database; returns also what it holds, as far as it tells."""
     if not settings.database and _is_before_the_start(settings):
-        return [well("database", "SQLite in the home; the first start makes it")], ()
+        return [well("database", "SQLite in the home; the first start makes it")], Seen("absent")
     seen = await _in_time(settings.database_url, patience)
     if isinstance(seen, Broken):
-        return [ill("database", str(seen), seen.hint)], ()
-    return [_finding(settings, seen.state)], seen.rooms
+        return [ill("database", str(seen), seen.hint)], Seen("absent")
+    return [_finding(settings, seen.state)], seen
 
 
 def _is_before_the_start(settings: Settings) -> bool:
@@ -49,25 +41,11 @@ def _finding(settings: Settings, state: str) -> Finding:
 
 
 async def _in_time(url: str, patience: float) -> Seen | Broken:
-    loop = asyncio.get_running_loop()
-    answer: asyncio.Future[Seen | Broken] = loop.create_future()
-
-    def tell() -> None:
-        found = _seen_or_why_not(url)
-        with suppress(RuntimeError):  # the loop has ended: nobody waits any more
-            loop.call_soon_threadsafe(_answer, answer, found)
-
-    threading.Thread(target=tell, name="sluice-doctor-database", daemon=True).start()
     try:
-        return await asyncio.wait_for(answer, patience)
+        return await in_time(lambda: _seen_or_why_not(url), patience, "database")
     except TimeoutError:
         cure = "See that a database answers at the address in SLUICE_DATABASE, and that nothing stands in between."
         return Broken(f"The database does not answer within {patience:g} s.", cure)
-
-
-def _answer(waiting: "asyncio.Future[Seen | Broken]", found: Seen | Broken) -> None:
-    if not waiting.done():
-        waiting.set_result(found)
 
 
 def _seen_or_why_not(url: str) -> Seen | Broken:

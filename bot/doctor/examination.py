@@ -1,16 +1,15 @@
 """Asks every check, beside each other, and says what came of it: a line each.
 
 It ends within 15 seconds or so, whatever is asked does or does not do: the database has five, since it tells which
-channels to look at; then a chat is asked twice at most, one call after the other.
+channels and namespaces to look at; then a chat is asked twice at most, one call after the other, and a cluster has ten.
 """
 
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
-from pydantic import SecretStr
-
 from bot.doctor import database
+from bot.doctor.clusters import clusters
 from bot.doctor.finding import Finding, Health, well
 from bot.doctor.machine import home, programs
 from bot.doctor.slack import slack
@@ -29,12 +28,16 @@ _SHORTEST = 8
 
 async def examine(settings: Settings, patience: float = PATIENCE) -> list[Finding]:
     """Everything that was found, in the order of the checks. Each call waits `patience` seconds at most."""
-    in_database, rooms = await database.look(settings, patience)
-    channels = [channel for room in rooms if (channel := _channel(room))][:CHANNELS]
-    at_home, of_programs, *of_chats = await asyncio.gather(
-        home(settings), programs(settings), slack(settings, channels, patience), telegram(settings, patience)
+    in_database, seen = await database.look(settings, patience)
+    channels = [channel for room in seen.rooms if (channel := _channel(room))][:CHANNELS]
+    at_home, of_programs, *others = await asyncio.gather(
+        home(settings),
+        programs(settings),
+        clusters(settings, seen.definitions, patience),
+        slack(settings, channels, patience),
+        telegram(settings, patience),
     )
-    found = [*at_home, *in_database, *of_programs, *of_chats[0], *of_chats[1]]
+    found = [*at_home, *in_database, *of_programs, *(finding for findings in others for finding in findings)]
     if settings.slack_bot_token is None and settings.telegram_token is None:
         found.append(well("chats", "none is set up; the console and the terminal need none"))
     return [_shown(one, _secrets(settings)) for one in found]
@@ -54,7 +57,7 @@ def _channel(room: RoomId) -> str:
 
 
 def _secrets(settings: Settings) -> list[str]:
-    values = (value.get_secret_value().strip() for _, value in settings if isinstance(value, SecretStr))
+    values = (value.get_secret_value().strip() for value in settings.secrets)
     return [value for value in values if len(value) >= _SHORTEST]
 
 

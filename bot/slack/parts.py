@@ -73,11 +73,13 @@ def share(value: float | None) -> str:
 
 
 def split(split: Split, room: Room) -> list[Block]:
-    """Return the traffic: wanted and observed, the counts of each track, the rules."""
+    """Return the traffic: wanted and observed, the counts of each track, the instances, the rules."""
     seen = share(split.observed)
     head = [piece("Gray gets "), piece(seen or "nothing yet", bold=True), piece(f", wanted {split.wanted} %")]
     named = [("gray", split.gray), ("stable", split.stable)]
     below = [[piece(f"{name} is "), piece(line(what, room.value), code=True)] for name, what in named if what.strip()]
+    if split.instances.strip():
+        below.append([piece(f"instances: {line(split.instances, room.value)}")])
     if split.rules.strip():
         below.append([piece("and by content: "), piece(line(split.rules, room.value))])
     return rich(section([head]), fixed("\n".join(_figures(split))), section(below))

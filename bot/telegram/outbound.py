@@ -116,7 +116,7 @@ class TelegramChat:
     async def _answer(self, update: Update, answer: Answer) -> None:
         query, card = update.context.get("callback", ""), answer.card
         is_told = bool(query) and await self.toasts.say(query, card)
-        if is_told and card.tone is Tone.BAD and not card.code:
+        if is_told and card.tone is Tone.BAD and not card.code and not card.buttons:
             return
         if update.context.get("question") and await self._in_place(update, answer):
             return

@@ -98,6 +98,8 @@ def _split(split: Split) -> Iterator[Text]:
             yield Text(f"  {track}: {count} requests, {failed} failed", style="red" if failed else "dim")
     if split.rules:
         yield Text(f"  and {split.rules}", style="dim")
+    if split.instances:
+        yield Text(f"  instances: {split.instances}", style="dim")
 
 
 def _ballot(ballot: Ballot) -> Text:

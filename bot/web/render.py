@@ -14,7 +14,7 @@ from bot.grammar import VERBS
 from bot.web.said import Line, Shown
 
 HERE = Path(__file__).parent
-ASKS_BY_ITSELF = frozenset({"run", "start", "rollback", "delete"})
+ASKS_BY_ITSELF = frozenset({"run", "start", "rollback", "delete", "restore", "adopt", "redeploy", "unlock"})
 """Verbs whose answer is a question with its own yes and no: their buttons need no second tap."""
 _RUN = re.compile(r"[a-z0-9][a-z0-9-]{0,80}-\d{1,9}\Z")
 _PIPELINE = re.compile(r"[a-z0-9][a-z0-9-]{0,80}\Z")

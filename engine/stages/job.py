@@ -53,7 +53,7 @@ Outcome = Finished | Later | Ask | Changed | Unwound
 class Job:
     """One act on one stage of one run. `note` writes an intent or a wait down, durably, before it returns.
 
-    `stage` is None in a run that only brings an earlier release back.
+    `stage` is None in a run that only brings an earlier release back, and in one that is being taken back.
     """
 
     run: Run

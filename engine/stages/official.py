@@ -30,7 +30,8 @@ class OfficialStage:
             done = await self.rollouts.tick(job, deployed, GoalKind.PROMOTE)
         except StageFailure as failure:
             raise StageFailure(
-                f"The promotion failed: {failure}", "Traffic stays on the healthy copy. Retry, or roll back."
+                f"The promotion failed: {failure}",
+                f"{failure.hint} Traffic stays on the healthy copy. Retry, or roll back.".strip(),
             ) from failure
         return Finished({"release": deployed.new.id}) if done else Later(TICK)
 

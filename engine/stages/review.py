@@ -37,7 +37,9 @@ def _gray_came_before(job: Job) -> bool:
 
 
 def _may_deploy(job: Job) -> bool:
-    """Whether what will be deployed is known already: built, or named by its image."""
+    """Whether what will be deployed is known already: built, named by its image, or there from before."""
+    if job.run.redeploys is not None:
+        return True
     deployment = job.pipeline.deployment
     named = deployment is not None and deployment.image is not None
     return named or any("digest" in stage.outputs for stage in job.run.stages[: job.run.position])

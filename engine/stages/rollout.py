@@ -7,74 +7,110 @@ in memory is since when nothing has moved; a crash starts that clock anew, the s
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import yaml
 
 from engine.definition import Deployment, Gray
-from engine.deployed import Deployed, describe_move, latest_split, observed, tracks_of
+from engine.deployed import Deployed, Disputed, describe_move, latest_split, observed, tracks_of
 from engine.errors import InvariantViolation, StageFailure
 from engine.model import Json, Release, Run, RunId, StageKind
-from engine.ports import Builder, Store, Target
+from engine.ports import Book, Builder, Images, Placement, Store, Target
 from engine.rollout.fleet import Done, Fleet, Goal, GoalKind, ReleaseId, Reroute, Route, Wait
 from engine.rollout.strategies import next_move
 from engine.rollout.traffic import rules_of
 from engine.stages.job import Job
 
 TICK = timedelta(milliseconds=100)
-UNIDENTIFIED = ("gray_instances", "policy", "instances", "image", "max_unavailable", "hold", "after_hold", "strategy")
+UNIDENTIFIED = (
+    "gray_instances",
+    "policy",
+    "deadline",
+    "on_deadline",
+    "instances",
+    "image",
+    "max_unavailable",
+    "hold",
+    "after_hold",
+    "strategy",
+)
 """Settings that say how a release gets its traffic, not what it is."""
 
 
 @dataclass(slots=True)
 class Rollouts:
-    """Moves workloads towards goals. `targets` are the places by name, `builder` knows images by tag."""
+    """Moves workloads towards goals.
+
+    `targets` are the places by name, `builder` knows the images that were built here by their tags, and `images` those
+    of places that take theirs from elsewhere, by the workload's name.
+    """
 
     store: Store
     targets: Mapping[str, Target]
     builder: Builder
+    images: Callable[[str], Images | None] = lambda _workload: None
     _still: dict[RunId, tuple[str, datetime]] = field(default_factory=dict)
 
     async def deployed(self, job: Job) -> Deployed:
         """What this run releases, from what, with which settings."""
         old = await self.store.read(lambda book: book.releases.deployed(job.run.workload))
-        if job.run.redeploys is not None:
-            wanted = job.run.redeploys
+        wanted = job.run.redeploys
+        if wanted is not None and job.run.is_straight:
             new = await self.store.read(lambda book: book.releases.load(wanted))
             settings = Deployment.model_validate(deployment_part(new.settings))
-            return Deployed(job.run.workload, settings, new, old)
-        if job.run.unwinding is not None:
+            return self._of(job, settings, new, old)
+        if job.run.unwinding is not None or wanted is not None:
             return await self._pinned(job, old)
         spec = job.pipeline.deployment
         if spec is None:
             raise InvariantViolation(f"Pipeline {job.pipeline.pipeline} deploys nothing.")
-        new = await self._release(job, spec)
-        return Deployed(job.run.workload, spec, new, old)
+        target = self.targets[spec.target]
+        spec = await target.fit(job.run.workload, spec)
+        old = old or await self._found(job, target, spec)
+        new = await self._release(job, target, spec, old)
+        return self._of(job, spec, new, old)
+
+    def _of(self, job: Job, spec: Deployment, new: Release, old: Release | None) -> Deployed:
+        return Deployed(job.run.workload, spec, new, old, pipeline=job.run.pipeline, run=job.run.id)
+
+    async def _found(self, job: Job, target: Target, spec: Deployment) -> Release | None:
+        """What is there already, written down as the workload's first version: it is what a way back leads to.
+
+        What is known is none of it: it was placed by this run, or by one that was taken back.
+        """
+        found = await target.found(job.run.workload, spec)
+        if found is None or await self.store.read(lambda book: book.releases.find(found.id)) is not None:
+            return None
+        now = job.now()
+        return await self.store.transact(lambda book: _adopted(book, found, now))
 
     async def _pinned(self, job: Job, old: Release | None) -> Deployed:
-        """What is taken back, with the settings it was placed with, whatever the variables are now."""
+        """What is taken back or brought back, with the settings kept with it, whatever the variables are now."""
         placed = placed_release(job.run)
         if placed is None:
             raise InvariantViolation(f"Run {job.run.id} has placed nothing.")
         new = await self.store.read(lambda book: book.releases.load(placed))
         shape = Gray if "gray_instances" in new.settings else Deployment
-        return Deployed(job.run.workload, shape.model_validate(new.settings), new, old)
+        return self._of(job, shape.model_validate(new.settings), new, old)
 
-    async def _release(self, job: Job, spec: Deployment) -> Release:
+    async def _release(self, job: Job, target: Target, spec: Deployment, old: Release | None) -> Release:
         pinned = next((stage.outputs["release"] for stage in job.run.stages if "release" in stage.outputs), None)
         if pinned is not None:
             return await self.store.read(lambda book: book.releases.load(ReleaseId(pinned)))
         image, digest = await self._image(job, spec)
         release = _new_release(job, spec, image, digest)
+        place = self._of(job, spec, release, old).placement()
+        release = replace(release, manifest=await target.manifest(place, release.id))
         await self.store.transact(lambda book: book.releases.add(release))
         return release
 
     async def _image(self, job: Job, spec: Deployment) -> tuple[str, str]:
         if spec.image is not None:
-            return spec.image, await self.builder.find(spec.image)
+            elsewhere = self.images(job.run.workload)
+            return spec.image, await (elsewhere or self.builder).find(spec.image)
         for stage in reversed(job.run.stages):
             if stage.kind is StageKind.BUILD and "digest" in stage.outputs:
                 return stage.outputs["image"], stage.outputs["digest"]
@@ -83,17 +119,34 @@ class Rollouts:
     async def tick(self, job: Job, deployed: Deployed, kind: GoalKind) -> bool:
         """One step towards the goal.
 
-        True when it is reached. Raises `StageFailure` when nothing has moved for too long.
+        True when it is reached. Raises `StageFailure` when nothing has moved for too long, `Disputed` when what is
+        there is somebody else's.
         """
-        target, place = self.targets[deployed.spec.target], deployed.placement()
+        try:
+            return await self._tick(job, deployed, kind)
+        except Disputed as stopped:
+            said = {"disputed": [str(each) for each in stopped.disputes], "ways": list(stopped.ways)}
+            await job.note("Somebody else's hands are on it.", said)
+            raise
+
+    async def _tick(self, job: Job, deployed: Deployed, kind: GoalKind) -> bool:
+        target = self.targets[deployed.spec.target]
+        settled = job.state.outputs.get("settle") or {}
+        place = deployed.placement(firm=kind is GoalKind.ROLL_BACK, overruled_by=settled.get("by", ""))
+        await self._settle(job, target, place)
         await target.tend(place)
         fleet = await target.observe(place)
+        if not place.firm and (disputes := await target.disputes(place)):
+            raise Disputed(disputes, job.run.pipeline)
         goal = goal_of(job.run, deployed, kind)
         advice = next_move(deployed.spec.strategy, goal, fleet, job.now())
         if kind is GoalKind.GRAY and not isinstance(advice, Reroute):
             await self._count_anew(job, target, deployed, fleet)
         if isinstance(advice, Done):
             self._still.pop(job.run.id, None)
+            noted = latest_split(job.run)
+            if kind is GoalKind.GRAY and noted is not None and noted.get("instances") != _instances(fleet):
+                await job.note("The instances are what the split wants.", {"instances": _instances(fleet)})
             return True
         if isinstance(advice, Wait):
             self._check_progress(job, deployed, fleet, advice)
@@ -107,6 +160,18 @@ class Rollouts:
         await target.perform(place, advice)
         self._still.pop(job.run.id, None)
         return False
+
+    async def _settle(self, job: Job, target: Target, place: Placement) -> None:
+        """Do once what a person has decided about the changes of others."""
+        decided = job.state.outputs.get("settle")
+        if not decided or decided.get("done"):
+            return
+        disputes = await target.disputes(place)
+        if disputes:
+            settle = target.restore if decided["how"] == "restore" else target.adopt
+            await settle(place, disputes, decided["by"])
+        said = "; ".join(str(each) for each in disputes) or "nothing was changed by others"
+        await job.note(f"{decided['by']}: {decided['how']} ({said})", {"settle": {**decided, "done": True}})
 
     async def watch(self, job: Job) -> str:
         """While people are asked, keep visitors away from a group that has lost its instances. Says what was done."""
@@ -142,6 +207,7 @@ class Rollouts:
             "gray_image": deployed.new.image,
             "stable_image": deployed.old.image if deployed.old else "",
             "baseline": {"requests": dict(traffic.requests), "failed": dict(traffic.failed)},
+            "instances": _instances(fleet),
         }
         if _reaches(fleet, deployed.new.id):
             await job.note(f"The split is in effect: {split}", outputs)
@@ -161,6 +227,19 @@ class Rollouts:
         what = _named(wait.what, deployed)
         more = "" if trouble in what else f" {trouble}"
         raise StageFailure(f"{what}: nothing has changed for {seconds} s.{more}")
+
+
+def _instances(fleet: Fleet) -> dict[str, int]:
+    """How many instances of each group are ready."""
+    return {group.name: group.ready_now() for group in fleet.groups.values() if group.count}
+
+
+def _adopted(book: Book, found: Release, now: datetime) -> Release:
+    standing = book.releases.deployed(found.workload)
+    if standing is not None:
+        return standing
+    book.releases.add(found)
+    return book.releases.mark_deployed(found.id, found.run, now)
 
 
 def _named(text: str, deployed: Deployed) -> str:
@@ -187,12 +266,15 @@ def goal_of(run: Run, deployed: Deployed, kind: GoalKind) -> Goal:
     instances = spec.instances
     if kind is GoalKind.ROLL_BACK and old is not None:
         instances = int(old.settings["instances"])
+    gray_instances = gray.gray_count if gray else 0
+    if gray is not None and run.share and gray.follows_share:
+        gray_instances = min(max(1, round(run.share * instances / 100)), instances - 1)
     return Goal(
         kind=kind,
         new=deployed.new.id,
         old=old.id if old else None,
         instances=instances,
-        gray_instances=gray.gray_count if gray else 0,
+        gray_instances=gray_instances,
         share=deployed.share(run),
         rules=rules_of(gray.policy) if gray else (),
         max_unavailable=spec.missing_allowed,
@@ -211,7 +293,7 @@ def deployment_part(settings: Json) -> Json:
 def _new_release(job: Job, spec: Deployment, image: str, digest: str) -> Release:
     settings = spec.model_dump(mode="json", exclude_none=True)
     what = {name: value for name, value in settings.items() if name not in UNIDENTIFIED}
-    identity = hashlib.sha256(json.dumps([digest, what], sort_keys=True).encode()).hexdigest()[:12]
+    identity = hashlib.sha256(json.dumps([digest or image, what], sort_keys=True).encode()).hexdigest()[:12]
     manifest = {"workload": job.run.workload, "image": image, "digest": digest, **settings}
     return Release(
         id=ReleaseId(f"{job.run.workload}@{identity}"),

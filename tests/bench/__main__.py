@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from tests.bench import acks, answers, breakdown, listings, memory, report, stages, starts, traffic
+from tests.bench import acks, answers, breakdown, calls, listings, memory, report, stages, starts, traffic
 
 
 class Measure(Protocol):
@@ -25,6 +25,7 @@ PARTS: Mapping[str, Measure] = {
     "answers": answers.measure,
     "acks": acks.measure,
     "traffic": traffic.measure,
+    "calls": calls.measure,
     "listings": listings.measure,
     "memory": memory.measure,
 }

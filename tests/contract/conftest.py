@@ -1,4 +1,4 @@
-"""Every promise of the store is tried on SQLite and on PostgreSQL."""
+"""Every promise of the store is tried on SQLite and on PostgreSQL, those of clusters on a stand-in and a real one."""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -6,6 +6,11 @@ from pathlib import Path
 import pytest
 
 from storage.store import SqlStore
+from tests.support.kube_client import Client
+from tests.support.kube_facts import in_cluster
+from tests.support.kube_facts import on_stand_in as facts_on_stand_in
+from tests.support.kube_place import Place
+from tests.support.kube_places import on_cluster, on_stand_in
 from tests.support.postgres import Cluster, running_cluster
 from tests.support.store import opened, sqlite_at
 
@@ -39,3 +44,21 @@ async def other(url: str, store: SqlStore) -> AsyncIterator[SqlStore]:
     """The same database, opened by another process."""
     async with opened(url) as second:
         yield second
+
+
+@pytest.fixture(
+    params=["stand-in", pytest.param("cluster", marks=[pytest.mark.cluster, pytest.mark.timeout(600)])],
+)
+async def place(request: pytest.FixtureRequest) -> AsyncIterator[Place]:
+    """A namespace; after the test every promise must have been kept, and nothing of Sluice's may be left in it."""
+    async with on_stand_in() if request.param == "stand-in" else on_cluster() as place:
+        yield place
+
+
+@pytest.fixture(
+    params=["stand-in", pytest.param("cluster", marks=[pytest.mark.cluster, pytest.mark.timeout(300)])],
+)
+async def api(request: pytest.FixtureRequest) -> AsyncIterator[Client]:
+    """Somebody who asks the API, in a namespace of his own."""
+    async with in_cluster() if request.param == "cluster" else facts_on_stand_in() as client:
+        yield client

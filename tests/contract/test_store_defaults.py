@@ -27,7 +27,7 @@ def test_the_defaults_of_a_stored_stage_are_those_of_the_first_version() -> None
     }
 
 
-def test_the_defaults_of_a_stored_rule_are_those_of_the_first_version() -> None:
+def test_the_defaults_of_a_stored_rule_are_those_of_the_version_that_first_had_them() -> None:
     assert _defaults(StageRule) == {
         "on_error": OnError.STOP,
         "hold": timedelta(hours=1),
@@ -37,4 +37,6 @@ def test_the_defaults_of_a_stored_rule_are_those_of_the_first_version() -> None:
         "votes_needed": Mode.ANY,
         "take_back_on_refusal": True,
         "deadline": None,
+        "pass_on_deadline": False,
+        "keep_on_deadline": False,
     }

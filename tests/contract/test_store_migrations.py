@@ -1,18 +1,19 @@
 """A new database has exactly the tables of `storage.tables`, and the indexes that the queries need."""
 
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Engine, create_engine, inspect, text
+from sqlalchemy import Engine, MetaData, Table, create_engine, inspect, select, text
 from sqlalchemy.dialects import sqlite
 
 from storage import runs
 from storage.migrate import upgrade
 from storage.tables import metadata
 from tests.support.postgres import Cluster
-from tests.support.store import sqlite_at
+from tests.support.store import T0, sqlite_at
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.live)])
@@ -74,3 +75,24 @@ def test_what_is_asked_often_is_found_by_an_index(tmp_path: Path, query: str) ->
         words = " ".join(row[-1] for row in plan)
     assert "USING INDEX ix_runs_" in words, words
     engine.dispose()
+
+
+@pytest.mark.parametrize("table", ["runs", "releases", "deployments", "holders", "retired"])
+def test_what_was_kept_before_workloads_had_long_names_is_still_there(empty: str, table: str) -> None:
+    engine = create_engine(empty)
+    upgrade(engine, "0002")
+    with engine.begin() as connection:
+        old = Table(table, MetaData(), autoload_with=connection)
+        row = {column.name: some(column.type.python_type) for column in old.columns if not column.nullable}
+        connection.execute(old.insert(), {**row, "workload": "shop"})
+    indexes = {index["name"] for index in inspect(engine).get_indexes(table)}
+    upgrade(engine)
+    with engine.connect() as connection:
+        assert connection.execute(select(old.c.workload)).scalars().all() == ["shop"]
+    assert {index["name"] for index in inspect(engine).get_indexes(table)} == indexes
+    engine.dispose()
+
+
+def some(kind: type) -> object:
+    """A value of this kind."""
+    return T0.replace(tzinfo=None) if kind is datetime else kind(1)

@@ -15,13 +15,25 @@ CLUSTER = re.sub(r"^( *)#\| ", r"\1", REFERENCE, flags=re.MULTILINE).replace("ta
 GRAY = "pipeline: p\nstages:\n- name: g\n  gray:\n    image: o/r:t\n    service: {port: 1}\n"
 HERE = "stages[2].gray"
 OBJECT = "      apiVersion: apps/v1\n      kind: Deployment\n"
+WHOLE = """\
+      apiVersion: apps/v1
+      kind: Deployment
+      metadata: {name: p}
+      spec:
+        selector: {matchLabels: {app: p}}
+        template:
+          metadata: {labels: {app: p}}
+          spec: {containers: [{name: p}]}
+      ---
+      {apiVersion: v1, kind: Service, metadata: {name: p}, spec: {selector: {app: p}, ports: [{port: 1}]}}
+"""
 MANIFEST = GRAY + "    target: kubernetes\n    creation: yaml\n    manifest: |\n"
 
 # What is added to a deployment on this machine, where it is complained about, and words of problem and advice.
 NOT_HERE = [
     ("cluster: c", "cluster", "in no cluster", "target: kubernetes"),
     ("namespace: n", "namespace", "has no namespaces", "leave it out"),
-    ("creation: yaml\n    manifest: 'a: b'", "creation", "applies no manifest", "creation: standard"),
+    (f"creation: yaml\n    manifest: |\n{WHOLE}", "creation", "applies no manifest", "creation: standard"),
     ("pull: always", "pull", "pulls none anew", "when_changed"),
     ("resources: {memory: {limit: 1Gi}}", "resources", "limits neither processors nor memory", "leave it out"),
     ("liveness: {http: /}", "liveness", "asks nobody whether it lives", "leave it out"),
@@ -35,7 +47,7 @@ NOT_HERE = [
 NOT_BY_THE_SERVICE = [
     ("protocol: tcp", "protocol", "nothing but http", "http"),
     ("protocol: udp", "protocol", "nothing but http", "http"),
-    ("domain: a.b", "domain", "no domain name", "leave it out"),
+    ("domain: p.default.svc", "domain", "no domain name", "leave it out"),
     ("access: node", "access", "one kind of access", "leave it out"),
     ("container_port: 80", "container_port", "tells it in PORT", "leave it out"),
 ]
@@ -76,7 +88,20 @@ REFUSALS = [
     ("python3 warm.py", "'say \"x'", "lifecycle.post_start", "leaves a quote or a backslash open", "its end"),
     ("python3 warm.py", "' '", "lifecycle.post_start", "is not a command", "python3 server.py"),
     ("port: 9090", "port: x", "monitoring.port", "is not a whole number", "65535"),
-    ("domain: shop-api.internal", "domain: Shop_api", "service.domain", "is not a domain name", "shop-api.internal"),
+    (
+        "domain: shop-api.shop.svc",
+        "domain: Shop_api",
+        "service.domain",
+        "no name that the Service has",
+        "shop-api.shop",
+    ),
+    (
+        "domain: shop-api.shop.svc",
+        "domain: shop-api.internal",
+        "service.domain",
+        "no name that the Service",
+        "shop.svc",
+    ),
     ("access: balancer", "access: everybody", "service.access", "is none of cluster, node, balancer", "one of"),
     (
         "        protocol: http\n",
@@ -164,10 +189,10 @@ def test_the_settings_of_a_process_hold_nothing_of_a_cluster() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        OBJECT,
-        f"      ---\n{OBJECT}",
-        f"{OBJECT}      --- # second\n{OBJECT}      ---\n",
-        f"      # v ${{SYS_INCREMENT}}\n{OBJECT}",
+        WHOLE,
+        f"      ---\n{WHOLE}",
+        f"{WHOLE}      --- # another\n      {{apiVersion: v1, kind: ConfigMap, metadata: {{name: a}}}}\n      ---\n",
+        f"      # v ${{SYS_INCREMENT}}\n{WHOLE}",
     ],
 )
 def test_a_manifest_of_mappings_is_kept_as_it_was_written(text: str) -> None:
@@ -201,7 +226,7 @@ def test_a_fault_in_a_manifest_is_told_with_its_own_line(text: str, line: int, p
     ("text", "problem"),
     [
         ("      a: " + "x" * 65_536 + "\n", "is longer than 65536 bytes"),
-        (("      ---\n" + OBJECT) * 100, "more than 100 documents"),
+        (("      ---\n" + OBJECT) * 101, "more than 100 documents"),
         ("      a: [" + "x," * 30_000 + "]\n", "in the manifest"),
     ],
 )
@@ -223,3 +248,97 @@ def test_a_long_manifest_in_every_stage_is_answered_within_two_seconds() -> None
     began = time.process_time()
     assert check(text)
     assert time.process_time() - began < 2
+
+
+LIMITS = [
+    ("strategy: canary", "instances: 1", "instances", "1 leaves a canary no stable instance"),
+    ("strategy: canary", "instances: 301", "instances", "301 is too many"),
+    (
+        "strategy: canary",
+        "instances: 4\n    gray_instances: 4",
+        "gray_instances",
+        "4 gray instances leave no stable one",
+    ),
+    ("strategy: canary", "gray_instances: 0%", "gray_instances", "0 shows the new version to nobody"),
+    ("strategy: istio", "gray_instances: 301", "gray_instances", "301 is too many"),
+    ("strategy: istio", "instances: 301", "instances", "301 is too many"),
+    ("strategy: istio", "max_unavailable: 301", "max_unavailable", "301 is too many"),
+    ("strategy: blue_green", "instances: 0", "instances", "0 is too few"),
+    ("strategy: blue_green", "max_unavailable: 101%", "max_unavailable", "neither a count nor a percentage"),
+]
+
+
+@pytest.mark.parametrize(("strategy", "given", "key", "problem"), LIMITS)
+def test_limits_of_a_strategy_hold_in_a_cluster(strategy: str, given: str, key: str, problem: str) -> None:
+    found = check(GRAY + f"    target: kubernetes\n    {strategy}\n    {given}\n")
+    assert any(one.path == f"stages[0].gray.{key}" and problem in one.problem for one in found), found
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "strategy: canary\n    instances: 300\n    gray_instances: 299",
+        "strategy: istio\n    instances: 1\n    gray_instances: 300\n    max_unavailable: 100%",
+        "strategy: blue_green\n    instances: 300\n    max_unavailable: 300",
+    ],
+)
+def test_as_much_as_a_strategy_allows_is_allowed_in_a_cluster(given: str) -> None:
+    assert check(GRAY + f"    target: kubernetes\n    {given}\n") == ()
+
+
+def test_a_bundle_that_is_built_here_cannot_run_in_a_cluster() -> None:
+    built = "pipeline: p\nstages:\n- {name: s, source: {git: 'https://a.b/c'}}\n- {name: i, build: {image: o/r:t}}\n"
+    gray = "- name: g\n  gray:\n    target: kubernetes\n    service: {port: 1}\n"
+    (only,) = check(built + gray)
+    assert (only.path, only.line) == ("stages[2].gray", 6)
+    assert "runs on this machine only" in only.problem
+    assert "image: organization/repository:tag" in only.instead
+    assert check(built + gray + "    image: o/r:t\n") == ()
+    assert check(built + gray.replace("    target: kubernetes\n", "")) == ()
+
+
+def test_nobody_may_write_that_a_workload_was_found() -> None:
+    (only,) = check(GRAY + "    target: kubernetes\n    creation: found\n")
+    assert (only.path, only.problem) == ("stages[0].gray.creation", "'found' is none of standard, yaml")
+    assert Deployment.model_validate({"service": {"port": 1}, "creation": "found"}).creation == "found"
+
+
+@pytest.mark.parametrize("domain", ["s", "s.n", "s.n.svc", "s.n.svc.cluster.local", "s.n.svc.example.com"])
+def test_a_service_has_the_names_that_its_cluster_gives_it(domain: str) -> None:
+    text = GRAY.replace("{port: 1}", f"{{port: 1, name: s, domain: {domain}}}")
+    assert check(text + "    target: kubernetes\n    namespace: n\n") == ()
+
+
+@pytest.mark.parametrize("domain", ["s.default.svc", "n.s.svc", "shop.example.com", "s.n.svcx"])
+def test_another_domain_is_refused_with_the_name_to_write(domain: str) -> None:
+    text = GRAY.replace("{port: 1}", f"{{port: 1, name: s, domain: {domain}}}")
+    (only,) = check(text + "    target: kubernetes\n    namespace: n\n")
+    assert only.instead == "s.n.svc, or leave it out"
+
+
+@pytest.mark.parametrize("given", ["workload: 1web", "workload: web\n    service: {port: 1, name: 2web}"])
+def test_a_service_is_called_by_a_letter_first(given: str) -> None:
+    text = GRAY.replace("    service: {port: 1}\n", "") if "service:" in given else GRAY
+    (only,) = check(text + f"    target: kubernetes\n    {given}\n")
+    assert "a Service cannot be called" in only.problem
+
+
+def test_istio_shares_no_udp() -> None:
+    text = GRAY.replace("{port: 1}", "{port: 1, protocol: udp}") + "    target: kubernetes\n"
+    assert check(text) == ()
+    (only,) = check(text + "    strategy: istio\n")
+    assert only.path == "stages[0].gray.strategy"
+    assert only.instead == "canary or blue_green"
+
+
+@pytest.mark.parametrize(
+    ("given", "path"),
+    [
+        ("log_path: /app.log", "log_path"),
+        ("log_path: /", "log_path"),
+        ("volumes: [{name: a, mount: /, empty: disk}]", "volumes[0].mount"),
+    ],
+)
+def test_nothing_is_mounted_over_the_whole_of_an_instance(given: str, path: str) -> None:
+    (only,) = check(GRAY + f"    target: kubernetes\n    {given}\n")
+    assert only.path == f"stages[0].gray.{path}"

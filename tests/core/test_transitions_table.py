@@ -10,7 +10,7 @@ from engine import commands as c
 from engine import events as e
 from engine.errors import InvariantViolation, Refused
 from engine.model import OnError, RunState, StageState, Verdict
-from engine.transitions import ACCEPTS, ENGINE, RUN_NEXT, STAGE_NEXT, UNWINDING_ACCEPTS, evolve
+from engine.transitions import ACCEPTS, ENGINE, OVER_ACCEPTS, RUN_NEXT, STAGE_NEXT, UNWINDING_ACCEPTS, evolve
 from tests.support.engine import GRAY, HOUR, OFFICIAL, SOURCE, Story, failing, gated, review
 from tests.support.store import ANN
 
@@ -50,6 +50,9 @@ def commands_for(story: Story) -> dict[type[c.Command], c.Command]:
         c.MeetCondition(**who, key="webhook:go"),
         c.Expire(**clock),
         c.Remind(**clock),
+        c.RemindGray(**who),
+        c.ExpireGray(**who),
+        c.EndGray(**who, reason="shop-2 took its place."),
         c.ReportNote(**about, note="so far"),
         c.ReportReview(**about, fingerprint="f", plan={}, deadline=deadline),
         c.ReportSuccess(**about),
@@ -64,6 +67,10 @@ COMMANDS = tuple(commands_for(in_gray()))
 NEEDS_MORE = {
     (S.PENDING, c.Retry): "only after a return to the start",
     (S.PENDING, c.RollBack): "nothing was placed yet",
+    (S.PENDING, c.RemindGray): "a gray release has to be left alone",
+    (S.PENDING, c.ExpireGray): "a gray release has to be left alone",
+    (S.AWAITING_TRIGGER, c.RemindGray): "a gray release has to be left alone",
+    (S.AWAITING_TRIGGER, c.ExpireGray): "a gray release has to be left alone",
     (S.RUNNING, c.ReportReview): "only a review can be opened",
     (S.RUNNING, c.ReportChanged): "a review has to have been passed",
 }
@@ -71,7 +78,7 @@ NEEDS_MORE = {
 
 
 def test_every_command_is_tried() -> None:
-    kinds = {kind for _, kind in ACCEPTS} | set(UNWINDING_ACCEPTS)
+    kinds = {kind for _, kind in ACCEPTS} | set(UNWINDING_ACCEPTS) | set(OVER_ACCEPTS)
     assert kinds == set(COMMANDS)
     assert {state for state, _ in ACCEPTS} == set(REACHED)
 

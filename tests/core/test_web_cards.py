@@ -82,6 +82,8 @@ def test_a_split_without_counts_shows_both_tracks() -> None:
         ("press reject shop-1 4", True, True),
         ("stop shop-1", True, True),
         ("rollback shop-1", True, False),
+        ("redeploy shop 1 fast", True, False),
+        ("unlock shop", True, False),
         ("delete shop", True, False),
         ("run shop", True, False),
         ("approve shop-1", False, False),

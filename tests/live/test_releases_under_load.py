@@ -54,7 +54,7 @@ async def test_no_request_is_lost_up_to_the_promotion_after_which_only_a_canary_
         assert await versions_served(shop) == {"v2"}
         answer = await bot.say("rollback hello")
         assert ("only canary can be rolled back" in answer) == (strategy != "canary")
-        assert ("run hello tag=v1" in answer) == (strategy != "canary"), "the way out"
+        assert ("redeploy hello 1" in answer) == (strategy != "canary"), "the way out"
     assert_nothing_lost(visitors)
 
 

@@ -1,5 +1,6 @@
 """Any commands in any order: nothing but refusals, never a state outside the tables, and the journal tells it all."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from hypothesis import given
@@ -38,7 +39,9 @@ def stage_rules(draw: st.DrawFn) -> StageRule:
         reviewers=tuple(people),
         votes_needed=draw(st.sampled_from(Mode)),
         take_back_on_refusal=draw(st.booleans()),
-        deadline=timedelta(hours=1) if kind is StageKind.REVIEW else None,
+        deadline=timedelta(hours=1) if kind in (StageKind.REVIEW, StageKind.GRAY) else None,
+        pass_on_deadline=draw(st.booleans()),
+        keep_on_deadline=draw(st.booleans()),
     )
 
 
@@ -67,7 +70,11 @@ class AnyCommands(RuleBasedStateMachine):
 
     def check_move(self, before: Run, command: c.Command) -> None:
         after = self.story.run
-        assert not before.state.is_over, "nothing happens to a run that is over"
+        if before.state.is_over:
+            said = {"GrayReminded", "GrayKept", "GrayEnded"}
+            assert set(self.story.kinds(after.seq - before.seq)) <= said, "nothing else happens to a run that is over"
+            assert replace(after, seq=0, gray_until=None) == replace(before, seq=0, gray_until=None)
+            return
         assert after.seq == len(self.story.journal) > before.seq
         if before.unwinding is None:
             assert (before.stage.state, type(command)) in ACCEPTS
@@ -115,6 +122,18 @@ class AnyCommands(RuleBasedStateMachine):
         stage, attempt = data.draw(off(run.position)), data.draw(off(run.stage.attempt))
         kind = c.Remind if remind else c.Expire
         self.say(kind(run=run.id, by=ENGINE, stage=stage, attempt=attempt))
+
+    @rule(what=st.sampled_from(("remind", "expire", "end")), wait=st.sampled_from((0, 40, 90)))
+    def clock_of_gray(self, what: str, wait: int) -> None:
+        self.story.clock.pass_time(timedelta(minutes=wait))
+        run = self.story.run
+        match what:
+            case "remind":
+                self.say(c.RemindGray(run=run.id, by=ENGINE))
+            case "expire":
+                self.say(c.ExpireGray(run=run.id, by=ENGINE))
+            case _:
+                self.say(c.EndGray(run=run.id, by=ENGINE, reason="shop-2 took its place."))
 
     @precondition(lambda self: needs_worker(self.story.run))
     @rule(release=st.booleans())
@@ -176,13 +195,25 @@ class AnyCommands(RuleBasedStateMachine):
             assert stage.deadline is not None
 
     @invariant()
+    def a_gray_release_that_is_left_alone_has_an_end_and_no_other_has(self) -> None:
+        run, happened = self.story.run, set(self.story.kinds(self.story.run.seq))
+        is_alone = run.state.is_over or (run.unwinding is None and run.stage.state in (S.PENDING, S.AWAITING_TRIGGER))
+        official = [stage for stage in run.stages if stage.kind is StageKind.OFFICIAL and stage.outputs]
+        placed = any(stage.kind is StageKind.GRAY and stage.outputs for stage in run.stages)
+        if not is_alone or not placed or "UnwindingBegan" in happened:
+            assert run.gray_until is None
+        elif not official and "GrayEnded" not in happened:
+            assert run.gray_until is not None
+
+    @invariant()
     def nothing_official_without_the_votes(self) -> None:
         run = self.story.run
         if run.state.is_over or run.unwinding is not None:
             return
-        for stage in run.stages[: run.position]:
+        for stage, rule_ in zip(run.stages[: run.position], run.rules, strict=False):
             assert stage.state in (S.SUCCEEDED, S.IGNORED)
-            if stage.kind is StageKind.REVIEW and stage.state is S.SUCCEEDED:
+            by_time = rule_.pass_on_deadline and "passed" in stage.outputs
+            if stage.kind is StageKind.REVIEW and stage.state is S.SUCCEEDED and not by_time:
                 assert any(vote.verdict is Verdict.APPROVE for vote in stage.votes)
 
 

@@ -67,7 +67,9 @@ states = st.one_of(st.sampled_from(("succeeded", "running", "held", "pending", "
 numbers = st.one_of(st.floats(), st.floats(min_value=0, max_value=1e5), st.none())
 counts = st.dictionaries(names, st.integers(min_value=0), max_size=5)
 stops = st.builds(Stop, name=text, kind=hostile, state=states, seconds=numbers, detail=text)
-splits = st.builds(Split, st.integers(), numbers, requests=counts, failed=counts, rules=text, gray=text, stable=text)
+splits = st.builds(
+    Split, st.integers(), numbers, requests=counts, failed=counts, rules=text, gray=text, stable=text, instances=text
+)
 people = st.lists(text, max_size=12).map(tuple)
 ballots = st.builds(
     Ballot,
@@ -99,7 +101,7 @@ everything = Card(
     " ".join(HOSTILE) * 9,
     text=" ".join(HOSTILE) * 99,
     topology=(Stop("@all " * 99, "gray", "held", 3.0, "evil.example, /stop, " * 9),) * 99,
-    split=Split(20, 19.0, {"evil.example": 3, "@all": 10**400}, {"gray": 1}, "@all " * 99, "@all", "ann@example.com"),
+    split=Split(20, 19.0, {"evil.example": 3, "@all": 10**400}, {"gray": 1}, "@all " * 99, "@all", "a@b.de", "@all"),
     ballot=Ballot("@all", ("@ann",) * 99, (("@bob", "evil.example @all /stop $USD"),) * 99, ("@cleo",) * 99, "@all"),
     fields=(Field("@all", "#prod x /stop y $USD z @all"),) * 99,
     table=Table(("@all", "evil.example"), (("@all x /stop y #prod z $USD", "evil.example"),) * 99),

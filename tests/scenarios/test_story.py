@@ -53,6 +53,8 @@ async def test_a_version_that_was_rolled_back_can_be_released_again_and_one_that
         await bot.release("run hello")
         await bot.release("run hello tag=v2")
         await bot.ends(await bot.start("rollback hello"), RunState.SUCCEEDED)
+        await bot.say("unlock hello")
+        assert "hello is unlocked" in await bot.say("yes")
         await bot.release("run hello tag=v2")
         moves = len(target.moves)
         await bot.release("run hello tag=v2")

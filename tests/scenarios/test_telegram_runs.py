@@ -132,6 +132,27 @@ async def test_a_rollback_takes_two_taps_and_shows_what_will_happen_before_the_s
         assert next(run.id for run in await talk.bot.runs("hello")) == back
 
 
+async def test_where_a_rollback_is_refused_the_ways_out_are_buttons(wire: TelegramWire, tmp_path: Path) -> None:
+    target, shop = ModelTarget(), Shop(tmp_path, "istio", rest="0s")
+    async with on_telegram(tmp_path / "home", wire, "ann", target=target) as talk:
+        await talk.bot.say(f"define\n{shop.gray()}")
+        alone = talk.alone(ANN)
+        for tag in ("v1", "v2"):
+            await talk.bot.release(f"run hello tag={tag}")
+        await talk.asks(ANN, alone, "/status hello", "succeeded")
+        toast = await talk.is_told(talk.presses(ANN, alone, "⚠️ Roll back"))
+        assert toast.is_alert
+        refused = await talk.reads(alone, "only canary can be rolled back")
+        assert [button for row in refused.keyboard for button in row]
+        await talk.is_told(talk.presses(ANN, alone, "⚠️ Version 1 at once"))
+        question = await talk.reads(alone, "at once, without any review?")
+        assert "1. " in question.text
+        assert len(await talk.bot.runs("hello")) == 2
+        await talk.is_told(talk.presses(ANN, alone, "Redeploy at once"))
+        await talk.bot.ends((await talk.bot.runs("hello"))[0].id, RunState.SUCCEEDED)
+        await talk.asks(ANN, alone, "/status hello", "is locked")
+
+
 async def test_a_room_is_told_of_failures_if_it_asked_for_them(talk: OnTelegram) -> None:
     group = releases(talk)
     await talk.asks(ANN, group, "/subscribe notes on failure", "This room is told about notes")

@@ -32,6 +32,7 @@ def gray_release(observed: float | None = 19.4, wanted: int = 20, key: str = "sh
         rules="cookie beta=yes, or header X-Tester matches team-(a|b)",
         gray="shop-api@2f5c1e",
         stable="shop-api@9b01aa",
+        instances="4 stable, 1 gray (20 %)",
     )
     ballot = Ballot("Both reviewers must pass", ("ann",), (), ("bob",), "28 November, 04:15 UTC")
     buttons = (
@@ -131,7 +132,7 @@ def hostile() -> Card:
         Tone.STOPPED,
         HOSTILE,
         topology=(Stop(HOSTILE, 'source"><script>alert(3)</script>', "running", 1.0, HOSTILE, HOSTILE),),
-        split=Split(10, 12.5, {HOSTILE: 3}, {}, rules=HOSTILE, gray=HOSTILE, stable=HOSTILE),
+        split=Split(10, 12.5, {HOSTILE: 3}, {}, rules=HOSTILE, gray=HOSTILE, stable=HOSTILE, instances=HOSTILE),
         ballot=Ballot(HOSTILE, (HOSTILE,), ((HOSTILE, HOSTILE),), (HOSTILE,), HOSTILE),
         fields=(Field(HOSTILE, HOSTILE),),
         table=Table((HOSTILE,), ((HOSTILE,),)),

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 _LOOK_AGAIN = 0.02
 
@@ -11,6 +11,14 @@ async def eventually(condition: Callable[[], bool], within: float = 20.0) -> Non
     """Return as soon as `condition` holds; fail when it does not within that many seconds."""
     deadline = time.monotonic() + within
     while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        await asyncio.sleep(_LOOK_AGAIN)
+
+
+async def eventually_so(condition: Callable[[], Awaitable[bool]], within: float = 20.0) -> None:
+    """Return as soon as `condition`, which has to be awaited, holds; fail when it does not within that many seconds."""
+    deadline = time.monotonic() + within
+    while not await condition():
         assert time.monotonic() < deadline, "it did not happen in time"
         await asyncio.sleep(_LOOK_AGAIN)
 

@@ -1,9 +1,12 @@
 """A target without processes: the model fleet behind the port, whose instances get ready as soon as they are there."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from engine.ports import Instance, Placement, Traffic
-from engine.rollout.fleet import Fleet, Move
+from engine.deployment import Deployment
+from engine.model import Release
+from engine.ports import Dispute, Instance, Placement, Traffic
+from engine.rollout.fleet import Fleet, Move, ReleaseId
 from engine.rollout.rolling import InstanceState
 from tests.support.model_fleet import ModelFleet
 
@@ -14,6 +17,33 @@ class ModelTarget:
     def __init__(self) -> None:
         self.fleets: dict[str, ModelFleet] = {}
         self.moves: list[Move] = []
+        self.standing: dict[str, Release] = {}
+        self.disputed: dict[str, tuple[Dispute, ...]] = {}
+        self.settled: list[tuple[str, str, tuple[Dispute, ...]]] = []
+        self.tells_changes = False
+
+    async def fit(self, workload: str, spec: Deployment) -> Deployment:
+        return spec
+
+    async def found(self, workload: str, spec: Deployment) -> Release | None:
+        return self.standing.get(workload)
+
+    async def manifest(self, placement: Placement, release: ReleaseId) -> str:
+        return placement.releases[release].manifest
+
+    async def changes(self, placement: Placement, moves: Sequence[Move]) -> tuple[str, ...]:
+        return tuple(f"{move}" for move in moves) if self.tells_changes else ()
+
+    async def disputes(self, placement: Placement) -> tuple[Dispute, ...]:
+        return self.disputed.get(placement.workload, ())
+
+    async def restore(self, placement: Placement, disputes: Sequence[Dispute], by: str) -> None:
+        self.settled.append(("restore", by, tuple(disputes)))
+        self.disputed.pop(placement.workload, None)
+
+    async def adopt(self, placement: Placement, disputes: Sequence[Dispute], by: str) -> None:
+        self.settled.append(("adopt", by, tuple(disputes)))
+        self.disputed.pop(placement.workload, None)
 
     async def observe(self, placement: Placement) -> Fleet:
         return self._of(placement.workload).observe()

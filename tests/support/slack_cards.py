@@ -24,7 +24,14 @@ def stages(at: int, state: str, detail: str = "") -> tuple[Stop, ...]:
 
 def running() -> Card:
     split = Split(
-        20, 19.4, {"gray": 4846, "stable": 20139}, {"gray": 3, "stable": 0}, "", "shop-api@2f5c1e", "shop-api@9b01aa"
+        20,
+        19.4,
+        {"gray": 4846, "stable": 20139},
+        {"gray": 3, "stable": 0},
+        "",
+        "shop-api@2f5c1e",
+        "shop-api@9b01aa",
+        "4 stable, 1 gray (20 %)",
     )
     return Card(
         "shop-api-42 · version=v2",
@@ -133,13 +140,22 @@ def error() -> Card:
     return Card("Run shop-api-41 is done; it cannot be approved.", Tone.BAD, "`status` shows what is going on.")
 
 
+def locked() -> Card:
+    return Card(
+        "shop-api is locked by ann since 01 March, 03:12 UTC: rolled back by ann from shop/api:v2: too many errors.",
+        Tone.BAD,
+        "`unlock shop-api` lets it be released again.",
+        buttons=(Button("Unlock", "unlock shop-api", danger=True),),
+    )
+
+
 def hostile() -> Card:
     return Card(
         HOSTILE,
         Tone.STOPPED,
         HOSTILE,
         topology=(Stop(HOSTILE, HOSTILE, "running", 1.0, HOSTILE, HOSTILE), Stop(HOSTILE, HOSTILE, HOSTILE)),
-        split=Split(10, 12.5, {HOSTILE: 3}, {HOSTILE: 1}, HOSTILE, HOSTILE, HOSTILE),
+        split=Split(10, 12.5, {HOSTILE: 3}, {HOSTILE: 1}, HOSTILE, HOSTILE, HOSTILE, HOSTILE),
         ballot=Ballot(HOSTILE, (HOSTILE,), ((HOSTILE, HOSTILE),), (HOSTILE,), HOSTILE),
         fields=(Field(HOSTILE, HOSTILE),),
         table=Table((HOSTILE,), ((HOSTILE, HOSTILE),)),
@@ -152,5 +168,5 @@ def hostile() -> Card:
 
 CARDS = {
     made.__name__: made()
-    for made in (running, review, held, succeeded, refused, table, narrow_table, log, question, error, hostile)
+    for made in (running, review, held, succeeded, refused, table, narrow_table, log, question, error, locked, hostile)
 }

@@ -59,6 +59,9 @@ class Story:
     async def begin(self) -> None:
         """Start the run, unless there is one."""
         if await self.run() is None:
+            if await self.app.store.read(lambda book: book.locks.find("hello")) is not None:
+                await self.say("ann", "unlock hello")
+                await self.say("ann", "yes")
             await self.say("ann", f"run hello tag={self.tag}")
             await self.say("ann", "yes")
 

@@ -18,9 +18,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from engine.deployment import Deployment
 from engine.errors import Interrupted
-from engine.ports import Clock, Instance, Placement, Traffic
-from engine.rollout.fleet import Fleet, Launch, Move, Reroute
+from engine.ports import Clock, Dispute, Instance, Placement, Traffic
+from engine.rollout.fleet import Fleet, Launch, Move, ReleaseId, Reroute
 from engine.routing.envoy import Envoy, Seen, as_yaml
 from engine.routing.envoy_config import preview_name
 from engine.routing.listening import holders
@@ -61,6 +62,31 @@ class ProcessTarget:
         self._asked: dict[str, datetime] = {}
         self._mended: list[str] = []
         self._envoy_life = ""
+
+    async def fit(self, workload: str, spec: Deployment) -> Deployment:  # noqa: ARG002 - the port's signature
+        """The definition has already refused what this place cannot do."""
+        return spec
+
+    async def found(self, workload: str, spec: Deployment) -> None:
+        """Nothing runs here that Sluice has not placed."""
+
+    async def manifest(self, placement: Placement, release: ReleaseId) -> str:
+        """The settings themselves are the configuration."""
+        return placement.releases[release].manifest
+
+    async def changes(self, placement: Placement, moves: Sequence[Move]) -> tuple[str, ...]:  # noqa: ARG002
+        """Instances are all there is to change, and the moves say it."""
+        return ()
+
+    async def disputes(self, placement: Placement) -> tuple[Dispute, ...]:  # noqa: ARG002
+        """Nobody else manages what is here."""
+        return ()
+
+    async def restore(self, placement: Placement, disputes: Sequence[Dispute], by: str) -> None:
+        """Nothing is disputed here."""
+
+    async def adopt(self, placement: Placement, disputes: Sequence[Dispute], by: str) -> None:
+        """Nothing is disputed here."""
 
     async def observe(self, placement: Placement) -> Fleet:
         """What is there now."""

@@ -1,0 +1,1 @@
+"""Instances as pods of Kubernetes clusters, behind their Services, Istio or the Gateway API."""

@@ -1,0 +1,162 @@
+"""The whole bot with a cluster in its settings: names are checked, tags are looked up, each place has its own."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from bot.app import running
+from bot.settings import Settings
+from bot.tidying import Tidying
+from engine.model import Person, PersonId, RunState
+from engine.ports import Instance, Traffic
+from tests.support.bot import PEOPLE, Bot, a_bot
+from tests.support.model_target import ModelTarget
+from tests.support.process_target import eventually
+from tests.support.registry_wire import registry_wire
+from tests.support.store import ManualClock
+
+WEB = """\
+pipeline: web
+variables: {{tag: v1}}
+stages:
+  - name: gray
+    gray:
+      target: kubernetes
+      {where}
+      namespace: shop
+      image: "shop/web:${{tag}}"
+      instances: 4
+      policy: {{ratio: 25}}
+      drain: 0s
+      hold: 0s
+      service: {{port: 80}}
+  - name: review
+    review: {{reviewers: [ann]}}
+  - name: official
+    official: {{}}
+"""
+HERE = """\
+pipeline: hello
+stages:
+  - name: official
+    official: {image: "shop/hello:v1", service: {port: 18080}}
+"""
+
+
+def web(where: str = "cluster: prod") -> str:
+    return WEB.format(where=where)
+
+
+class Place(ModelTarget):
+    """A target that remembers which workloads it was asked about, but for their releases."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: set[str] = set()
+
+    async def instances(self, workload: str) -> tuple[Instance, ...]:
+        self.asked.add(workload)
+        return await super().instances(workload)
+
+    async def traffic(self, workload: str) -> Traffic:
+        self.asked.add(workload)
+        return Traffic({"stable": 30, "gray": 10, "blue": 0, "green": 0}, {"gray": 1})
+
+    async def forget(self, workload: str) -> None:
+        self.asked.add(workload)
+        await super().forget(workload)
+
+
+@asynccontextmanager
+async def a_bot_with(home: Path, clusters: Mapping[str, object], **targets: Place) -> AsyncIterator[Bot]:
+    given = {"home": home, "database": "", "port": 0, "hooks_port": 0, "clusters": clusters}
+    async with running(Settings.model_validate(given), targets=targets) as app:
+        for name in PEOPLE:
+            await app.store.transact(lambda book, name=name: book.people.add(Person(PersonId(name))))  # type: ignore[misc]
+        yield Bot(app, home)
+
+
+async def test_a_release_in_a_cluster_is_of_the_content_that_its_registry_has(tmp_path: Path) -> None:
+    here, there = Place(), Place()
+    async with (
+        registry_wire(v1=b"one", v2=b"two") as registry,
+        a_bot_with(tmp_path, {"prod": {"registry": registry.address}}, process=here, kubernetes=there) as bot,
+    ):
+        assert "is defined" in await bot.say(f"define\n{web()}")
+        await bot.release("run web tag=v1")
+        deployed = await bot.app.store.read(lambda book: book.releases.deployed("prod/shop/web"))
+        assert deployed is not None
+        assert deployed.digest == registry.digest("shop/web", "v1")
+        held = await bot.start("run web tag=v9")
+        run = await bot.is_held(held)
+        assert "has no image shop/web:v9" in run.stage.reason
+        assert "shop/web:v1" in await bot.say("versions web")
+
+
+async def test_the_card_has_the_counts_of_the_runs_own_place(tmp_path: Path) -> None:
+    here, there = Place(), Place()
+    async with a_bot_with(tmp_path, {"prod": {}}, process=here, kubernetes=there) as bot:
+        await bot.say(f"define\n{web()}")
+        await bot.release("run web tag=v1")
+        run = await bot.start("run web tag=v2")
+        await bot.asks(run)
+        card = await bot.shows(run, lambda card: card.split is not None and bool(card.split.instances), "has its split")
+        assert card.split is not None
+        assert (card.split.wanted, card.split.instances) == (25, "3 stable, 1 gray (25 %)")
+        assert here.asked == set()
+        assert "by its tag" in await bot.say("versions web")
+
+
+async def test_retiring_asks_the_place_where_the_workload_runs_and_no_other(tmp_path: Path) -> None:
+    here, there = Place(), Place()
+    async with a_bot_with(tmp_path, {"prod": {}}, process=here, kubernetes=there) as bot:
+        await bot.say(f"define\n{web()}")
+        await bot.release("run web tag=v1")
+        assert "Retire prod/shop/web?" in await bot.say("retire web")
+        await bot.say("DELETE")
+
+        async def ended() -> bool:
+            return any("Nothing of prod/shop/web runs" in card.title for card in await bot.cards())
+
+        await eventually(ended, "it is said to be ended")
+        assert there.fleets == {}
+        assert here.asked == set()
+
+
+async def test_tidying_needs_no_cluster(tmp_path: Path) -> None:
+    here, there = Place(), Place()
+    async with a_bot_with(tmp_path, {"prod": {}}, process=here, kubernetes=there) as bot:
+        await bot.say(f"define\n{web()}")
+        await bot.release("run web tag=v1")
+        there.asked.clear()
+        clock = ManualClock(datetime.now(UTC) + timedelta(days=1))
+        await Tidying(bot.app.store, clock, bot.app.builder, {"process": here}, timedelta(days=90)).tidy()
+        assert there.asked == set()
+
+
+async def test_a_cluster_that_is_not_in_the_settings_is_refused_when_it_is_written_down(tmp_path: Path) -> None:
+    async with a_bot_with(tmp_path, {"production": {}, "test": {}}, process=Place(), kubernetes=Place()) as bot:
+        answer = await bot.say(f"define\n{web('cluster: prodution')}")
+        assert "there is no cluster 'prodution'" in answer
+        assert "write production" in answer
+        assert "write production" in await bot.say(f"check\n{web('cluster: prodution')}")
+        assert "names no cluster" in await bot.say(f"define\n{web('')}")
+
+
+async def test_a_bot_without_clusters_says_how_to_have_one(tmp_path: Path) -> None:
+    async with a_bot(tmp_path / "home", ModelTarget()) as bot:
+        answer = await bot.say(f"define\n{web()}")
+        assert "this Sluice knows no cluster" in answer
+        assert "SLUICE_CLUSTERS" in answer
+        assert "is defined" in await bot.say(f"define\n{HERE}")
+
+
+async def test_a_run_whose_cluster_was_taken_out_of_the_settings_is_held_and_says_why(tmp_path: Path) -> None:
+    async with a_bot_with(tmp_path, {"prod": {}}, process=Place(), kubernetes=Place()) as bot:
+        await bot.say(f"define\n{web()}")
+    async with a_bot_with(tmp_path, {}, process=Place()) as bot:
+        run = await bot.start("run web")
+        held = await bot.is_held(run)
+        assert "This Sluice knows no cluster." in held.stage.reason
+        assert held.state is RunState.WAITING
