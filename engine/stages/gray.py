@@ -26,9 +26,8 @@ class GrayStage:
         """One tick."""
         deployed = await self.rollouts.deployed(job)
         check_fixed(deployed)
-        if not await self.rollouts.tick(job, deployed, GoalKind.GRAY):
-            return Later(TICK)
-        return Finished({"release": deployed.new.id})
+        reached = await self.rollouts.tick(job, deployed, GoalKind.GRAY)
+        return Later(TICK) if reached is None else Finished({"release": deployed.new.id, **reached})
 
 
 def check_fixed(deployed: Deployed) -> None:

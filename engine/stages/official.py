@@ -27,13 +27,13 @@ class OfficialStage:
         if "release" not in job.state.outputs and (changed := await self._changed(job, deployed)) is not None:
             return changed
         try:
-            done = await self.rollouts.tick(job, deployed, GoalKind.PROMOTE)
+            reached = await self.rollouts.tick(job, deployed, GoalKind.PROMOTE)
         except StageFailure as failure:
             raise StageFailure(
                 f"The promotion failed: {failure}",
                 f"{failure.hint} Traffic stays on the healthy copy. Retry, or roll back.".strip(),
             ) from failure
-        return Finished({"release": deployed.new.id}) if done else Later(TICK)
+        return Later(TICK) if reached is None else Finished({"release": deployed.new.id})
 
     async def _changed(self, job: Job, deployed: Deployed) -> Changed | None:
         review = _last_review(job.run)
@@ -58,10 +58,10 @@ class WayBack:
             return Unwound()
         deployed = await self.rollouts.deployed(job)
         try:
-            done = await self.rollouts.tick(job, deployed, GoalKind.ROLL_BACK)
+            reached = await self.rollouts.tick(job, deployed, GoalKind.ROLL_BACK)
         except StageFailure as failure:
             raise Broken(f"Taking {job.run.id} back does not get on: {failure}", "It is tried on and on.") from failure
-        return Unwound() if done else Later(TICK)
+        return Later(TICK) if reached is None else Unwound()
 
 
 def _last_review(run: Run) -> int | None:

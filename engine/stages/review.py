@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from engine.deployed import fingerprint
 from engine.errors import InvariantViolation
-from engine.model import StageKind
+from engine.model import Json, StageKind
 from engine.rollout.fleet import GoalKind
 from engine.stages.job import Ask, Job, Later, Outcome
 from engine.stages.rollout import TICK, Rollouts
@@ -22,13 +22,17 @@ class ReviewStage:
         if review is None:
             raise InvariantViolation(f"Stage {job.state.name} has no review.")
         plan: dict[str, object] = {}
+        kept: Json = {}
         if job.pipeline.deployment is not None and _may_deploy(job):
             deployed = await self.rollouts.deployed(job)
-            if _gray_came_before(job) and not await self.rollouts.tick(job, deployed, GoalKind.GRAY):
-                return Later(TICK)
+            if _gray_came_before(job):
+                reached = await self.rollouts.tick(job, deployed, GoalKind.GRAY)
+                if reached is None:
+                    return Later(TICK)
+                kept = reached
             plan = dict(deployed.plan(job.run))
         mark = fingerprint(plan or {"attempt": job.state.attempt})
-        outputs = {**job.state.outputs, "plan": plan}
+        outputs = {**job.state.outputs, **kept, "plan": plan}
         return Ask(mark, outputs, job.now() + review.deadline)
 
 

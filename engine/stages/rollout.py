@@ -116,11 +116,11 @@ class Rollouts:
                 return stage.outputs["image"], stage.outputs["digest"]
         raise StageFailure(f"Run {job.run.id} has built no image to release.", "Retry the run from its build stage.")
 
-    async def tick(self, job: Job, deployed: Deployed, kind: GoalKind) -> bool:
+    async def tick(self, job: Job, deployed: Deployed, kind: GoalKind) -> Json | None:
         """One step towards the goal.
 
-        True when it is reached. Raises `StageFailure` when nothing has moved for too long, `Disputed` when what is
-        there is somebody else's.
+        Once it is reached, what the stage should remember of it; None before that. Raises `StageFailure` when nothing
+        has moved for too long, `Disputed` when what is there is somebody else's.
         """
         try:
             return await self._tick(job, deployed, kind)
@@ -129,7 +129,7 @@ class Rollouts:
             await job.note("Somebody else's hands are on it.", said)
             raise
 
-    async def _tick(self, job: Job, deployed: Deployed, kind: GoalKind) -> bool:
+    async def _tick(self, job: Job, deployed: Deployed, kind: GoalKind) -> Json | None:
         target = self.targets[deployed.spec.target]
         settled = job.state.outputs.get("settle") or {}
         place = deployed.placement(firm=kind is GoalKind.ROLL_BACK, overruled_by=settled.get("by", ""))
@@ -144,13 +144,10 @@ class Rollouts:
             await self._count_anew(job, target, deployed, fleet)
         if isinstance(advice, Done):
             self._still.pop(job.run.id, None)
-            noted = latest_split(job.run)
-            if kind is GoalKind.GRAY and noted is not None and noted.get("instances") != _instances(fleet):
-                await job.note("The instances are what the split wants.", {"instances": _instances(fleet)})
-            return True
+            return {"instances": _instances(fleet)}
         if isinstance(advice, Wait):
             self._check_progress(job, deployed, fleet, advice)
-            return False
+            return None
         outputs: dict[str, Any] = {"release": deployed.new.id} if kind is not GoalKind.ROLL_BACK else {}
         if isinstance(advice, Reroute):
             outputs |= await self._counted(job.run, target, deployed)
@@ -159,7 +156,7 @@ class Rollouts:
         await job.note(words, outputs)
         await target.perform(place, advice)
         self._still.pop(job.run.id, None)
-        return False
+        return None
 
     async def _settle(self, job: Job, target: Target, place: Placement) -> None:
         """Do once what a person has decided about the changes of others."""
