@@ -3,24 +3,18 @@
 A question that was kept before a restart, or by an earlier version, is still one: what it lacks has its old meaning.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from bot.acting import Acting
 from bot.cards import Card, Tone
 from bot.chat import Incoming
+from bot.feature import Confirmed
 from bot.locking import unlocked
 from engine import commands as c
 from engine.control import Order
 from engine.errors import Refused
 from engine.model import Json, Run, RunId, RunState, Way
 from storage.book import SqlBook
-
-Doing = Callable[[Acting, SqlBook, Incoming, Json], Card]
-
-
-def confirmed(acting: Acting, book: SqlBook, incoming: Incoming, what: Json) -> Card:
-    """Do what was asked about. Raises `Refused` when what was shown does not hold any more."""
-    return _DOINGS[what["verb"]](acting, book, incoming, what)
 
 
 def _run(acting: Acting, book: SqlBook, incoming: Incoming, what: Json) -> Card:
@@ -89,7 +83,7 @@ def _delete(acting: Acting, book: SqlBook, _incoming: Incoming, what: Json) -> C
     return Card(f"{name} is deleted.", Tone.STOPPED)
 
 
-_DOINGS: Mapping[str, Doing] = {
+CONFIRMS: Mapping[str, Confirmed] = {
     "run": _run,
     "unwind": _unwind,
     "take_back": _take_back,
@@ -99,6 +93,7 @@ _DOINGS: Mapping[str, Doing] = {
     "retire": _retire,
     "delete": _delete,
 }
+"""By the ``verb`` of the question. Each raises `Refused` when what was shown does not hold any more."""
 
 
 def _begun(run: Run) -> Card:

@@ -8,13 +8,14 @@ come after a restart.
 
 import logging
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from bot.acting import Acting, deed_of
 from bot.cards import Button, Card, Field, Tone
 from bot.chat import Answer, Incoming
 from bot.desk import Desk, Transports
+from bot.feature import Doing, MakeFeature
 from bot.forms import DefineForm
 from bot.grammar import BY_NAME, DELETE, PRESS, Said, may_change, parse
 from bot.linking import Linking
@@ -42,7 +43,6 @@ _HOW_TO_DEFINE = Card(
     fields=(Field("Every setting, explained", "deploy/pipeline.reference.yaml"),),
 )
 _LOG = logging.getLogger(__name__)
-Doing = Callable[[Incoming, Said], Awaitable[list[Answer]]]
 
 
 @dataclass(slots=True)
@@ -56,11 +56,12 @@ class Dispatch:
     previews: Previews
     transports: Transports = field(default_factory=Transports)
     reaches: Callable[[RoomId], bool] = field(default=lambda _room: False)
+    features: Sequence[MakeFeature] = ()
     linking: Linking = field(init=False)
     _acting: Acting = field(init=False)
     _runs: RunActs = field(init=False)
     _questions: Questions = field(init=False)
-    _acts: Mapping[str, Doing] = field(init=False)
+    _acts: dict[str, Doing] = field(init=False)
 
     def __post_init__(self) -> None:
         """Connect the grammar's verbs that act with what they do."""
@@ -97,6 +98,10 @@ class Dispatch:
             "link": self.linking.link,
             "unlink": self.linking.unlink,
         }
+        for make in self.features:
+            feature = make(self._acting, questions.ask)
+            self._acts.update(feature.says)
+            questions.confirms.update(feature.confirms)
 
     async def answer(self, incoming: Incoming) -> list[Answer]:
         """Do what the line says, and say what came of it.

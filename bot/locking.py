@@ -1,20 +1,17 @@
 """Locking a workload by hand, and unlocking it: asked about first, because what is let in then may be what was bad."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from bot.acting import Acting
 from bot.cards import Button, Card, Field, Tone
 from bot.chat import Answer, Incoming
 from bot.desk import Desk
+from bot.feature import Ask
 from bot.grammar import Said
 from engine.errors import Refused
 from engine.locks import LONGEST_REASON, Lock
 from engine.model import Json
 from storage.book import SqlBook
-
-Ask = Callable[[Incoming, Card, str, Json, str], Awaitable[list[Answer]]]
-"""Keeps a question: the card, what has to be said to confirm it, what is done then, and what its button says."""
 
 
 @dataclass(frozen=True, slots=True)

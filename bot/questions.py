@@ -9,14 +9,15 @@ import re
 import secrets
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from bot.acting import Acting
 from bot.cards import Button, Card, Field, Table, Tone
 from bot.chat import Answer, Incoming
-from bot.confirmed import confirmed
+from bot.confirmed import CONFIRMS
 from bot.desk import Desk, number_of, variables_of
+from bot.feature import Confirmed
 from bot.forms import Asked, RunForm
 from bot.grammar import BY_NAME, DELETE, Said
 from bot.presenters import unlock_button
@@ -37,11 +38,12 @@ _LIKE_A_VERSION = re.compile(r"v?[0-9]")
 
 @dataclass(frozen=True, slots=True)
 class Questions:
-    """Asks, and does what was asked about."""
+    """Asks, and does what was asked about: `confirms`, by the ``verb`` of the question."""
 
     acting: Acting
     desk: Desk
     previews: Previews
+    confirms: dict[str, Confirmed] = field(default_factory=lambda: dict(CONFIRMS))
 
     async def run(self, incoming: Incoming, said: Said) -> list[Answer]:
         """Show what would be started, and ask."""
@@ -82,7 +84,7 @@ class Questions:
         }
         stored = await self.acting.store.read(lambda book: book.pipelines.load(said.words[0]))
         variables_of(stored, what["changes"], self.acting.clock.now())
-        card = await self.acting.once(incoming, lambda book: confirmed(self.acting, book, incoming, what))
+        card = await self.acting.once(incoming, lambda book: self._confirmed(book, incoming, what))
         return [] if card is None else [Answer(card, private=True)]
 
     async def _lock(self, stored: StoredPipeline, values: Mapping[str, str]) -> Lock | None:
@@ -196,10 +198,13 @@ class Questions:
             if asked.phrase != phrase:
                 raise Refused("That has to be typed out.", f"Type {asked.phrase}, or `no`.")
             book.chats.take(asked.id)
-            return confirmed(self.acting, book, incoming, json.loads(asked.document))
+            return self._confirmed(book, incoming, json.loads(asked.document))
 
         card = await self.acting.once(incoming, do)
         return [] if card is None else [Answer(card, private=True)]
+
+    def _confirmed(self, book: SqlBook, incoming: Incoming, what: Json) -> Card:
+        return self.confirms[what["verb"]](self.acting, book, incoming, what)
 
     async def no(self, incoming: Incoming, said: Said) -> list[Answer]:
         """Leave it."""

@@ -23,12 +23,13 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Switchboard:
-    """Connects `ears`, by the chats' names, and says what it cannot."""
+    """Connects `ears`, by the chats' names, and says what it cannot. `machines` stand behind the door beside them."""
 
     ears: Mapping[str, Ears]
     host: str
     port: int
     announce: Callable[[str, Tone], Awaitable[None]]
+    machines: Mapping[str, Callable[..., Awaitable[None]]] = field(default_factory=dict)
     _troubles: dict[str, str] = field(default_factory=dict)
     hooks: int | None = None
 
@@ -40,7 +41,7 @@ class Switchboard:
     @asynccontextmanager
     async def connected(self, hearing: Hearing) -> AsyncIterator[None]:
         """Listen to every chat inside the `async with`, and open the door for machines if one needs it."""
-        behind = {name: one.web for name, one in self.ears.items() if one.web is not None}
+        behind = {name: one.web for name, one in self.ears.items() if one.web is not None} | dict(self.machines)
         async with door(self.host, self.port, behind) as self.hooks:
             tasks = [asyncio.create_task(self._keep(name, one, hearing)) for name, one in self.ears.items()]
             try:

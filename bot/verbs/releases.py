@@ -1,0 +1,76 @@
+"""Releases: what is deployed, what it was, and the ways back."""
+
+from bot.verbs.verb import Verb
+
+RELEASES = (
+    Verb(
+        "rollback",
+        "rollback PIPELINE|RUN [VERSION] [REASON]",
+        "go back, after showing what will happen; the workload is locked then",
+        "rollback hello too many errors",
+        "act",
+        1,
+        99,
+    ),
+    Verb(
+        "redeploy",
+        "redeploy PIPELINE VERSION [fast] [REASON]",
+        "bring any version back: through gray and review, or at once with fast",
+        "redeploy hello 3",
+        "act",
+        2,
+        99,
+    ),
+    Verb(
+        "lock",
+        "lock PIPELINE|WORKLOAD REASON",
+        "let nothing of it be released until it is unlocked",
+        "lock hello the audit on Friday",
+        "act",
+        2,
+        99,
+    ),
+    Verb(
+        "unlock",
+        "unlock PIPELINE|WORKLOAD [REASON]",
+        "let it be released again, after showing who locked it and why",
+        "unlock hello",
+        "act",
+        1,
+        99,
+    ),
+    Verb(
+        "versions",
+        "versions PIPELINE",
+        "what was released, and the definition's versions",
+        "versions hello",
+        least=1,
+        most=1,
+    ),
+    Verb(
+        "yaml",
+        "yaml PIPELINE [VERSION]",
+        "the configuration deployed, and the routes in effect",
+        "yaml hello",
+        least=1,
+        most=2,
+    ),
+    Verb("plan", "plan PIPELINE|RUN", "what would happen next, step by step", "plan hello-2", least=1, most=99),
+    Verb(
+        "instances",
+        "instances PIPELINE [TRACK] [PAGE]",
+        "what runs: status, latest event, version, age, node",
+        "instances hello",
+        least=1,
+        most=3,
+    ),
+    Verb(
+        "retire",
+        "retire PIPELINE|WORKLOAD",
+        "end everything it has deployed, after DELETE is typed",
+        "retire hello",
+        "act",
+        1,
+        1,
+    ),
+)
