@@ -9,6 +9,8 @@ from typing import TypeVar
 
 from bot.cards import Card, Tone
 from bot.chat import Answer, Incoming
+from bot.grants import check
+from bot.secrecy import masked
 from engine import commands as c
 from engine.control import Control
 from engine.errors import Refused
@@ -37,8 +39,8 @@ def deed_of(incoming: Incoming, now: datetime, outcome: str, said: str) -> Deed:
 
 
 def audited(line: str) -> str:
-    """The first line without what is secret in it (a code)."""
-    return _CODE.sub(r"\1 (a code)", line.strip().partition("\n")[0])
+    """The first line without what is secret in it (a code, a token)."""
+    return _CODE.sub(r"\1 (a code)", masked(line.strip()).partition("\n")[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +54,15 @@ class Acting:
     async def once(self, incoming: Incoming, work: Callable[[SqlBook], T], words: str = "") -> T | None:
         """Do `work` in one transaction, unless this delivery was carried out before.
 
-        The same transaction writes it down: what was done is in the audit, and what is in the audit was done.
+        The same transaction writes it down: what was done is in the audit, and what is in the audit was done. And it
+        asks whether they may, for a right may have been taken away since that was asked before.
         """
         now = self.clock.now()
 
         def once(book: SqlBook) -> T | None:
             if incoming.key and not book.chats.is_new(incoming.key, now):
                 return None
+            check(book, incoming)
             done = work(book)
             said = done.title if isinstance(done, Card) else words
             book.audit.add(deed_of(incoming, now, "done", said))

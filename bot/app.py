@@ -3,23 +3,39 @@
 import asyncio
 import logging
 import os
-import secrets
-import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from bot.audit_marks import Marks
+from bot.auditing import Auditing
+from bot.cards import Card, Tone
 from bot.chat import Chat, Messenger
-from bot.clusters import names_of, registries
+from bot.clusters import names_of
+from bot.code import Code, connect_code
+from bot.creating.conversation import make_creating
+from bot.creating.keeping import make_keeping
 from bot.desk import Desk, Transports
 from bot.dispatch import Dispatch
 from bot.feed import Feed
+from bot.forge_offers import ForgeOffers
+from bot.freezing import make_freezing
 from bot.front import Front
+from bot.giving_up import make_giving_up
+from bot.ground import ground_of
+from bot.groups import make_groups
 from bot.intake import Intake
 from bot.keeper import Keeper
+from bot.outside import Outside
+from bot.outside import connect as connect_outside
+from bot.packages.connect import address_of, for_machines, for_the_owner, talk_of
 from bot.pressing import Pressing
 from bot.preview import Previews
+from bot.redacting import watched
+from bot.remarking import remark
+from bot.secrets_kept import KeptSecrets
+from bot.secrets_said import SecretsSaid
 from bot.settings import Settings
 from bot.sites import Sites
 from bot.slack.chat import SlackChat
@@ -38,47 +54,50 @@ from bot.web.room import LOBBY, WebChat
 from bot.web.serve import WebServer
 from bot.web.sessions import Sessions
 from bot.web.traffic import TrafficSource
-from engine.builders.bundle import BundleBuilder
+from bot.works import works_of
+from engine.builders.choice import Choice
 from engine.clock import Timekeeper, WallClock
 from engine.control import Control
 from engine.disk import try_lock
-from engine.errors import Broken, StageFailure
-from engine.forges.git import GitForge
-from engine.model import Person, PersonId, StageKind
+from engine.errors import Broken
+from engine.model import Person, PersonId, RoomId
 from engine.ports import Target
-from engine.stages.build import BuildStage
-from engine.stages.gray import GrayStage
-from engine.stages.job import Act
-from engine.stages.official import OfficialStage, WayBack
-from engine.stages.review import ReviewStage
-from engine.stages.rollout import Rollouts
-from engine.stages.source import SourceStage
+from engine.targets.docker import DockerTarget
 from engine.targets.kubernetes.target import KubernetesTarget
 from engine.targets.process import ProcessTarget
 from engine.worker import Worker
+from storage.package_shelf import PackageShelf
 from storage.store import SqlStore
+from storage.vault import Vault
 
 KEEP_EVERY = timedelta(seconds=4)
+ATTACH_EVERY = timedelta(seconds=15)
 TIDY_EVERY = timedelta(hours=1)
+MARK_EVERY = timedelta(minutes=5)
 Connection = tuple[SlackChat | TelegramChat, SlackEars | TelegramEars]
 STORE = "database"
 """The trouble with the database, beside those of the targets by name."""
-_NAME_A_CLUSTER = 'Name one in SLUICE_CLUSTERS: README says how, under "On Kubernetes".'
 _LOG = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class App:
     """One running Sluice."""
 
     settings: Settings
     store: SqlStore
+    vault: Vault
+    marks: Marks
+    kept: KeptSecrets
+    packages: PackageShelf
     clock: WallClock
     control: Control
     targets: Mapping[str, Target]
     process: ProcessTarget
+    containers: DockerTarget
+    sites: Sites
     cluster: KubernetesTarget
-    builder: BundleBuilder
+    builder: Choice
     worker: Worker
     dispatch: Dispatch
     chat: WebChat
@@ -90,17 +109,10 @@ class App:
     timekeeper: Timekeeper
     web: WebServer
     keeper: Keeper
+    outside: Outside
+    code: Code
     url: str = ""
     broke: asyncio.Event = field(default_factory=asyncio.Event)
-
-
-class Places(dict[str, Target]):
-    """The targets by name. One that a definition may name but this version does not have is refused in words."""
-
-    def __missing__(self, name: str) -> Target:
-        if name == "kubernetes":
-            raise StageFailure("This Sluice knows no cluster.", _NAME_A_CLUSTER)
-        raise StageFailure(f"This version of Sluice cannot deploy to {name}.", "Write `target: process`.")
 
 
 def build(
@@ -114,82 +126,129 @@ def build(
     Nothing runs yet.
     """
     connections = _connections(settings) if messengers is None else {}
-    clock = WallClock()
-    store = SqlStore.open(settings.database_url, synchronous=settings.synchronous)
-    control = Control(store, clock)
-    forge = GitForge(settings.home / "git", allow_local=settings.local_git, allow_http=settings.plain_git)
-    builder = BundleBuilder(settings.home / "bundles", forge)
-    process = ProcessTarget(settings.home / "workloads", builder.directory, clock, address=settings.instances_host)
-    cluster = KubernetesTarget(Sites(settings, clock), clock)
-    here: dict[str, Target] = {"process": process}
-    targets = Places(targets or (here | {"kubernetes": cluster} if settings.clusters else here))
-    rollouts = Rollouts(store, targets, builder, registries(settings.clusters))
-    acts: dict[StageKind, Act] = {
-        StageKind.SOURCE: SourceStage(forge),
-        StageKind.BUILD: BuildStage(builder),
-        StageKind.GRAY: GrayStage(rollouts),
-        StageKind.REVIEW: ReviewStage(rollouts),
-        StageKind.OFFICIAL: OfficialStage(rollouts),
-    }
-    name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
-    worker = Worker(name, store, control, clock, acts, WayBack(rollouts))
+    ground = ground_of(settings)
+    clock, store, vault, kept, control = ground.clock, ground.store, ground.vault, ground.kept, ground.control
+    packages, marks = ground.packages, ground.marks
+
+    async def announce(said: str, tone: Tone) -> None:
+        await keeper.announce(said, tone)
+
+    async def say_in(room: str, said: str, tone: Tone) -> bool:
+        there = chats.get(room.partition(":")[0])
+        if there is not None:
+            await there.post(RoomId(room), Card(said, tone))
+        return there is not None
+
+    code = connect_code(settings, store, vault, control, clock, room=LOBBY, announce=announce, say_in=say_in)
+    code.keyring.redaction = ground.redaction
+    works = works_of(ground, code.keyring, targets)
+    targets = works.targets
     previews = Previews(store, clock, targets)
     chat = WebChat(store, clock)
-    keeper = Keeper(store, clock, chat, targets, rollouts)
+    keeper = Keeper(store, clock, chat, targets, works.rollouts)
     transports = Transports(settings.local_git, settings.plain_git, names_of(settings.clusters))
-    desk = Desk(store, clock, targets, previews, transports, lambda: _troubles(keeper, switchboard, feed))
+    desk = Desk(store, clock, targets, previews, transports, lambda: _troubles(keeper, switchboard, feed, outside))
     pressing = Pressing(store, clock)
     speaking = {name: chat for name, (chat, _) in connections.items()} if messengers is None else dict(messengers)
     chats: dict[str, Chat] = {chat.name: chat, **speaking}
+    outside = connect_outside(
+        settings, store, vault, control, clock, chats=chats, announce=keeper.announce, lobby=LOBBY, secrets=kept
+    )
     dispatch = Dispatch(
-        store, control, clock, desk, previews, transports, lambda room: room.partition(":")[0] in speaking
+        store,
+        control,
+        clock,
+        desk,
+        previews,
+        transports,
+        lambda room: room.partition(":")[0] in speaking,
+        features=(
+            make_groups,
+            make_keeping,
+            make_creating(transports, lambda said: dispatch.carry_out(said), ForgeOffers(store, code.keyring)),  # noqa: PLW0108
+            outside.feature(lambda: settings.hooks_url or f"http://{settings.hooks_host}:{switchboard.hooks}"),
+            lambda _acting, _ask: Auditing(store, clock, marks).feature(),
+            lambda acting, ask: SecretsSaid(acting, ask, kept).feature(),
+            make_freezing,
+            make_giving_up,
+            talk_of(packages, address_of(settings, lambda: switchboard.hooks)),
+            *code.features(),
+        ),
+        vault=vault,
     )
     feed = Feed(store, desk, chats, (LOBBY,), keeper.lost)
     front = Front(store, desk)
     for spoken, heard in connections.values():
         spoken.pressing = pressing
+        spoken.carry(packages.files)
         if isinstance(heard, SlackEars):
             heard.front = front
     ears = {name: heard for name, (_, heard) in connections.items()}
-    switchboard = Switchboard(ears, settings.hooks_host, settings.hooks_port, keeper.announce)
+    machines: dict[str, Callable[..., Awaitable[None]]] = {
+        "push": code.door,
+        "hooks": outside.hooks,
+        "packages": for_machines(packages),
+    }
+    switchboard = Switchboard(ears, settings.hooks_host, settings.hooks_port, keeper.announce, machines)
     sessions = Sessions(settings.home, clock)
     timekeeper = Timekeeper(store, control, clock, LOBBY)
     hosts = LOOPBACK | frozenset(settings.hosts)
-    pages = build_web(dispatch, chat, sessions, clock, allowed_hosts=hosts, https=settings.https, traffic=traffic)
+    pages = build_web(
+        dispatch,
+        chat,
+        sessions,
+        clock,
+        allowed_hosts=hosts,
+        https=settings.https,
+        traffic=traffic,
+        sights=dispatch.sights,
+        packages=packages,
+    )
     app = App(
         settings=settings,
         store=store,
+        vault=vault,
+        marks=marks,
+        kept=kept,
+        packages=packages,
         clock=clock,
         control=control,
         targets=targets,
-        process=process,
-        cluster=cluster,
-        builder=builder,
-        worker=worker,
+        process=works.process,
+        containers=works.containers,
+        sites=works.sites,
+        cluster=works.cluster,
+        builder=works.builder,
+        worker=works.worker,
         dispatch=dispatch,
         chat=chat,
         feed=feed,
         switchboard=switchboard,
         intake=Intake(store, clock, dispatch, pressing, feed, speaking),
-        door=Door(dispatch, store, sessions),
+        door=Door(dispatch, store, sessions, for_the_owner(packages)),
         sessions=sessions,
         timekeeper=timekeeper,
         web=WebServer(pages, chat.hub, settings.host, settings.port),
         keeper=keeper,
+        outside=outside,
+        code=code,
     )
-    tidying = Tidying(store, clock, builder, targets, timedelta(days=settings.keep_days))
-    worker.trouble = keeper.troubled
+    tidying = Tidying(store, clock, works.builder, targets, timedelta(days=settings.keep_days))
+    works.worker.trouble = keeper.troubled
     timekeeper.chores = {
         "keep": (KEEP_EVERY, keeper.keep),
         "tidy": (TIDY_EVERY, tidying.tidy),
+        "packages": (TIDY_EVERY, lambda: tidying.tidy_packages(packages)),
+        "webhooks": (ATTACH_EVERY, code.attaching.tend),
+        "audit": (MARK_EVERY, marks.keep),
         "crons": (timedelta(seconds=30), timekeeper.plan_crons),
     }
     return app
 
 
-def _troubles(keeper: Keeper, switchboard: Switchboard, feed: Feed) -> tuple[str, ...]:
+def _troubles(keeper: Keeper, switchboard: Switchboard, feed: Feed, outside: Outside) -> tuple[str, ...]:
     """Everything that does not work now, a sentence each."""
-    return (*keeper.troubles.values(), *switchboard.troubles(), *feed.troubles())
+    return (*keeper.troubles.values(), *switchboard.troubles(), *feed.troubles(), *outside.courier.troubles())
 
 
 def _connections(settings: Settings) -> dict[str, "Connection"]:
@@ -215,8 +274,9 @@ async def running(
         app = build(settings, traffic, targets, messengers)
         app.store.start()
         try:
-            async with _alive(app):
-                yield app
+            with watched(app.kept.redaction):
+                async with _alive(app):
+                    yield app
         finally:
             await asyncio.to_thread(app.store.close)
     finally:
@@ -227,28 +287,42 @@ async def running(
 async def _alive(app: App) -> AsyncIterator[None]:
     if app.store.engine.dialect.name == "sqlite":
         await app.store.transact(lambda book: book.runs.abandon(None))
+        await app.outside.courier.recall()
+    app.sites.installation = await app.marks.begin()
+    await app.marks.keep()
+    await app.kept.recall()
     me = PersonId(os.environ.get("SLUICE_AS") or os.environ.get("USER") or "me")
     if await app.store.read(lambda book: book.people.find(me)) is None:
         await app.store.transact(lambda book: book.people.add(Person(me)))
     await app.builder.sweep()
+    if said := await app.store.transact(lambda book: remark(book, app.vault)):
+        await app.keeper.announce(said, Tone.STOPPED)
+    await app.code.attaching.load()
     async with listening(app.door.app(), app.settings.socket):
         app.url = app.door.url = await app.web.start()
-        tasks = [asyncio.create_task(app.worker.live()), asyncio.create_task(app.feed.live())]
+        outside, code = app.outside, app.code
+        lives = (app.worker.live(), app.feed.live(), outside.herald.live(), outside.courier.live(), code.intake.live())
+        tasks = [asyncio.create_task(life) for life in lives]
         for task in tasks:
             task.add_done_callback(lambda ended: _watch(app, ended))
         await app.timekeeper.start()
         await app.intake.recall()
         try:
             async with app.switchboard.connected(app.intake):
-                yield
+                try:
+                    yield
+                finally:
+                    await app.intake.end()
         finally:
-            await app.intake.end()
             app.timekeeper.stop()
             await app.web.stop()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await app.cluster.close()
+            await app.containers.close()
+            await app.outside.close()
+            await app.code.close()
 
 
 def _watch(app: App, ended: "asyncio.Task[None]") -> None:

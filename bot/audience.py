@@ -20,6 +20,9 @@ _LOUD = (
     e.ReviewOpened,
     e.Voted,
     e.VotesVoided,
+    e.ReviewEscalated,
+    e.StageFrozen,
+    e.FreezeOverruled,
     e.StageHeld,
     e.StageRejected,
     e.ReturnedToStart,
@@ -61,6 +64,13 @@ def notices(book: SqlBook, run: Run) -> dict[RoomId, Card]:
 def reminder(run: Run) -> Card:
     """What those are told who have not decided yet."""
     return Card(f"{run.id} still waits for {', '.join(missing_reviewers(run))}", Tone.ASKING)
+
+
+def escalation(run: Run) -> Card:
+    """What everybody is told when deputies may vote, too."""
+    deputies = ", ".join(person for person in missing_reviewers(run) if person in run.rule.deputies)
+    text = f"{run.stage.name} was not decided in its time. The reviewers may still vote."
+    return Card(f"{run.id} waits for {deputies or 'votes'} now, too", Tone.ASKING, text)
 
 
 def gray_reminder(book: SqlBook, run: Run, event: e.GrayReminded | e.GrayKept) -> Card:

@@ -31,6 +31,10 @@ class Incoming:
     is_alone: bool = True
 
 
+FORM = "form"
+"""In the context of an update: it was typed into a form, which only its sender sees, whatever the room."""
+
+
 @dataclass(frozen=True, slots=True)
 class Update:
     """One delivery of a chat. It can be kept as JSON: after a crash it is carried out from there.
@@ -51,12 +55,21 @@ class Update:
 
 
 @dataclass(frozen=True, slots=True)
+class Enclosure:
+    """A file that goes with an answer, in chats that carry files: its name, and where it lies on this machine."""
+
+    name: str
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What is said back, to the room (`private`: only to the person). A chat that has forms may show `form` instead."""
 
     card: Card
     private: bool = False
     form: Form | None = None
+    encloses: Enclosure | None = None
 
 
 @dataclass(frozen=True, slots=True)

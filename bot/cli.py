@@ -8,10 +8,9 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, NoReturn, TypeVar
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -23,17 +22,22 @@ from bot.demo import play, tour
 from bot.doctor.examination import examine, lines
 from bot.doctor.finding import Health
 from bot.heap import settle
-from bot.linking import remove
+from bot.secrecy import carries_secret
 from bot.settings import Settings
+from bot.terminal.accounts import account
+from bot.terminal.auditing import audit, timeline
 from bot.terminal.client import Client
+from bot.terminal.packages import packages
+from bot.terminal.persons import known, people
 from bot.terminal.render import show
+from bot.terminal.secrets import secret
 from engine.errors import Broken, Refused, SluiceError
-from engine.model import Person, PersonId
+from engine.model import PersonId
 from engine.pipeline import check as find_complaints
 from engine.pipeline import describe
-from storage.book import SqlBook
 from storage.migrate import upgrade
 from storage.store import SqlStore
+from storage.vault import new_key
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -41,10 +45,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Sluice releases software from where teams talk.",
 )
-people = typer.Typer(no_args_is_help=True, help="Who may speak here.")
 app.add_typer(people, name="person")
+app.add_typer(packages, name="package")
+app.add_typer(audit, name="audit")
+app.add_typer(secret, name="secret")
+app.add_typer(account, name="account")
+app.command()(timeline)
 As = Annotated[str, typer.Option("--as", envvar="SLUICE_AS", help="Who speaks.")]
-T = TypeVar("T")
 ME = os.environ.get("USER") or "me"
 
 
@@ -99,6 +106,11 @@ def say(
     line: Annotated[list[str], typer.Argument(help="What to say, for example: run hello tag=v2")], as_: As = ME
 ) -> None:
     """Say one line to the running bot and print the answers."""
+    if carries_secret(" ".join(line)):
+        raise Refused(
+            "A secret on a command line can be read by everybody on this machine.",
+            f"`sluice {line[0]} --help` tells what asks for it.",
+        )
     text = sys.stdin.read() if line == ["-"] else " ".join(line)
     if line[0] in ("define", "check") and len(line) > 1 and Path(line[1]).is_file():
         text = f"{line[0]}\n{Path(line[1]).read_text()}"
@@ -166,49 +178,6 @@ def link(as_: As = ME) -> None:
         show(Console(), card)
 
 
-@people.command("add")
-def add_person(name: str, email: str = "", phone: str = "") -> None:
-    """Make a person known, who may then speak and review."""
-    settings = Settings.read()
-    if settings.socket.exists():
-        Client(settings.socket).add_person(name, email, phone)
-    else:
-        person = Person(PersonId(name), email, phone)
-        asyncio.run(_change(settings, lambda book: book.people.add(person)))
-    print(f"{name} is known.")  # noqa: T201
-
-
-@people.command("list")
-def list_people() -> None:
-    """Print everybody who may speak here."""
-    for name in asyncio.run(_people(Settings.read())) or []:
-        print(name)  # noqa: T201
-
-
-@people.command("remove")
-def remove_person(name: str) -> None:
-    """Know a person no more: they can neither speak nor decide, in any chat. What they did stays told."""
-    settings = Settings.read()
-    if settings.socket.exists():
-        removed = Client(settings.socket).remove_person(name)
-    else:
-        removed = asyncio.run(_change(settings, lambda book: remove(book, PersonId(name))))
-    if not removed:
-        raise Refused(f"Nobody here knows {name}.", "`sluice person list` lists everybody.")
-    print(f"{name} is not known any more.")  # noqa: T201
-
-
-async def _change(settings: Settings, work: Callable[[SqlBook], T]) -> T:
-    """Change the database of a Sluice that does not run."""
-    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    store = SqlStore.open(settings.database_url)
-    store.start()
-    try:
-        return await store.transact(work)
-    finally:
-        store.close()
-
-
 @app.command()
 def check(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True)]) -> None:
     """Print every complaint about a pipeline definition.
@@ -216,10 +185,9 @@ def check(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, read
     Reviewers are checked where a Sluice has run before, names of clusters where the settings name some.
     """
     settings = Settings.read()
-    known = asyncio.run(_people(settings))
     found = find_complaints(
         file.read_text(errors="replace"),
-        known,
+        asyncio.run(known(settings)),
         clusters=names_of(settings.clusters) or None,
         allow_local=settings.local_git,
         allow_http=settings.plain_git,
@@ -228,17 +196,6 @@ def check(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, read
         print(describe(found, str(file)))  # noqa: T201
         raise typer.Exit(1)
     print(f"{file}: nothing to complain about.")  # noqa: T201
-
-
-async def _people(settings: Settings) -> list[PersonId] | None:
-    """Return everybody whom the Sluice of this home knows; None when there has been none to ask."""
-    if not settings.database and not (settings.home / "sluice.db").exists():
-        return None
-    store = SqlStore.open(settings.database_url, migrate=False)
-    try:
-        return await store.read(lambda book: book.people.names())
-    finally:
-        store.close()
 
 
 @app.command()
@@ -256,6 +213,12 @@ def _leave(code: int) -> NoReturn:
         raise typer.Exit(code)
     sys.stdout.flush()
     os._exit(code)
+
+
+@app.command()
+def key() -> None:
+    """Print a new key that secrets can be sealed with: put it in front of those in SLUICE_KEYS or the key file."""
+    print(new_key())  # noqa: T201
 
 
 @app.command()

@@ -16,15 +16,15 @@ def names_of(clusters: Clusters) -> frozenset[str]:
     return frozenset(clusters) | (frozenset({DEFAULT_CLUSTER}) if len(clusters) == 1 else frozenset())
 
 
-def registries(clusters: Clusters) -> Callable[[str], Images | None]:
-    """Return what finds images for a workload; None for one that runs what was built here."""
+def registries(clusters: Clusters, containers: Images | None = None) -> Callable[[str], Images | None]:
+    """Return what finds images for a workload, `containers` those of Docker's; None for one that runs bundles."""
     found: dict[str, Images] = {name: images_of(settings) for name, settings in clusters.items()}
     if len(found) == 1:
         found.setdefault(DEFAULT_CLUSTER, next(iter(found.values())))
 
     def of(workload: str) -> Images | None:
-        if target_of(workload) == "process":
-            return None
+        if target_of(workload) != "kubernetes":
+            return containers if target_of(workload) == "docker" else None
         return found.get(workload.partition("/")[0], Unchecked())
 
     return of

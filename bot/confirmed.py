@@ -69,6 +69,9 @@ def _retire(acting: Acting, book: SqlBook, incoming: Incoming, what: Json) -> Ca
     workload = what["workload"]
     holder = book.runs.holder(workload)
     if holder is not None:
+        if book.runs.load(holder).unwinding is not None:
+            told = f"{holder} is being taken back; {workload} was not retired."
+            raise Refused(told, f"When that is done, say it again; if it cannot be done, `giveup {holder}` ends it.")
         raise Refused(f"{holder} is releasing it now; it was not retired.", f"`stop {holder}` ends that.")
     book.releases.retire(workload, incoming.person, acting.clock.now())
     acting.control.forget_gray(book, workload, incoming.person)
@@ -80,6 +83,9 @@ def _delete(acting: Acting, book: SqlBook, _incoming: Incoming, what: Json) -> C
     if book.runs.active(name):
         raise Refused(f"{name} is running again; it was not deleted.")
     book.pipelines.delete(name, acting.clock.now())
+    book.secrets.forget(name)  # whoever makes one of its name may not use them
+    book.hooks.void(name)  # nor start it as this one was started
+    book.attached.void(name)
     return Card(f"{name} is deleted.", Tone.STOPPED)
 
 

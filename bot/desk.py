@@ -6,15 +6,30 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.cards import Button, Card, Field, Stop, Table, Tone
-from bot.grammar import BY_NAME, Said, help_rows
+from bot.frozen import frozen_fields, present_freeze, present_standing
+from bot.grammar import ALIASES, BY_NAME, TOPICS, Said, help_rows, topic_of
+from bot.grants import pipelines_of
+from bot.holders import Sight, holder_of
 from bot.instances import present_instances, wanted_of
-from bot.presenters import badge_of, clock_time, elapsed, locked_field, present_lock, present_run, unlock_button
+from bot.masking import effect_card, version_card
+from bot.presenters import (
+    badge_of,
+    clock_time,
+    elapsed,
+    locked_field,
+    own_variables,
+    present_lock,
+    present_run,
+    unlock_button,
+)
 from bot.preview import Previews
-from bot.ways_back import workload_of
+from bot.ways_back import subject_of_pipeline, workload_of
+from bot.wiring import check_circles
 from engine.definition import Gray
 from engine.deployed import Observed, observed
 from engine.deployment import target_of
 from engine.errors import Broken, Interrupted, Refused, StageFailure
+from engine.freezes import standing
 from engine.locks import Lock
 from engine.model import PersonId, Release, Run, RunId, StageState
 from engine.pipeline import check, describe, parse, resolve
@@ -28,6 +43,9 @@ from storage.store import SqlStore
 PAGE = 50
 LATEST = 20
 LOG_PIECES = 200
+LOOKED_THROUGH = 500
+"""So many runs are looked through for the latest ones that somebody sees, where not everybody sees all."""
+_ALL = Sight(PersonId(""))
 _VERSION = re.compile(r"v?[0-9]{1,9}")
 
 
@@ -69,18 +87,25 @@ class Desk:
             return None
 
     async def help(self, said: Said) -> Card:
-        """Tell what can be said."""
+        """Tell what can be said: by topic, about one, or about one command and those beside it."""
         if not said.words:
-            return Card("What you can say", table=Table(("Say", "To"), help_rows()))
-        verb = BY_NAME.get(said.words[0])
+            rows = tuple((name, ", ".join(verb.name for verb in verbs)) for name, verbs in TOPICS.items())
+            text = "`help` and one of these words tells more."
+            return Card("What you can say", text=text, table=Table(("About", "Say"), rows))
+        word = said.words[0].lower()
+        verb, head = BY_NAME.get(ALIASES.get(word, word)), ("Say", "To")
+        if verb is None and word not in TOPICS:
+            raise Refused(f"There is no command {word}.", "`help` tells what you can say.")
         if verb is None:
-            raise Refused(f"There is no command {said.words[0]}.", "`help` tells what you can say.")
-        return Card(verb.name, text=verb.does, fields=(Field("Write", verb.form), Field("For example", verb.example)))
+            return Card(f"About {word}", table=Table(head, help_rows(TOPICS[word])))
+        beside = [each for each in TOPICS[topic_of(verb)] if each != verb]
+        fields = (Field("Write", verb.form), Field("For example", verb.example))
+        return Card(verb.name, text=verb.does, fields=fields, table=Table(head, help_rows(beside)))
 
-    async def pipelines(self, said: Said) -> Card:
+    async def pipelines(self, said: Said, sight: Sight = _ALL) -> Card:
         """List pipelines, a page at a time."""
         after = said.words[0] if said.words else ""
-        rows = await self.store.read(lambda book: _pipeline_rows(book, after))
+        rows = await self.store.read(lambda book: _pipeline_rows(book, after, sight))
         if not rows:
             hint = "`define` makes the first one." if not after else f"Nothing follows {after}."
             return Card("No pipelines", text=hint)
@@ -96,11 +121,7 @@ class Desk:
             Field("Group", pipeline.group),
             Field("Version", f"{stored.version}, {stored.by}, {clock_time(stored.at)}"),
         ]
-        fields += [
-            Field(f"{stage.name} asks", f"{', '.join(stage.review.reviewers)} ({stage.review.mode})")
-            for stage in pipeline.stages
-            if stage.review
-        ]
+        fields += [Field(f"{stage.name} asks", stage.review.in_words) for stage in pipeline.stages if stage.review]
         if pipeline.deployment is not None:
             spec = pipeline.deployment
             how = f"{spec.strategy}, {spec.instances} instances, port {spec.service.port}"
@@ -112,6 +133,7 @@ class Desk:
                 fields.append(Field("Gray gets", who + about))
         lock = await self.lock_of(stored)
         fields += locked_field(lock) if lock else ()
+        fields += await self._freezes(stored)
         rows = tuple((name, item.value, item.description) for name, item in pipeline.variables.items())
         table = Table(("Variable", "Value", "For"), rows) if rows else None
         return Card(
@@ -123,13 +145,15 @@ class Desk:
             buttons=_unlock(lock),
         )
 
-    async def check(self, said: Said) -> Card:
+    async def check(self, said: Said, sight: Sight = _ALL) -> Card:
         """Show every complaint about a definition."""
         people = await self.store.read(lambda book: book.people.names())
         allowed = self.transports
         found = check(said.text, people, clusters=allowed.clusters, allow_local=allowed.local, allow_http=allowed.plain)
         if not found:
-            name = parse(said.text, allow_local=allowed.local, allow_http=allowed.plain).pipeline.pipeline
+            definition = parse(said.text, allow_local=allowed.local, allow_http=allowed.plain)
+            await self.store.read(lambda book: check_circles(book, definition, sight.hidden))
+            name = definition.pipeline.pipeline
             return Card(f"{name} can be defined", Tone.GOOD, "Nothing to complain about.")
         return Card(f"{len(found)} to mend", Tone.BAD, code=describe(found, "definition"))
 
@@ -139,7 +163,7 @@ class Desk:
         stored = await self.store.read(lambda book: book.pipelines.load(said.words[0], version))
         return Card(f"{stored.name}, version {stored.version}", code=stored.text)
 
-    async def status(self, said: Said) -> list[Card]:
+    async def status(self, said: Said, sight: Sight = _ALL) -> list[Card]:
         """Show what is going on: everywhere, in one pipeline, or in one run."""
         name = said.words[0] if said.words else None
         if name is not None and (run := await self.store.read(lambda book: book.runs.find(RunId(name)))) is not None:
@@ -148,10 +172,12 @@ class Desk:
             stored = await self.store.read(lambda book: book.pipelines.load(name))
             locks = [lock] if (lock := await self.lock_of(stored)) else []
         else:
-            locks = await self.store.read(lambda book: book.locks.all())
-        runs = await self.store.read(lambda book: book.runs.active(name)[:LATEST])
-        troubles = [Card(sentence, Tone.BAD) for sentence in self.troubles()]
+            locks = await self.store.read(lambda book: _seen_locks(book, sight))
+        active = await self.store.read(lambda book: book.runs.active(name))
+        runs = [run for run in active if sight.sees(run)][:LATEST]
+        troubles = [Card(sentence, Tone.BAD) for sentence in self.troubles() if sight.may_read(sentence)]
         troubles += [present_lock(lock) for lock in locks]
+        troubles += await self.store.read(lambda book: _stills(book, name, self.clock.now(), sight))
         if runs:
             return [*troubles, *[await self.card_of(run) for run in runs]]
         if name is None:
@@ -159,12 +185,14 @@ class Desk:
         latest = await self.store.read(lambda book: book.runs.latest(name, 1))
         return [*troubles, *[await self.card_of(run) for run in latest]] or [Card(name, text="It has never run.")]
 
-    async def runs(self, said: Said) -> Card:
+    async def runs(self, said: Said, sight: Sight = _ALL) -> Card:
         """List the latest runs."""
         name = said.words[0] if said.words else None
         if name is not None:
             await self.store.read(lambda book: book.pipelines.load(name))
-        found = await self.store.read(lambda book: book.runs.latest(name, LATEST))
+        most = LOOKED_THROUGH if sight.hidden and name is None else LATEST
+        latest = await self.store.read(lambda book: book.runs.latest(name, most))
+        found = [run for run in latest if sight.sees(run)][:LATEST]
         if not found:
             return Card("No runs yet", text=f"`run {name or 'PIPELINE'}` starts one.")
         rows = tuple(_run_row(run, self.clock.now()) for run in found)
@@ -202,13 +230,19 @@ class Desk:
         """Find the lock of the workload that the pipeline releases."""
         return await self.store.read(lambda book: book.locks.find(workload_of(book, stored)))
 
+    async def _freezes(self, stored: StoredPipeline) -> tuple[Field, ...]:
+        now = self.clock.now()
+        return await self.store.read(
+            lambda book: frozen_fields(book.freezes.all(), subject_of_pipeline(book, stored), now)
+        )
+
     async def yaml(self, said: Said) -> list[Card]:
-        """Show the configuration that was deployed, and the routes in effect."""
+        """Show the configuration that was deployed, and what is in effect."""
         stored = await self.store.read(lambda book: book.pipelines.load(said.words[0]))
         pipeline = parse(stored.text).pipeline
         workload = await self.workload(stored)
         release = await self.release(workload, number_of(said.words[1]) if len(said.words) > 1 else None)
-        cards = [Card(f"{release.workload}, version {release.number}", code=release.manifest)] if release else []
+        cards = [version_card(release)] if release else []
         spec = pipeline.deployment
         rules = rules_of(spec.policy) if len(said.words) == 1 and isinstance(spec, Gray) else ()
         if rules:
@@ -216,7 +250,7 @@ class Desk:
         if len(said.words) == 1 and pipeline.deployment is not None:
             route = await self.targets[pipeline.deployment.target].effective_route(workload)
             if route:
-                cards.append(Card(f"Routes of {workload} in effect", code=route))
+                cards.append(effect_card(workload, route, release))
         return cards or [Card(f"{workload or stored.name} was never released")]
 
     async def release(self, workload: str, number: int | None) -> Release | None:
@@ -259,12 +293,23 @@ class Desk:
             run for run in active if run.stage.state is StageState.AWAITING_REVIEW and person in missing_reviewers(run)
         ]
         accounts = await self.store.read(lambda book: book.accounts.of(person))
+        holder = await self.store.read(lambda book: holder_of(book, person))
         fields = [Field("E-mail", known.email)] if known and known.email else []
         fields += [Field("Account", f"{account.id} {account.name}".strip()) for account in accounts]
+        fields.append(Field("You may", holder.in_words))
         table = Table(("Run", "Waits at"), tuple((run.id, run.stage.name) for run in waiting)) if waiting else None
         return Card(
             f"You are {person}", text="" if waiting else "Nothing waits for you.", fields=tuple(fields), table=table
         )
+
+
+def _stills(book: SqlBook, name: str | None, now: datetime, sight: Sight) -> list[Card]:
+    """What freezes a pipeline now; without a name, every freeze that holds, as far as the person may see it."""
+    freezes = book.freezes.all()
+    if name is not None and freezes:
+        still = standing(freezes, subject_of_pipeline(book, book.pipelines.load(name)), now)
+        return [present_standing(still)] if still else []
+    return [present_freeze(one, now) for one in freezes if one.open_at(now) and sight.may_read(f"{one}")]
 
 
 def number_of(word: str) -> int:
@@ -282,10 +327,24 @@ def variables_of(stored: StoredPipeline, changes: Mapping[str, str], now: dateti
     return values
 
 
-def _pipeline_rows(book: SqlBook, after: str) -> tuple[tuple[str, ...], ...]:
+def _seen_locks(book: SqlBook, sight: Sight) -> list[Lock]:
+    locks = book.locks.all()
+    return [lock for lock in locks if not sight.hidden or pipelines_of(book, lock.workload) - sight.hidden]
+
+
+def _seen_page(book: SqlBook, after: str, sight: Sight) -> list[StoredPipeline]:
+    """A page of the pipelines that somebody sees."""
+    found: list[StoredPipeline] = []
+    while len(found) < PAGE and (page := book.pipelines.page(after, PAGE)):
+        found += [stored for stored in page if stored.name not in sight.hidden]
+        after = page[-1].name
+    return found[:PAGE]
+
+
+def _pipeline_rows(book: SqlBook, after: str, sight: Sight) -> tuple[tuple[str, ...], ...]:
     rows = []
     locked = {lock.workload for lock in book.locks.all()}
-    for stored in book.pipelines.page(after, PAGE):
+    for stored in _seen_page(book, after, sight):
         last = next(iter(book.runs.latest(stored.name, 1)), None)
         when = clock_time(last.created_at) if last else ""
         state = badge_of(last) if last else "never run"
@@ -298,7 +357,7 @@ def _pipeline_rows(book: SqlBook, after: str) -> tuple[tuple[str, ...], ...]:
 def _run_row(run: Run, now: datetime) -> tuple[str, ...]:
     began = clock_time(run.created_at)
     took = elapsed((run.ended_at or now) - (run.started_at or run.created_at))
-    own = " ".join(f"{name}={value}" for name, value in run.variables.items() if not name.startswith("SYS_"))
+    own = " ".join(f"{name}={value}" for name, value in own_variables(run).items())
     return (run.id, badge_of(run), run.requested_by, began, took, own)
 
 

@@ -9,32 +9,44 @@ come after a restart.
 import logging
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bot.acting import Acting, deed_of
 from bot.cards import Button, Card, Field, Tone
 from bot.chat import Answer, Incoming
 from bot.desk import Desk, Transports
-from bot.feature import Doing, MakeFeature
+from bot.feature import CheckSources, Doing, Follow, Hears, MakeFeature, Pressed
 from bot.forms import DefineForm
-from bot.grammar import BY_NAME, DELETE, PRESS, Said, may_change, parse
+from bot.grammar import BY_NAME, DELETE, PRESS, Said, begins_with_no_command, may_change, parse
+from bot.grants import check, unfenced
+from bot.holders import sight_of
 from bot.linking import Linking
 from bot.locking import Locking
 from bot.preview import Previews
 from bot.questions import Questions
 from bot.run_acts import RunActs
+from bot.secrecy import MASK, conceal, masked
+from bot.sights import Sights
+from bot.wiring import check_circles
 from bot.wishes import Wishes
 from engine.control import Control
+from engine.definition import Pipeline
 from engine.errors import Interrupted, Refused, SluiceError
 from engine.model import RoomId
-from engine.pipeline import Complaints, describe
+from engine.pipeline import Complaints, describe, resolve
 from engine.pipeline import parse as parse_definition
 from engine.ports import Clock
+from engine.secret_variables import SecretNotHere
+from engine.source import Source
+from storage.book import SqlBook
 from storage.faults import StoreUnavailable
 from storage.store import SqlStore
+from storage.vault import Vault
 
 _LOOKS = {"list": "pipelines"}
 """Verbs whose answer the desk keeps under another name."""
+_LISTS = ("list", "status", "runs", "check")
+"""Verbs whose answer leaves out what the person does not see."""
 _UNKEPT = re.compile("[\x00\ud800-\udfff]")
 """What no database takes as text: NUL, and halves of characters."""
 _HOW_TO_DEFINE = Card(
@@ -57,14 +69,22 @@ class Dispatch:
     transports: Transports = field(default_factory=Transports)
     reaches: Callable[[RoomId], bool] = field(default=lambda _room: False)
     features: Sequence[MakeFeature] = ()
+    vault: Vault | None = None
+    sights: Sights = field(init=False)
     linking: Linking = field(init=False)
     _acting: Acting = field(init=False)
     _runs: RunActs = field(init=False)
     _questions: Questions = field(init=False)
     _acts: dict[str, Doing] = field(init=False)
+    _checks: list[CheckSources] = field(default_factory=list)
+    _follows: list[Follow] = field(default_factory=list)
+    _presses: dict[str, Pressed] = field(default_factory=dict)
+    _hears: list[Hears] = field(default_factory=list)
+    _leaves: list[Hears] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Connect the grammar's verbs that act with what they do."""
+        self.sights = Sights(self.store)
         self._acting = Acting(self.store, self.control, self.clock)
         self._runs = RunActs(self._acting)
         self.linking = Linking(self._acting)
@@ -91,7 +111,7 @@ class Dispatch:
             "delete": questions.delete,
             "retire": questions.retire,
             "yes": questions.yes,
-            "no": questions.no,
+            "no": self._no,
             "subscribe": wishes.subscribe,
             "unsubscribe": wishes.unsubscribe,
             "subscriptions": wishes.subscriptions,
@@ -101,7 +121,16 @@ class Dispatch:
         for make in self.features:
             feature = make(self._acting, questions.ask)
             self._acts.update(feature.says)
+            self._checks += feature.checks
+            self._follows += feature.follows
+            self._presses.update(feature.presses)
+            self._hears += [feature.hears] if feature.hears else []
+            self._leaves += [feature.leaves] if feature.leaves else []
             questions.confirms.update(feature.confirms)
+
+    def concealed(self, line: str, *, alone: bool) -> str:
+        """Return the line as it may be kept: what is secret in it is sealed. Whoever keeps lines asks first."""
+        return conceal(self.vault, line, alone=alone) if self.vault else masked(line)
 
     async def answer(self, incoming: Incoming) -> list[Answer]:
         """Do what the line says, and say what came of it.
@@ -118,27 +147,32 @@ class Dispatch:
 
         For whoever has kept the line and tries again.
         """
-        outcome, answers = await self._tried(incoming)
+        outcome, answers, secret = await self._tried(incoming)
+        if may_change(incoming.line):
+            self.sights.forget()
         if outcome != "done" and (outcome == "refused" or may_change(incoming.line)):
-            await self._write_down(incoming, outcome, answers)
+            shown = replace(incoming, line=incoming.line.replace(secret, MASK)) if secret else incoming
+            await self._write_down(shown, outcome, answers)
         return answers
 
-    async def _tried(self, incoming: Incoming) -> tuple[str, list[Answer]]:
+    async def _tried(self, incoming: Incoming) -> tuple[str, list[Answer], str]:
+        """The outcome, the answers, and what of the line must not be written down."""
         try:
             await self._known(incoming)
-            return "done", await self._answer(incoming)
+            return "done", await self._answer(incoming), ""
         except Complaints as complaints:
             text = describe(complaints.complaints, "definition")
-            return "refused", [Answer(Card(f"{len(complaints.complaints)} to mend", Tone.BAD, code=text), private=True)]
+            card = Card(f"{len(complaints.complaints)} to mend", Tone.BAD, code=text)
+            return "refused", [Answer(card, private=True)], ""
         except (Interrupted, StoreUnavailable):
             raise
         except SluiceError as error:
             outcome = "refused" if isinstance(error, Refused) else "broke"
-            return outcome, [_refusal(error)]
+            return outcome, [_refusal(error)], error.value if isinstance(error, SecretNotHere) else ""
         except Exception:  # noqa: BLE001 - the edge: one line that breaks must not end the chat
-            _LOG.exception("Answering %r", incoming.line[:80])
+            _LOG.exception("Answering %r", masked(incoming.line)[:80])
             sorry = Card("That went wrong inside Sluice; nothing was changed.", Tone.BAD, "Its log says what.")
-            return "broke", [Answer(sorry, private=True)]
+            return "broke", [Answer(sorry, private=True)], ""
 
     async def _write_down(self, incoming: Incoming, outcome: str, answers: list[Answer]) -> None:
         """Audit what was not done. What cannot be written down has been answered all the same."""
@@ -158,22 +192,38 @@ class Dispatch:
         unkept = _UNKEPT.search(incoming.line)
         if unkept is not None:
             raise Refused(f"The character U+{ord(unkept.group()):04X} cannot be kept.", "Say it without that.")
+        await self.store.read(lambda book: check(book, incoming))
         if incoming.line.startswith(f"{PRESS}run "):
             return await self._questions.begin(incoming)
         if incoming.line.startswith(PRESS):
-            return await self._runs.press(incoming)
+            verb = (incoming.line.split()[1:] or [""])[0]
+            return await self._presses.get(verb, self._runs.press)(incoming)
         if incoming.line.strip() == DELETE:
             return await self._acts["yes"](incoming, Said(BY_NAME["yes"], (), DELETE))
-        said = parse(incoming.line)
+        try:
+            said = parse(incoming.line)
+        except Refused:
+            heard = await _first(self._hears, incoming) if begins_with_no_command(incoming.line) else None
+            if heard is None:
+                raise
+            return heard
         act = self._acts.get(said.verb.name)
         if act is not None:
             return await act(incoming, said)
         return [Answer(card, private=True) for card in await self._look(incoming, said)]
 
+    async def _no(self, incoming: Incoming, said: Said) -> list[Answer]:
+        left = None if said.words else await _first(self._leaves, incoming)
+        return await self._questions.no(incoming, said) if left is None else left
+
     async def _look(self, incoming: Incoming, said: Said) -> list[Card]:
         if said.verb.name == "whoami":
             return [await self.desk.whoami(incoming.person)]
-        found = await getattr(self.desk, _LOOKS.get(said.verb.name, said.verb.name))(said)
+        look = getattr(self.desk, _LOOKS.get(said.verb.name, said.verb.name))
+        if said.verb.name in _LISTS:
+            found = await look(said, await self.store.read(lambda book: sight_of(book, incoming.person)))
+        else:
+            found = await look(said)
         return found if isinstance(found, list) else [found]
 
     async def _edit(self, _incoming: Incoming, said: Said) -> list[Answer]:
@@ -185,19 +235,21 @@ class Dispatch:
     async def _define(self, incoming: Incoming, said: Said) -> list[Answer]:
         if not said.text.strip():
             return [Answer(_HOW_TO_DEFINE, private=True, form=DefineForm())]
-        text = said.text.strip("\n").removeprefix("```yaml").removeprefix("```").removesuffix("```").strip("\n") + "\n"
+        text = unfenced(said.text)
         people = await self.store.read(lambda book: book.people.names())
-        pipeline = parse_definition(
+        definition = parse_definition(
             text,
             people=people,
             clusters=self.transports.clusters,
             allow_local=self.transports.local,
             allow_http=self.transports.plain,
-        ).pipeline
-        now = self.clock.now()
+        )
+        pipeline = definition.pipeline
+        await self.store.read(lambda book: check_circles(book, definition, sight_of(book, incoming.person).hidden))
         version = await self._acting.once(
             incoming,
-            lambda book: book.pipelines.save(pipeline.pipeline, pipeline.group, text, incoming.person, now),
+            lambda book: self._saved(book, pipeline, text, incoming),
+            f"{pipeline.pipeline} is defined.",
         )
         if version is None:
             return []
@@ -207,10 +259,51 @@ class Dispatch:
             Tone.GOOD,
             pipeline.description,
             topology=shown.topology,
-            fields=shown.fields[2:],
+            fields=(*shown.fields[2:], *await self._followed(pipeline.pipeline)),
             buttons=(Button("Run", f"run {pipeline.pipeline}", primary=True),),
         )
         return [Answer(card)]
+
+    def _saved(self, book: SqlBook, pipeline: Pipeline, text: str, incoming: Incoming) -> int:
+        """Keep a definition, if no feature refuses it."""
+        now = self.clock.now()
+        before = _sources_before(book, pipeline.pipeline) if self._checks else ()
+        for check_sources in self._checks:
+            check_sources(book, incoming.person, _sources(pipeline), before)
+        return book.pipelines.save(pipeline.pipeline, pipeline.group, text, incoming.person, now)
+
+    async def _followed(self, pipeline: str) -> list[Field]:
+        """Do what follows from a definition that is kept; what does not work is said beside it."""
+        fields: list[Field] = []
+        for follow in self._follows:
+            try:
+                fields += await follow(pipeline)
+            except SluiceError as error:
+                fields.append(Field("Not yet", f"{error} {error.hint}".strip()))
+        return fields
+
+
+def _sources(pipeline: Pipeline) -> tuple[Source, ...]:
+    return tuple(stage.source for stage in pipeline.stages if stage.source is not None)
+
+
+def _sources_before(book: SqlBook, name: str) -> tuple[Source, ...]:
+    """What the newest definition fetches from; nothing when there is none, or none that a run can be made of."""
+    if name not in book.pipelines.names():
+        return ()
+    try:
+        return _sources(resolve(book.pipelines.load(name).text, {}))
+    except Complaints:
+        return ()
+
+
+async def _first(hears: Sequence[Hears], incoming: Incoming) -> list[Answer] | None:
+    """The answer of the first whom the line is for, if it is for anybody."""
+    for hear in hears:
+        heard = await hear(incoming)
+        if heard is not None:
+            return heard
+    return None
 
 
 def _refusal(error: SluiceError) -> Answer:

@@ -15,7 +15,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
-from bot.audience import audience_of, gray_reminder, is_loud, notices, reminder
+from bot.audience import audience_of, escalation, gray_reminder, is_loud, notices, reminder
 from bot.cards import Card
 from bot.chat import Chat, Messenger, RoomMoved
 from bot.desk import Desk
@@ -23,7 +23,7 @@ from bot.line import Line, Name, Urgency, Words
 from bot.meeting import Meeting
 from bot.telling import Telling
 from engine.errors import SluiceError
-from engine.events import GrayKept, GrayReminded, Reminded, RunEnded
+from engine.events import GrayKept, GrayReminded, Reminded, ReviewEscalated, RunEnded
 from engine.model import RoomId, Run, RunId, StageState
 from engine.ports import Entry
 from storage.book import SqlBook
@@ -154,6 +154,8 @@ class Feed:
         for entry in entries:
             if isinstance(entry.event, Reminded) and run.stage.state is StageState.AWAITING_REVIEW:
                 await self._remind(run, entry, reminder(run))
+            elif isinstance(entry.event, ReviewEscalated) and run.stage.is_escalated:
+                await self._remind(run, entry, escalation(run))
             elif isinstance(entry.event, GrayReminded | GrayKept) and run.gray_until == entry.event.until:
                 card = await self.store.read(lambda book, event=entry.event: gray_reminder(book, run, event))  # type: ignore[misc]
                 await self._remind(run, entry, card)

@@ -50,7 +50,59 @@ class RejectForm:
     line: str
 
 
-Form = RunForm | DefineForm | RejectForm
+@dataclass(frozen=True, slots=True)
+class BindForm:
+    """Bind an account at a forge. Sending it says `line`; nobody but its sender sees what is typed."""
+
+    forge: str
+    name: str = ""
+    origin: str = ""
+
+    def line(self, secret: str, *, name: str = "", origin: str = "", app: str = "") -> str:
+        """What sending it says. The secret may have several lines."""
+        chosen = {"as": name or self.name, "at": origin or self.origin, "app": app}
+        options = " ".join(f"{option} {value}" for option, value in chosen.items() if value)
+        return f"account bind {self.forge} {options}\n{secret}"
+
+
+@dataclass(frozen=True, slots=True)
+class SecretForm:
+    """Give a secret variable its value. Sending it says `line`; nobody but its sender sees what is typed."""
+
+    pipeline: str
+    name: str
+
+    def line(self, value: str) -> str:
+        """What sending it says. The value may have several lines."""
+        return f"secret set {self.pipeline} {self.name}\n{value}"
+
+
+@dataclass(frozen=True, slots=True)
+class Blank:
+    """A field of a form: its key, title, the value that is in it, a hint, and the only values it takes, if it does."""
+
+    key: str
+    title: str
+    value: str = ""
+    hint: str = ""
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CreateForm:
+    """Everything that is asked to make a pipeline from a template, at once. Sending it shows the whole."""
+
+    draft: str
+    template: str
+    blanks: tuple[Blank, ...]
+
+
+Form = RunForm | DefineForm | RejectForm | CreateForm | BindForm | SecretForm
+
+
+def fill_line(draft: str, values: Mapping[str, str]) -> str:
+    """The line that answers every question of a conversation at once."""
+    return f"{PRESS}answer {shlex.join([draft, 'fill', *(f'{key}={value}' for key, value in values.items())])}"
 
 
 def run_line(pipeline: str, version: int, changes: Mapping[str, str]) -> str:

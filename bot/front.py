@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from bot.cards import Card
 from bot.desk import Desk
 from bot.grammar import BY_NAME, Said
+from bot.holders import sight_of
 from engine.model import PersonId, Run, StageState
 from engine.transitions import missing_reviewers
 from storage.store import SqlStore
@@ -35,13 +36,14 @@ class Front:
         if found is None:
             return None
         active = await self.store.read(lambda book: book.runs.active())
+        sight = await self.store.read(lambda book: sight_of(book, found.person))
         waiting = [run for run in active if _waits_for(run, found.person)]
-        running = [run for run in active if run not in waiting]
+        running = [run for run in active if run not in waiting and sight.sees(run)]
         return Page(
             person=found.person,
             waiting=await self._cards(waiting),
             running=await self._cards(running),
-            pipelines=await self.desk.pipelines(Said(BY_NAME["list"], (), "")),
+            pipelines=await self.desk.pipelines(Said(BY_NAME["list"], (), ""), sight),
         )
 
     async def _cards(self, runs: list[Run]) -> tuple[Card, ...]:

@@ -3,21 +3,39 @@
 import difflib
 import re
 import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from bot.verbs.audit import AUDIT
+from bot.verbs.code import CODE
+from bot.verbs.freezes import FREEZES
+from bot.verbs.groups import GROUPS
+from bot.verbs.packages import PACKAGES
 from bot.verbs.pipelines import PIPELINES
 from bot.verbs.releases import RELEASES
 from bot.verbs.rooms import ROOMS
 from bot.verbs.runs import RUNS
+from bot.verbs.secrets import SECRETS
+from bot.verbs.telling import TELLING
+from bot.verbs.templates import TEMPLATES
 from bot.verbs.verb import Verb
 from engine.errors import Refused
 
-VERBS: tuple[Verb, ...] = (
-    *PIPELINES,
-    *RUNS,
-    *RELEASES,
-    *ROOMS,
-)
+TOPICS: Mapping[str, tuple[Verb, ...]] = {
+    "pipelines": PIPELINES,
+    "runs": RUNS,
+    "releases": RELEASES,
+    "freezes": FREEZES,
+    "hooks": TELLING,
+    "code": CODE,
+    "packages": PACKAGES,
+    "rooms": ROOMS,
+    "groups": GROUPS,
+    "templates": TEMPLATES,
+    "audit": AUDIT,
+    "secrets": SECRETS,
+}
+VERBS: tuple[Verb, ...] = tuple(verb for verbs in TOPICS.values() for verb in verbs)
 BY_NAME = {verb.name: verb for verb in VERBS}
 ALIASES = {
     "start": "run",
@@ -31,6 +49,8 @@ ALIASES = {
 }
 PRESS = "press "
 """How the line of a button begins that carries what it was made for."""
+ANSWERS = f"{PRESS}answer "
+"""How buttons begin that answer a question of a conversation: nothing is changed before it is at its end."""
 DELETE = "DELETE"
 """What is typed to delete something; it stands for yes."""
 _LINE = re.compile(r"\s*(?:/?sluice\s+)?/?(\S+)\s*(.*)\Z", re.DOTALL)
@@ -69,29 +89,42 @@ def parse(line: str) -> Said:
         )
     if verb.text:
         return Said(verb, (), text)
-    words = _words(text)
+    words = words_of(text)
     if not verb.least <= len(words) <= verb.most:
         raise Refused(f"That is not how {verb.name} is said.", f"Write `{verb.form}`, for example `{verb.example}`.")
     return Said(verb, words, text.strip())
 
 
+def begins_with_no_command(line: str) -> bool:
+    """Whether the line is something else than a command, a wrong one too: an answer perhaps."""
+    match = _LINE.match(line)
+    name = match.group(1).lower() if match else ""
+    return bool(name) and ALIASES.get(name, name) not in BY_NAME
+
+
 def may_change(line: str) -> bool:
     """Whether the line is a command that may change something."""
     if line.startswith(PRESS) or line.strip() == DELETE:
-        return True
+        return not line.startswith(ANSWERS)
     try:
         return parse(line).verb.kind == "act"
     except Refused:
         return False
 
 
-def _words(text: str) -> tuple[str, ...]:
+def words_of(text: str) -> tuple[str, ...]:
+    """The words of a text, as a shell would take it apart; with half a quote in it, at its blanks."""
     try:
         return tuple(shlex.split(text))
     except ValueError:
         return tuple(text.split())
 
 
-def help_rows() -> tuple[tuple[str, str], ...]:
+def topic_of(verb: Verb) -> str:
+    """Name what a command is about."""
+    return next(name for name, verbs in TOPICS.items() if verb in verbs)
+
+
+def help_rows(verbs: Sequence[Verb] = VERBS) -> tuple[tuple[str, str], ...]:
     """How each command is written, and what it does."""
-    return tuple((verb.form, verb.does) for verb in VERBS)
+    return tuple((verb.form, verb.does) for verb in verbs)

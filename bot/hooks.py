@@ -1,4 +1,4 @@
-"""The door for machines: one small web application on a port of its own, where chats deliver over HTTP.
+"""The door for machines: one small web application on a port of its own, where hooks are called and chats deliver.
 
 It is open only if somebody stands behind it. The console is not reachable through it: a proxy that lets the world in
 here lets nobody in there.
@@ -16,7 +16,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount
 from starlette.types import ASGIApp
 
-from bot.serving import Serving
+from bot.serving import Impatient, Serving
 from engine.errors import Broken
 
 GRACE = 3
@@ -33,7 +33,7 @@ async def door(host: str, port: int, behind: Mapping[str, ASGIApp]) -> AsyncIter
         exception_handlers={404: _nobody, 500: _broke},
     )
     listening = _listen(host, port)
-    server = Serving(app, GRACE)
+    server = Serving(app, GRACE, Impatient)
     task = asyncio.create_task(server.serve([listening]), name="sluice-hooks")
     try:
         yield int(listening.getsockname()[1])
@@ -48,6 +48,7 @@ def _listen(host: str, port: int) -> socket.socket:
         listening = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:
         raise Broken(f"Machines cannot be listened to on {host}:{port}: {error}.", "Set SLUICE_HOOKS_PORT.") from error
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio does it for sockets that it makes itself
     listening.setblocking(False)
     return listening
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 from bot import written
 from bot.acting import audited
 from bot.cards import Card, Tone
-from bot.chat import Answer, Incoming, Messenger, Update
+from bot.chat import FORM, Answer, Incoming, Messenger, Update
 from bot.dispatch import Dispatch
 from bot.feed import Feed
 from bot.grammar import parse
@@ -85,6 +85,7 @@ class Intake:
     strangers: Strangers = field(default_factory=Strangers)
     _lanes: dict[str, deque[Waiting]] = field(default_factory=dict)
     _tasks: set["asyncio.Task[None]"] = field(default_factory=set)
+    _is_over: bool = False
 
     @property
     def linking(self) -> Linking:
@@ -96,6 +97,7 @@ class Intake:
 
         Raises `Interrupted` or `Broken` when it cannot be kept: then the chat must not be told that it arrived.
         """
+        update = self._concealed(update)
         is_new = await self._keep(update)
         if is_new:
             self._queue(Waiting(update))
@@ -103,6 +105,7 @@ class Intake:
 
     async def settle(self, update: Update) -> list[Answer]:
         """Keep an update, carry it out now, and return what it is answered with; nothing for a repeated delivery."""
+        update = self._concealed(update)
         if not await self._keep(update):
             return []
         told: asyncio.Future[list[Answer]] = asyncio.get_running_loop().create_future()
@@ -111,24 +114,32 @@ class Intake:
 
     async def recall(self) -> None:
         """Carry out what was accepted before the bot ended; what was carried out and not answered is answered."""
-        for kept in await self.store.read(lambda book: book.updates.open()):
-            update, answers = written.read(kept.document)
+        for update, answers in written.readable(await self.store.read(lambda book: book.updates.open())):
             if answers is None:
                 self._queue(Waiting(update))
             else:
                 self._tell(update, answers)
 
     async def end(self) -> None:
-        """Carry out nothing more; what is open is carried out after the next start."""
+        """Carry out nothing more; what is open, and what is still accepted, is carried out after the next start."""
+        self._is_over = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _concealed(self, update: Update) -> Update:
+        alone = update.is_alone or FORM in update.context
+        return replace(update, line=self.dispatch.concealed(update.line, alone=alone))
 
     async def _keep(self, update: Update) -> bool:
         kept = Kept(update.key, self.clock.now(), written.update(update))
         return await self.store.transact(lambda book: book.updates.keep(kept))
 
     def _queue(self, waiting: Waiting) -> None:
+        if self._is_over:
+            if waiting.told is not None:
+                waiting.told.set_result([])
+            return
         account = waiting.update.account
         lane = self._lanes.setdefault(account, deque())
         lane.append(waiting)

@@ -15,7 +15,7 @@ from bot.web.room import LOBBY, WebChat
 from engine.deployed import Deployed
 from engine.deployment import Deployment, target_of
 from engine.errors import SluiceError
-from engine.model import Release, RoomId, Run, RunId, RunState, StageKind, StageState
+from engine.model import Release, RoomId, Run, RunId, RunState, StageKind, StageRun, StageState
 from engine.ports import Clock, Target
 from engine.stages.job import Job
 from engine.stages.rollout import Rollouts, deployment_part, placed_release
@@ -38,6 +38,8 @@ class Keeper:
     rollouts: Rollouts
     troubles: dict[str, str] = field(default_factory=dict)
     _said: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    _strange: dict[str, tuple[RunId, tuple[str, ...]]] = field(default_factory=dict)
+    _quiet: set[str] = field(default_factory=set)
     _tasks: set["asyncio.Task[None]"] = field(default_factory=set)
 
     async def announce(self, sentence: str, tone: Tone = Tone.BAD) -> None:
@@ -70,6 +72,7 @@ class Keeper:
             workloads, ending = await self.store.read(lambda book: (book.releases.workloads(), book.releases.ending()))
         except SluiceError:
             return
+        self._strange = {name: said for name, said in self._strange.items() if name in workloads}
         for workload in workloads:
             await self._keep_workload(workload)
         for workload in ending:
@@ -102,10 +105,14 @@ class Keeper:
         except SluiceError as error:
             if self.troubles.get(workload) != str(error):
                 self.troubles[workload] = str(error)
-                await self.announce(f"{workload}: {error} {error.hint}".strip())
+                if any(str(error) in said for said in self._said.values()):
+                    self._quiet.add(workload)  # its whole place has said so, and says when it is mended
+                else:
+                    await self.announce(f"{workload}: {error} {error.hint}".strip())
             return
-        if self.troubles.pop(workload, None):
+        if self.troubles.pop(workload, None) and workload not in self._quiet:
             await self.announce(f"{workload}: that is mended; everything goes on.", Tone.GOOD)
+        self._quiet.discard(workload)
 
     async def _end(self, workload: str) -> None:
         """End what is left of a retired workload."""
@@ -119,11 +126,13 @@ class Keeper:
 
     async def _tend(self, workload: str) -> None:
         run, releases = await self.store.read(lambda book: _standing(book, workload))
+        if run is None or not _waits_with_gray(run):
+            self._strange.pop(workload, None)
         if not releases:
             return
         spec = Deployment.model_validate(deployment_part(releases[-1].settings))
         known = {release.id: release for release in releases}
-        if run is None and target_of(workload) != "process":
+        if run is None and target_of(workload) == "kubernetes":
             return  # a cluster keeps what runs in it by itself
         whose = (run.pipeline, run.id) if run else ("", "")
         deployed = Deployed(workload, spec, releases[-1], releases[0], *whose)
@@ -138,6 +147,12 @@ class Keeper:
         done = await self.rollouts.watch(job)
         if done:
             await self.announce(f"{run.id}: a group has lost or found its instances. {done}.")
+        changed = tuple(map(str, await self.rollouts.strangers(job)))
+        whose, known = self._strange.get(run.workload, (run.id, ()))
+        for sentence in changed:
+            if whose != run.id or sentence not in known:
+                await self.announce(f"{run.id}: {sentence} You are asked about it when the release goes on.")
+        self._strange[run.workload] = (run.id, changed)
 
 
 def _standing(book: SqlBook, workload: str) -> tuple[Run | None, list[Release]]:
@@ -154,8 +169,13 @@ def _standing(book: SqlBook, workload: str) -> tuple[Run | None, list[Release]]:
 
 def _waits_with_gray(run: Run) -> bool:
     is_gray = any(stage.kind is StageKind.GRAY and stage.state is StageState.SUCCEEDED for stage in run.stages)
-    is_official = any(stage.kind is StageKind.OFFICIAL and stage.attempt > 0 for stage in run.stages)
+    is_official = any(stage.kind is StageKind.OFFICIAL and _has_begun(stage) for stage in run.stages)
     return run.state is RunState.WAITING and is_gray and not is_official
+
+
+def _has_begun(stage: StageRun) -> bool:
+    """Whether the stage may have placed something; one that a freeze keeps from beginning has not in this go."""
+    return stage.attempt > 0 and (stage.state is not StageState.FROZEN or bool(stage.outputs))
 
 
 async def _same(run: Run) -> Run:

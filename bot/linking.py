@@ -106,7 +106,8 @@ class Linking:
 
 
 def remove(book: SqlBook, person: PersonId) -> bool:
-    """Know a person no more, in no chat; False when nobody did."""
+    """Know a person no more, in no chat, and with no right; False when nobody did."""
+    book.grants.leave(person)
     book.accounts.leave(person)
     return book.people.remove(person)
 

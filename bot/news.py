@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from bot.presenters import detail_of, gray_outcome
 from engine import events as e
 from engine.model import Run
+from engine.voting import asked_at_first, missing
 
 Words = Callable[[Run, e.Event], str]
 
@@ -47,16 +48,27 @@ def _voted(run: Run, event: e.Event) -> str:
 
 def _opened(run: Run, event: e.Event) -> str:
     return (
-        f"{_stage(run, event)} is open: {', '.join(run.rules[event.stage].reviewers)}"
+        f"{_stage(run, event)} is open: {', '.join(asked_at_first(run, event.stage))}"
         if isinstance(event, e.StageEvent)
         else ""
     )
 
 
 def _reminded(run: Run, event: e.Event) -> str:
-    voted = {vote.person for vote in run.stage.votes}
-    missing = [person for person in run.rule.reviewers if person not in voted]
-    return f"{_stage(run, event)} still waits for {', '.join(missing)}"
+    people = missing(run, event.stage) if isinstance(event, e.Reminded) else ()
+    return f"{_stage(run, event)} still waits for {', '.join(people)}"
+
+
+def _escalated(run: Run, event: e.Event) -> str:
+    deputies = run.rules[event.stage].deputies if isinstance(event, e.ReviewEscalated) else ()
+    return f"{_stage(run, event)} was not decided in its time; now {', '.join(deputies)} may vote, too"
+
+
+def _overruled(_run: Run, event: e.Event) -> str:
+    if not isinstance(event, e.FreezeOverruled):
+        return ""
+    over = event.override
+    return f"{over.by} overrules freezes, confirmed by {over.confirmed_by}: {over.reason}"
 
 
 def _gray_reminded(run: Run, event: e.Event) -> str:
@@ -104,6 +116,10 @@ _SENTENCES: Mapping[type[e.Event], Words] = {
     e.Voted: _voted,
     e.VotesVoided: lambda run, event: f"{_stage(run, event)} begins again: {getattr(event, 'difference', '')}",
     e.Reminded: _reminded,
+    e.ReviewEscalated: _escalated,
+    e.StageFrozen: lambda _run, event: f"{getattr(event, 'sentence', '')}",
+    e.StageThawed: lambda run, event: f"{_stage(run, event)} is not frozen any more",
+    e.FreezeOverruled: _overruled,
     e.StageSucceeded: _succeeded,
     e.StageFailed: _failed,
     e.StageHeld: lambda run, event: f"{_stage(run, event)} is held and can be retried",

@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from bot.cards import Ballot, Button, Card, Field, Split, Stop, Tone
+from bot.ballots import about_voters, ballot_of
+from bot.cards import Button, Card, Field, Split, Stop, Tone
 from engine.deployed import Observed, latest_split
 from engine.locks import Lock
-from engine.model import Json, Mode, Run, RunState, StageKind, StageRule, StageRun, StageState, Verdict
-from engine.transitions import missing_reviewers, was_placed
+from engine.model import Json, Mode, Run, RunState, StageKind, StageRun, StageState
+from engine.secret_variables import is_marker
+from engine.transitions import was_placed
 
 S = StageState
 _TONES = {
@@ -62,8 +64,15 @@ def _is_about(lock: Lock, run: Run) -> bool:
 
 def title_of(run: Run) -> str:
     """Return the run's name with the variables that tell it from others."""
-    own = [f"{name}={value}" for name, value in run.variables.items() if not name.startswith("SYS_")]
+    own = [f"{name}={value}" for name, value in own_variables(run).items()]
     return f"{run.id} · {' '.join(own)}" if own and len(own) <= 3 else run.id  # noqa: PLR2004 - what fits a phone's line
+
+
+def own_variables(run: Run) -> dict[str, str]:
+    """Return the variables that people have to do with, without those that are secret."""
+    return {
+        name: value for name, value in run.variables.items() if not name.startswith("SYS_") and not is_marker(value)
+    }
 
 
 def badge_of(run: Run) -> str:
@@ -77,6 +86,7 @@ def badge_of(run: Run) -> str:
             S.AWAITING_REVIEW: "waits for review",
             S.AWAITING_TRIGGER: "waits for a trigger",
             S.HELD: "held",
+            S.FROZEN: "frozen",
         }.get(run.stage.state, "waits")
     return run.state.value.replace("_", " ")
 
@@ -112,26 +122,6 @@ def _instances(noted: Json) -> str:
     if not total:
         return ""
     return f"{counted['stable']} stable, {counted['gray']} gray ({round(100 * counted['gray'] / total)} %)"
-
-
-def ballot_of(run: Run) -> Ballot | None:
-    """Return who has voted and who is missing, while the review is open and after it."""
-    for number in range(min(run.position, len(run.stages) - 1), -1, -1):
-        stage, rule = run.stages[number], run.rules[number]
-        if stage.kind is StageKind.REVIEW and (stage.state is S.AWAITING_REVIEW or stage.votes):
-            is_open = stage.state is S.AWAITING_REVIEW
-            return Ballot(
-                needed="Everybody must pass" if rule.votes_needed is Mode.ALL else "One of them is enough",
-                passed=tuple(vote.person for vote in stage.votes if vote.verdict is Verdict.APPROVE),
-                refused=tuple((vote.person, vote.reason) for vote in stage.votes if vote.verdict is Verdict.REJECT),
-                missing=tuple(missing_reviewers(run)) if is_open else (),
-                until=_until(stage, rule) if is_open and stage.deadline else "",
-            )
-    return None
-
-
-def _until(stage: StageRun, rule: StageRule) -> str:
-    return f"{stage.deadline:%d %B, %H:%M} UTC" + (", then it passes" if rule.pass_on_deadline else "")
 
 
 def elapsed(span: timedelta) -> str:
@@ -211,6 +201,10 @@ def _fields(run: Run, now: datetime) -> Iterator[Field]:
         yield Field("Took" if run.ended_at else "Running for", elapsed((run.ended_at or now) - run.started_at))
     if run.unwinding is None and run.stage.state is S.AWAITING_REVIEW and run.stage.note:
         yield Field("Asked again", run.stage.note)
+    yield from about_voters(run)
+    if run.override is not None:
+        over = run.override
+        yield Field("Freezes overruled", f"{over.by}, confirmed by {over.confirmed_by}: {over.reason}")
     if run.gray_until is not None:
         yield Field("Gray stands", f"until {run.gray_until:%d %B, %H:%M} UTC; then {gray_outcome(run)}")
 
@@ -233,6 +227,8 @@ def _buttons(run: Run) -> Iterator[Button]:
             yield Button("Roll back", f"rollback {run.id}", danger=True)
         return
     if run.unwinding is not None:
+        if f"`giveup {run.id}`" in run.stage.note:
+            yield Button("Give up", f"giveup {run.id}", danger=True)
         return
     yield from _decisions(run, seen)
     yield from log

@@ -4,21 +4,24 @@ A preview asks the same strategy that will do the work, about the fleet as it is
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from bot.cards import Card, Field, Tone
+from bot.frozen import frozen_fields
 from bot.grammar import Said
 from engine.definition import Deployment
 from engine.deployed import Deployed
 from engine.errors import Refused
-from engine.model import Json, PersonId, Release, RoomId, Run, RunId, StageKind
+from engine.freezes import Subject
+from engine.model import Json, PersonId, Release, RoomId, Run, RunId, StageKind, Way
 from engine.orders import spec_of
 from engine.pipeline import parse, resolve
 from engine.ports import Clock, Target
 from engine.rollout.fleet import GoalKind, Move, ReleaseId, Wait
 from engine.rollout.plan import rehearse
 from engine.stages.rollout import deployment_part, goal_of, placed_release
+from engine.standstill import subject_of
 from engine.worker import pipeline_of
 from storage.store import SqlStore
 
@@ -51,9 +54,10 @@ class Previews:
         deployed = Deployed(pipeline.workload, spec, new, old, pipeline=stored.name)
         run = imagined_run(stored.name, pipeline.workload)
         kinds = [GoalKind.GRAY] if any(stage.gray for stage in pipeline.stages) else []
-        return await self.steps(
+        card = await self.steps(
             f"What releasing {pipeline.workload} would do", deployed, run, [*kinds, GoalKind.PROMOTE]
         )
+        return await self._with_freezes(card, Subject(stored.name, stored.group, pipeline.workload))
 
     async def _plan_of_run(self, run: Run) -> Card:
         if run.state.is_over:
@@ -68,7 +72,16 @@ class Previews:
             return await self.steps(f"What taking {run.id} back does", deployed, run, [GoalKind.ROLL_BACK])
         before_review = any(stage.kind is StageKind.GRAY for stage in run.stages[run.position :])
         kinds = [GoalKind.GRAY, GoalKind.PROMOTE] if before_review else [GoalKind.PROMOTE]
-        return await self.steps(f"What {run.id} does next", deployed, run, kinds)
+        card = await self.steps(f"What {run.id} does next", deployed, run, kinds)
+        if run.override is not None or run.way is Way.ROLL_BACK:
+            return card
+        return await self._with_freezes(card, await self.store.read(lambda book: subject_of(book, run)))
+
+    async def _with_freezes(self, card: Card, subject: Subject) -> Card:
+        """Add what freezes this now, and what will."""
+        now = self.clock.now()
+        fields = await self.store.read(lambda book: frozen_fields(book.freezes.all(), subject, now))
+        return replace(card, fields=(*card.fields, *fields))
 
     async def deployed_by(self, run: Run) -> Deployed | None:
         """Return what a run releases or has placed; None when that is not known yet."""

@@ -20,15 +20,20 @@ from bot.desk import Desk, number_of, variables_of
 from bot.feature import Confirmed
 from bot.forms import Asked, RunForm
 from bot.grammar import BY_NAME, DELETE, Said
+from bot.grants import check
 from bot.presenters import unlock_button
 from bot.preview import Previews
 from bot.ways_back import Return, WaysBack
 from engine.errors import InvariantViolation, Refused
+from engine.freezes import Frozen, Subject, standing
 from engine.locks import Lock
-from engine.model import Json, StageState
-from engine.pipeline import parse, resolve
+from engine.model import Json, PersonId, StageState
+from engine.pipeline import parse, resolve, stage_rules
 from engine.ports import StoredPipeline
+from engine.secret_variables import is_marker
+from engine.standstill import let_in
 from engine.variables import system_variables
+from engine.voting import check_dead_ends
 from storage.book import SqlBook
 from storage.chats import Confirmation
 
@@ -50,20 +55,22 @@ class Questions:
         stored = await self.acting.store.read(lambda book: book.pipelines.load(said.words[0]))
         changes = said.settings()
         values = variables_of(stored, changes, self.acting.clock.now())
-        rows = tuple((name, value, "changed" if name in changes else "") for name, value in values.items())
+        said_as = {name: "(secret)" if is_marker(value) else value for name, value in values.items()}
+        rows = tuple((name, value, "changed" if name in changes else "") for name, value in said_as.items())
         lock = await self._lock(stored, values)
+        agreed = await self._let_through(stored, values, incoming.person)
         busy = f"{lock} A run is refused until then. {lock.way_out}" if lock else await self._busy(stored.name)
         card = Card(
             f"Start {stored.name}?",
             Tone.BAD if lock else Tone.ASKING,
-            busy,
+            f"{agreed}\n{busy}".strip(),
             table=Table(("Variable", "Value", ""), rows) if rows else None,
             fields=(Field("To change one", f"run {stored.name} NAME=VALUE"),) if rows else (),
             buttons=unlock_button(lock) if lock else (),
         )
         what = {"verb": "run", "pipeline": stored.name, "version": stored.version, "changes": changes}
         asked = await self.ask(incoming, card, "yes", what, "Start")
-        if lock is not None:
+        if lock is not None or agreed:
             return asked  # a form would not say it
         form = RunForm(stored.name, stored.version, _asked_in(stored, values))
         return [replace(answer, form=form) for answer in asked]
@@ -92,6 +99,24 @@ class Questions:
         system = system_variables(self.acting.clock.now(), 0)
         workload = resolve(stored.text, {**values, **system}).workload
         return await self.acting.store.read(lambda book: book.locks.find(workload)) if workload else None
+
+    async def _let_through(self, stored: StoredPipeline, values: Mapping[str, str], person: PersonId) -> str:
+        """Refuse what may not begin now: inside a freeze window, or with a review that nobody could pass.
+
+        Says who has let it through, if two people have done so.
+        """
+        now = self.acting.clock.now()
+        pipeline = resolve(stored.text, {**values, **system_variables(now, 0)})
+        check_dead_ends(stage_rules(pipeline), person)
+        subject = Subject(stored.name, stored.group, pipeline.workload)
+        still, plea = await self.acting.store.read(
+            lambda book: (standing(book.freezes.all(), subject, now), let_in(book, stored.name, now))
+        )
+        if still is None:
+            return ""
+        if plea is None:
+            raise Frozen(still, stored.name)
+        return f"{still} {plea.by} and {plea.confirmed_by} have agreed to let this start through: {plea.reason}"
 
     async def _busy(self, pipeline: str) -> str:
         active = await self.acting.store.read(lambda book: book.runs.active(pipeline))
@@ -180,7 +205,7 @@ class Questions:
             room=incoming.room,
             person=incoming.person,
             phrase=phrase,
-            document=json.dumps(what),
+            document=json.dumps({**what, "said": incoming.line}),
             expires_at=self.acting.clock.now() + CONFIRM_WITHIN,
         )
         if await self.acting.once(incoming, lambda book: _put(book, asked)) is None:
@@ -204,6 +229,7 @@ class Questions:
         return [] if card is None else [Answer(card, private=True)]
 
     def _confirmed(self, book: SqlBook, incoming: Incoming, what: Json) -> Card:
+        check(book, replace(incoming, line=what.get("said", "")))
         return self.confirms[what["verb"]](self.acting, book, incoming, what)
 
     async def no(self, incoming: Incoming, said: Said) -> list[Answer]:
@@ -223,7 +249,9 @@ class Questions:
 
 def _asked_in(stored: StoredPipeline, values: Mapping[str, str]) -> tuple[Asked, ...]:
     declared = parse(stored.text).pipeline.variables
-    return tuple(Asked(name, value, declared[name].description) for name, value in values.items())
+    return tuple(
+        Asked(name, value, declared[name].description) for name, value in values.items() if not is_marker(value)
+    )
 
 
 def _version_and_reason(words: tuple[str, ...]) -> tuple[int | None, str]:

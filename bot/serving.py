@@ -9,16 +9,57 @@ import contextlib
 from collections.abc import Iterator
 
 import uvicorn
+from h11 import IDLE
 from starlette.applications import Starlette
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+HEAD_SECONDS = 5.0
+"""How long the head of a request may take, twice that at most."""
+MOST_CONNECTIONS = 500
+
+
+class Impatient(H11Protocol):
+    """One connection of somebody who may be anybody: it is closed when no request comes, or comes drop by drop.
+
+    Uvicorn waits for ever for the rest of a request's head.
+    """
+
+    _looking: asyncio.TimerHandle | None = None
+    _last: object = None
+    """The request before the head that was waited for at the last look."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to watch."""
+        super().connection_made(transport)
+        if len(self.connections) > MOST_CONNECTIONS:
+            transport.abort()
+            return
+        self._looking = self.loop.call_later(HEAD_SECONDS, self._look)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End watching."""
+        if self._looking is not None:
+            self._looking.cancel()
+        super().connection_lost(exc)
+
+    def _look(self) -> None:
+        """Close a connection that has waited for the same head since the last look."""
+        is_waiting = self.conn.their_state is IDLE
+        if is_waiting and self.cycle is self._last:
+            self.transport.close()
+            return
+        self._last = self.cycle if is_waiting else self
+        self._looking = self.loop.call_later(HEAD_SECONDS, self._look)
 
 
 class Serving(uvicorn.Server):
     """A server that somebody else starts, as a task of `serve`, and ends with `end`."""
 
-    def __init__(self, app: Starlette, grace: int) -> None:
+    def __init__(self, app: Starlette, grace: int, http: type[asyncio.Protocol] | None = None) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
+                http=http or "auto",
                 log_config=None,
                 access_log=False,
                 lifespan="off",

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, ByteSize, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from bot.cluster_settings import ClusterName, ClusterSettings
+from bot.registry_settings import RegistryName, RegistrySettings, each_image_has_one_home
 from engine.errors import Broken
 
 _MOST_TOLD = 3
@@ -38,12 +39,48 @@ class Settings(BaseSettings):
     """Whether pipelines may fetch from repositories on this machine's disk."""
     plain_git: bool = False
     """Whether pipelines may fetch over http without TLS."""
+    keys: SecretStr | None = None
+    """What secrets are sealed with, the newest first, between commas; without it a key file in `home`."""
+    private_forges: tuple[str, ...] = ()
+    """Networks that are not public in which repositories and forges may be, for example ``10.0.0.0/8``."""
+    ssh_names: tuple[str, ...] = ()
+    """Hosts in repositories' ssh addresses that only this machine's ssh configuration knows; they are not judged."""
+    github_api: str = "https://api.github.com"
+    """Where GitHub's API is; GitHub Enterprise is named when an account is bound."""
     keep_days: int = Field(default=90, ge=1)
     """How many days logs and what rooms showed are kept."""
     hooks_host: str = "127.0.0.1"
     """Where machines reach Sluice (Slack and Telegram over HTTP); a proxy with TLS stands in front of it."""
     hooks_port: int = 8788
-    """The port for machines; it is open only if something needs it. 0 takes a free one."""
+    """The port for machines: hooks, and chats over HTTP. 0 takes a free one."""
+    hooks_url: str = ""
+    """The public address that leads to the port for machines: what webhooks are given. Empty: none can be."""
+    hooks_proxies: tuple[str, ...] = ()
+    """Networks of proxies in front of that port, whose X-Forwarded-For is believed."""
+    private_hooks: tuple[str, ...] = ()
+    """Networks that are not public and that notifications may be sent to all the same."""
+    console_url: str = ""
+    """The public address of the console: notifications link there."""
+    smtp_host: str = ""
+    """The mail server. With it, people are told by e-mail."""
+    smtp_port: int = 587
+    """The mail server's port."""
+    smtp_security: Literal["starttls", "tls", "none"] = "starttls"
+    """Whether mail goes out over TLS: after STARTTLS, from the first byte, or not at all."""
+    smtp_user: str = ""
+    """Who logs in at the mail server; empty: nobody does."""
+    smtp_password: SecretStr | None = None
+    """The mail server's password."""
+    mail_from: str = "sluice@localhost"
+    """From whom mail comes."""
+    gateways: dict[str, SecretStr] = Field(default_factory=dict)
+    """Other ways to people: Apprise addresses by name, as JSON. `phone` has a {to} in it, where the number goes."""
+    packages_largest: ByteSize = Field(default="5GiB", validate_default=True, gt=0)
+    """Packages: the largest file, for example ``5GiB``."""
+    packages_organization: ByteSize = Field(default="50GiB", validate_default=True, gt=0)
+    """Packages: what one organization may have."""
+    packages_total: ByteSize = Field(default="200GiB", validate_default=True, gt=0)
+    """Packages: what all of them may have together."""
     slack_bot_token: SecretStr | None = None
     """Slack: the bot's token, ``xoxb-...``. With it, Sluice is in Slack."""
     slack_app_token: SecretStr | None = None
@@ -62,6 +99,12 @@ class Settings(BaseSettings):
     """Where Telegram's Bot API is."""
     clusters: dict[ClusterName, ClusterSettings] = Field(default_factory=dict)
     """Kubernetes: the clusters by the names that pipelines use, as JSON."""
+    docker_host: str = ""
+    """The Docker Engine: unix://PATH or tcp://HOST:PORT; empty: DOCKER_HOST, or the usual socket."""
+    registries: Annotated[dict[RegistryName, RegistrySettings], AfterValidator(each_image_has_one_home)] = Field(
+        default_factory=dict
+    )
+    """The registries that built images are pushed to, by names, as JSON; empty: they stay in the Docker Engine."""
 
     @classmethod
     def read(cls) -> "Settings":
@@ -100,10 +143,10 @@ def _variable(place: tuple[int | str, ...]) -> str:
     return ", ".join([f"SLUICE_{first.upper()}", *more])
 
 
-def _secrets_of(model: BaseSettings | ClusterSettings) -> Iterator[SecretStr]:
+def _secrets_of(model: BaseModel) -> Iterator[SecretStr]:
     for _, value in model:
         if isinstance(value, SecretStr):
             yield value
         elif isinstance(value, dict):
             for one in value.values():
-                yield from _secrets_of(one)
+                yield from [one] if isinstance(one, SecretStr) else _secrets_of(one)

@@ -1,6 +1,9 @@
 """The clusters that the settings name, each reached when it is first needed.
 
 A kubeconfig that is missing or a cluster that is away keeps the bot from nothing else: whoever needs it hears why.
+
+What Sluice writes there stands under a name of its own, which is kept in its database: started anew in another pod, on
+another machine or with another password, it is the same to itself, and another Sluice is somebody else.
 """
 
 import hashlib
@@ -11,6 +14,7 @@ from dataclasses import replace
 from bot.cluster_settings import ClusterSettings
 from bot.clusters import metrics_of
 from bot.settings import Settings
+from engine.errors import InvariantViolation
 from engine.ports import Clock
 from engine.targets.kubernetes.cluster import connect
 from engine.targets.kubernetes.scene import Looking
@@ -19,11 +23,12 @@ from engine.targets.kubernetes.watching import Watching
 
 
 class Sites(Mapping[str, Site]):
-    """The clusters of the settings by name."""
+    """The clusters of the settings by name. `installation` is this Sluice's own name, known once its database is."""
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self._settings = settings
         self._clock = clock
+        self.installation = ""
         self._made: dict[str, Site] = {}
 
     def __getitem__(self, name: str) -> Site:
@@ -41,9 +46,11 @@ class Sites(Mapping[str, Site]):
         return len(self._settings.clusters)
 
     def _make(self, name: str, said: ClusterSettings) -> Site:
+        if not self.installation:
+            raise InvariantViolation(f"Cluster {name} is asked for before this Sluice knows its own name.")
         cluster = connect(
             name,
-            manager=manager_of(self._settings),
+            manager=f"sluice-{self.installation}",
             kubeconfig=said.kubeconfig,
             context=said.context,
             in_cluster=said.in_cluster,
@@ -51,15 +58,13 @@ class Sites(Mapping[str, Site]):
         watching = Watching(cluster)
         looking = Looking(cluster, watching, self._clock)
         metrics = metrics_of(name, said)
-        site = Site(name, cluster, watching, looking, said.image_prefix, said.settle)
+        before = frozenset({_older_name(self._settings)})
+        site = Site(name, cluster, watching, looking, said.image_prefix, said.settle, before=before)
         return replace(site, counting=metrics.traffic, trouble=lambda: metrics.trouble) if metrics else site
 
 
-def manager_of(settings: Settings) -> str:
-    """The name under which this Sluice writes to clusters: another one has another, so that neither takes unseen.
-
-    Bots that share a database are one; a file of SQLite is one machine's.
-    """
+def _older_name(settings: Settings) -> str:
+    """The name that versions without one in their database wrote under: made of the machine and the database's URL."""
     where = settings.database_url
     if where.startswith("sqlite"):
         where = f"{socket.gethostname()}:{where}"

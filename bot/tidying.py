@@ -1,8 +1,8 @@
 """Takes away what nobody needs any more, so that a disk does not fill up by Sluice's being used.
 
 What a workload runs, may go back to, or is about to run is kept, however old; so is the audit, and the journal of every
-run. What goes: bundles of no such release, what stages said and rooms showed long ago, keys of deliveries that no chat
-repeats any more, buttons of cards that nobody has seen for months.
+run. What goes: bundles and images of no such release, what stages said and rooms showed long ago, keys of deliveries
+that no chat repeats any more, buttons of cards that nobody has seen for months.
 """
 
 import logging
@@ -20,6 +20,8 @@ from storage.book import SqlBook
 from storage.store import SqlStore
 
 REPEATED_WITHIN = timedelta(days=2)
+SIGNED_KEPT = timedelta(days=400)
+"""How long signed pushes are known, at least: their signature holds for ever, so one that is forgotten counts anew."""
 BUTTONS_KEPT = timedelta(days=90)
 BUNDLES_KEPT = timedelta(days=7)
 VERSIONS_KEPT = 50
@@ -33,6 +35,14 @@ class Shelf(Protocol):
 
     async def prune(self, keep: frozenset[str], made_before: datetime) -> tuple[str, ...]:
         """Remove what was made before that moment and is not named in `keep`; returns what was removed."""
+        ...
+
+
+class Packages(Protocol):
+    """Where packages are kept."""
+
+    async def tidy(self) -> int:
+        """Remove what nothing refers to any more; returns how many bytes that were."""
         ...
 
 
@@ -57,7 +67,17 @@ class Tidying:
             _LOG.warning("Not tidied: %s", error)
             return
         if gone:
-            _LOG.info("%d bundles that no version needs are gone.", len(gone))
+            _LOG.info("%d bundles and images that no version needs are gone.", len(gone))
+
+    async def tidy_packages(self, packages: Packages) -> None:
+        """Free what no package has any more; what was just deleted stays a while, as somebody may be reading it."""
+        try:
+            freed = await packages.tidy()
+        except SluiceError as error:
+            _LOG.warning("Packages are not tidied: %s", error)
+            return
+        if freed:
+            _LOG.info("%d bytes of packages that are deleted are free.", freed)
 
     async def _running(self) -> frozenset[str]:
         """The digests of what runs from bundles, whatever brought it there; clusters keep their images themselves."""
@@ -72,14 +92,18 @@ class Tidying:
 
 
 def _forget(book: SqlBook, now: datetime, before: datetime) -> None:
-    book.chats.forget_inbox(now - REPEATED_WITHIN)
+    book.chats.forget_inbox(now - REPEATED_WITHIN, min(before, now - SIGNED_KEPT))
     book.updates.forget(now - REPEATED_WITHIN)
     book.buttons.forget(now - BUTTONS_KEPT)
     book.accounts.forget(now - REPEATED_WITHIN)
     book.chats.forget_questions(now - REPEATED_WITHIN)
+    book.drafts.forget(now - REPEATED_WITHIN)
     book.rooms.forget(before)
     book.chats.forget_messages(before)
     book.logs.forget(before)
+    book.pushes.forget(before)
+    book.hooks.forget(now - REPEATED_WITHIN, before)
+    book.outbox.forget(before)
 
 
 def _needed(book: SqlBook) -> frozenset[str]:

@@ -14,6 +14,7 @@ from engine.definition import Pipeline
 from engine.deployed import Deployed
 from engine.deployment import Deployment
 from engine.errors import Offer, Refused
+from engine.freezes import Subject
 from engine.locks import Lock
 from engine.model import Release, Run, RunId, Way
 from engine.orders import reviewed, spec_of
@@ -159,6 +160,11 @@ class WaysBack:
     @property
     def _store(self) -> SqlStore:
         return self.previews.store
+
+
+def subject_of_pipeline(book: SqlBook, stored: StoredPipeline) -> Subject:
+    """Tell what a run of the pipeline would belong to, for freezes."""
+    return Subject(stored.name, stored.group, workload_of(book, stored))
 
 
 def workload_of(book: SqlBook, stored: StoredPipeline) -> str:

@@ -7,6 +7,7 @@ from bot.acting import Acting
 from bot.cards import Card, Table, Tone
 from bot.chat import Answer, Incoming
 from bot.grammar import BY_NAME, Said
+from bot.holders import sight_of
 from engine.errors import Refused
 from engine.model import RoomId
 from storage.book import SqlBook
@@ -56,9 +57,11 @@ class Wishes:
         return [Answer(Card(f"This room is told nothing of {name} any more"))]
 
     async def subscriptions(self, incoming: Incoming, _said: Said) -> list[Answer]:
-        """What this room is told about."""
+        """What this room is told about, as far as the person sees it."""
         wishes = await self.acting.store.read(lambda book: book.subscriptions.of_room(incoming.room))
-        rows = tuple((wish.pipeline, _SAYS[wish.wants], wish.by) for wish in wishes)
+        sight = await self.acting.store.read(lambda book: sight_of(book, incoming.person))
+        seen = [wish for wish in wishes if wish.pipeline not in sight.hidden]
+        rows = tuple((wish.pipeline, _SAYS[wish.wants], wish.by) for wish in seen)
         if not rows:
             hint = f"`{BY_NAME['subscribe'].example}` changes that."
             return [Answer(Card("This room is told about no pipeline", text=hint), private=True)]

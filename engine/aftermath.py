@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from engine import events as e
 from engine.book import STAGE_TIMERS, Book, Timer
 from engine.evolution import DEPLOYING
+from engine.freezes import Standing
 from engine.locks import after_rollback
 from engine.model import Release, Run, RunState, StageKind, StageState, Unwinding
 from engine.stages.rollout import placed_release
@@ -21,6 +22,8 @@ REMIND_AFTER = timedelta(hours=1)
 REMIND_AGAIN = timedelta(hours=24)
 GRAY_REMINDER = timedelta(hours=24)
 GRAY_TIMERS = ("gray", "gray_soon")
+_CHANGE_NO_TIMER = (e.Voted, e.ReviewEscalated, e.FreezeOverruled)
+"""What leaves the timers of an open review as they are."""
 
 
 def keep_timers(book: Book, before: Run, run: Run, events: Sequence[e.Event]) -> None:
@@ -29,9 +32,10 @@ def keep_timers(book: Book, before: Run, run: Run, events: Sequence[e.Event]) ->
         return
     for event in events:
         if isinstance(event, e.Reminded):
-            book.timers.set(Timer(run.id, "remind", run.position, run.stage.attempt, event.at + REMIND_AGAIN))
+            again = event.at + (run.rule.remind_every or REMIND_AGAIN)
+            book.timers.set(Timer(run.id, "remind", run.position, run.stage.attempt, again))
             return
-        if isinstance(event, e.Voted) and run.stage.state is StageState.AWAITING_REVIEW:
+        if isinstance(event, _CHANGE_NO_TIMER) and run.stage.state is StageState.AWAITING_REVIEW:
             return
     if before.stage.deadline is not None:
         book.timers.drop(run.id, STAGE_TIMERS)
@@ -45,8 +49,11 @@ def _set_timers(book: Book, run: Run, now: datetime) -> None:
         return
     book.timers.set(Timer(run.id, "expire", run.position, run.stage.attempt, deadline))
     if run.stage.state is StageState.AWAITING_REVIEW:
-        soon = min(now + REMIND_AFTER, now + (deadline - now) / 2)
+        wait = run.rule.remind_after
+        soon = now + wait if wait else min(now + REMIND_AFTER, now + (deadline - now) / 2)
         book.timers.set(Timer(run.id, "remind", run.position, run.stage.attempt, soon))
+        if run.stage.deputies_from is not None and not run.stage.is_escalated:
+            book.timers.set(Timer(run.id, "escalate", run.position, run.stage.attempt, run.stage.deputies_from))
 
 
 def keep_gray_timers(book: Book, before: Run, run: Run, now: datetime) -> None:
@@ -116,10 +123,20 @@ def _lock(book: Book, run: Run, bad: Release | None, back: Unwinding, now: datet
     book.locks.put(after_rollback(before, workload=run.workload, by=back.by, at=now, run=run.id, bad=name, said=said))
 
 
+def was_told_of_freeze(book: Book, standing: Standing, pipeline: str) -> bool:
+    """Whether it was said already that a start of `pipeline` was turned away in this window; from now on it was."""
+    freeze, key = standing.freeze, standing.told_key(pipeline)
+    if key in freeze.told:
+        return True
+    window = standing.window.begins.isoformat()
+    book.freezes.change(replace(freeze, told=(*(old for old in freeze.told if old.endswith(window)), key)))
+    return False
+
+
 def was_told(book: Book, workload: str, pipeline: str) -> bool:
     """Whether it was said already that a start of `pipeline` was turned away; from now on it was."""
     lock = book.locks.find(workload)
     if lock is None or pipeline in lock.told:
         return True
-    book.locks.put(replace(lock, told=(*lock.told, pipeline)))
+    book.locks.tell(replace(lock, told=(*lock.told, pipeline)))
     return False

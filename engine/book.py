@@ -6,12 +6,13 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 
 from engine.events import Event
+from engine.freezes import Freeze, FreezeId, Plea
 from engine.locks import Lock
 from engine.model import PersonId, Release, Run, RunId
 from engine.rollout.fleet import ReleaseId
 
 T = TypeVar("T")
-STAGE_TIMERS = ("expire", "remind")
+STAGE_TIMERS = ("expire", "remind", "escalate")
 """The kinds of timers that belong to one stage attempt."""
 
 
@@ -268,12 +269,56 @@ class Locks(Protocol):
         """Lock a workload; a lock that it had gives way."""
         ...
 
+    def tell(self, lock: Lock) -> None:
+        """Keep whom a lock was told. One that is gone meanwhile, or was made anew, stays as it is."""
+        ...
+
     def remove(self, workload: str) -> None:
         """Unlock a workload."""
         ...
 
     def all(self) -> list[Lock]:
         """Every lock, in order of workloads."""
+        ...
+
+
+class Freezes(Protocol):
+    """Freeze windows, and pleas to overrule them."""
+
+    def all(self, *, firmly: bool = False) -> list[Freeze]:
+        """Every freeze, in the order in which they were made. `firmly`: none goes before this transaction ends."""
+        ...
+
+    def find(self, name: FreezeId) -> Freeze | None:
+        """One freeze."""
+        ...
+
+    def put(self, freeze: Freeze) -> None:
+        """Keep a freeze, in place of one of the same id."""
+        ...
+
+    def change(self, freeze: Freeze) -> bool:
+        """Keep a freeze in place of the one of the same id; False when that is gone, and then it stays so."""
+        ...
+
+    def remove(self, name: FreezeId) -> None:
+        """Forget a freeze."""
+        ...
+
+    def next_id(self, letter: str) -> str:
+        """A name that was never given before: the letter and a number."""
+        ...
+
+    def pleas(self, *, firmly: bool = False) -> list[Plea]:
+        """Every plea, in the order of their making. `firmly`: nobody else uses one up before this transaction ends."""
+        ...
+
+    def keep_plea(self, plea: Plea) -> None:
+        """Keep a plea, in place of one of the same id."""
+        ...
+
+    def drop_plea(self, name: str) -> bool:
+        """Forget a plea; False when somebody else has used it up."""
         ...
 
 
@@ -327,6 +372,11 @@ class Book(Protocol):
         ...
 
     @property
+    def freezes(self) -> Freezes:
+        """When nothing begins."""
+        ...
+
+    @property
     def logs(self) -> Logs:
         """What stages said."""
         ...
@@ -336,10 +386,7 @@ class Store(Protocol):
     """Where everything is kept. What `transact` has returned survives the death of the process."""
 
     async def transact(self, work: Callable[[Book], T]) -> T:
-        """Run `work` in one transaction and commit it.
-
-        `work` may run more than once and must touch nothing but the book.
-        """
+        """Run `work` in one transaction and commit it; it may run more than once and must touch only the book."""
         ...
 
     async def read(self, work: Callable[[Book], T]) -> T:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from engine.model import Json, PersonId, RunId, RunState, Verdict
+from engine.model import Json, Override, PersonId, RunId, RunState, Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +35,13 @@ class Stop(Command):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RollBack(Command):
     """Take the new version back while the run is not over."""
+
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GiveUp(Command):
+    """End a run that is being taken back and cannot be: what it placed stays as it is, and nobody tries any more."""
 
     reason: str = ""
 
@@ -89,6 +96,26 @@ class Remind(Command):
 
     stage: int
     attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Escalate(Command):
+    """The reviewers have not decided for as long as they may: from now on deputies may, too."""
+
+    stage: int
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thaw(Command):
+    """What froze the stage may not do so any more: it is looked at again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverruleFreezes(Command):
+    """Let the run through freezes, as one person has asked and another has confirmed."""
+
+    override: Override
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,6 +185,14 @@ class ReportChanged(Report):
 
     review: int
     difference: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportFrozen(Report):
+    """The stage may not begin to release anything before `until`; `sentence` says which freeze that is."""
+
+    until: datetime
+    sentence: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

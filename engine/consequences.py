@@ -5,6 +5,7 @@ from datetime import datetime
 
 from engine import events as e
 from engine.model import Mode, OnError, PersonId, Run, RunState, StageKind, StageState, Verdict
+from engine.voting import is_passed
 
 S = StageState
 R = RunState
@@ -61,14 +62,15 @@ def _after_success(run: Run, now: datetime) -> e.Event | None:
 
 
 def _after_votes(run: Run, now: datetime) -> e.Event | None:
-    votes, rule = run.stage.votes, run.rule
-    refused = next((vote for vote in votes if vote.verdict is Verdict.REJECT), None)
+    refused = next((vote for vote in run.stage.votes if vote.verdict is Verdict.REJECT), None)
     if refused is not None:
         reason = f"{refused.person} refused" + (f": {refused.reason}" if refused.reason else ".")
         return e.StageRejected(at=now, by=refused.person, stage=run.position, reason=reason)
-    passed = {vote.person for vote in votes if vote.verdict is Verdict.APPROVE}
-    enough = passed.issuperset(rule.reviewers) if rule.votes_needed is Mode.ALL else bool(passed)
-    return e.StageSucceeded(at=now, by=ENGINE, stage=run.position) if enough else None
+    return e.StageSucceeded(at=now, by=ENGINE, stage=run.position) if is_passed(run, run.position) else None
+
+
+def _after_overruling(run: Run, now: datetime) -> e.Event | None:
+    return None if run.override is None else e.StageThawed(at=now, by=run.override.by, stage=run.position)
 
 
 def _after_refusal(run: Run, now: datetime) -> e.Event:
@@ -81,6 +83,7 @@ _CONSEQUENCES: Mapping[StageState, Callable[[Run, datetime], e.Event | None]] = 
     S.PENDING: _go_or_wait,
     S.AWAITING_TRIGGER: _go_or_wait,
     S.AWAITING_REVIEW: _after_votes,
+    S.FROZEN: _after_overruling,
     S.FAILED: _after_failure,
     S.SUCCEEDED: _after_success,
     S.IGNORED: _after_success,

@@ -7,7 +7,7 @@ deadline, or a version that was taken back can be begun again.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from engine import aftermath
@@ -15,12 +15,15 @@ from engine import commands as c
 from engine import events as e
 from engine.aftermath import REMIND_AFTER, REMIND_AGAIN
 from engine.errors import Refused
+from engine.freezes import Frozen, Standing
 from engine.locks import Lock, Locked
-from engine.model import PersonId, Run, RunId, RunState, StageKind, StageState, Way
+from engine.model import Override, PersonId, Run, RunId, RunState, StageKind, StageState, Way
 from engine.orders import Order, new_run, taking_back
 from engine.pipeline import resolve
 from engine.ports import Book, Clock, Store, Timer
+from engine.standstill import frozen, let_in
 from engine.transitions import ENGINE, begin, decided, evolve, needs_worker
+from engine.voting import check_dead_ends
 
 __all__ = ["REMIND_AFTER", "REMIND_AGAIN", "Control", "Order", "replay"]
 
@@ -53,24 +56,31 @@ class Control:
             raise Locked(lock)
         events, after = decided(run, command, now)
         token = command.token if isinstance(command, c.Report) else None
-        return self._keep(book, run, after, events, token)
+        after = self._keep(book, run, after, events, token)
+        if isinstance(command, c.ReportFrozen) and frozen(book, after, now, firmly=True) is None:
+            return self.apply(book, c.Thaw(run=run.id, by=ENGINE))  # the freeze went while the worker looked
+        return after
 
     def start(self, book: Book, order: Order) -> Run:
         """`request` inside a transaction that somebody else has opened.
 
-        A run of a locked workload that nobody waits for is written down as one that ended at once, so that the rooms
-        hear of it as of any other run: the first time under each lock.
+        A run of a locked workload, or inside a freeze window, that nobody waits for is written down as one that ended
+        at once, so that the rooms hear of it as of any other run: the first time under each lock and in each window.
         """
         stored = book.pipelines.load(order.pipeline)
         run = new_run(book, stored, order, self.clock.now())
-        lock = _lock_against(book, run)
-        if lock is None:
+        if not order.by_itself:
+            check_dead_ends(run.rules, run.requested_by)
+        obstacle: Lock | Standing | None = _lock_against(book, run) or frozen(book, run, run.created_at)
+        if isinstance(obstacle, Standing) and not order.by_itself and (agreed := _agreed(book, run)):
+            run, obstacle = replace(run, override=agreed), None
+        if obstacle is None:
             self._make_way(book, run)
-        elif not order.by_itself or aftermath.was_told(book, run.workload, run.pipeline):
-            raise Locked(lock)
+        elif not order.by_itself or _was_told(book, obstacle, run):
+            raise Locked(obstacle) if isinstance(obstacle, Lock) else Frozen(obstacle, run.pipeline)
         run = self._begin(book, run)
-        if lock is not None:
-            return self.apply(book, _turn_away(run.id, lock))
+        if obstacle is not None:
+            return self.apply(book, _turn_away(run.id, obstacle))
         if run.workload and not book.runs.hold(run.workload, run.id):
             return run
         return self.apply(book, c.Admit(run=run.id, by=ENGINE))
@@ -84,6 +94,8 @@ class Control:
                 self._expire_gray(book, timer)
             case "gray_soon":
                 self.apply(book, c.RemindGray(run=run, by=by))
+            case "escalate":
+                self.apply(book, c.Escalate(run=run, by=by, stage=timer.stage, attempt=timer.attempt))
             case "remind":
                 self.apply(book, c.Remind(run=run, by=by, stage=timer.stage, attempt=timer.attempt))
             case _:
@@ -114,6 +126,13 @@ class Control:
         left = book.releases.gray_of(workload)
         if left is not None:
             self.apply(book, c.EndGray(run=left, by=by, reason=f"{by} retired {workload}."))
+
+    def thaw(self, book: Book) -> list[Run]:
+        """Look again at every run that stands still, after a freeze was taken away. Returns those that go on."""
+        now = self.clock.now()
+        still = [run for run in book.runs.active() if run.stage.state is StageState.FROZEN]
+        free = [run for run in still if frozen(book, run, now) is None]
+        return [self.apply(book, c.Thaw(run=run.id, by=ENGINE)) for run in free]
 
     def _take_back(self, book: Book, left: Run, by: PersonId, reason: str) -> Run:
         run = self._begin(book, taking_back(book, left, self.clock.now(), by))
@@ -209,8 +228,23 @@ def _lock_against(book: Book, run: Run) -> Lock | None:
     return lock
 
 
-def _turn_away(run: RunId, lock: Lock) -> c.Stop:
-    return c.Stop(run=run, by=ENGINE, reason=f"{lock} {lock.way_out}")
+def _turn_away(run: RunId, obstacle: Lock | Standing) -> c.Stop:
+    way_out = obstacle.way_out if isinstance(obstacle, Lock) else "Nothing starts it afterwards by itself."
+    return c.Stop(run=run, by=ENGINE, reason=f"{obstacle} {way_out}")
+
+
+def _agreed(book: Book, run: Run) -> Override | None:
+    """Use up what two people have agreed on about one start inside a freeze window."""
+    plea = let_in(book, run.pipeline, run.created_at)
+    if plea is None or not book.freezes.drop_plea(plea.id):
+        return None
+    return Override(plea.by, plea.confirmed_by, plea.reason, run.created_at)
+
+
+def _was_told(book: Book, obstacle: Lock | Standing, run: Run) -> bool:
+    if isinstance(obstacle, Lock):
+        return aftermath.was_told(book, run.workload, run.pipeline)
+    return aftermath.was_told_of_freeze(book, obstacle, run.pipeline)
 
 
 def _left_gray(book: Book, run: Run) -> Run | None:

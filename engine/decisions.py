@@ -13,7 +13,8 @@ from engine import events as e
 from engine.consequences import was_placed
 from engine.errors import InvariantViolation, Refused
 from engine.evolution import DEPLOYING
-from engine.model import PersonId, Run, RunState, StageKind, StageState, Vote
+from engine.model import Run, RunState, StageKind, StageState, Vote
+from engine.voting import check_vote
 
 S = StageState
 R = RunState
@@ -26,12 +27,15 @@ _VERBS: Mapping[type[c.Command], str] = {
     c.Admit: "started",
     c.Stop: "stopped",
     c.RollBack: "rolled back",
+    c.GiveUp: "given up",
     c.Retry: "retried",
     c.CastVote: "voted on",
     c.ChangeShare: "given another split",
     c.MeetCondition: "triggered",
+    c.OverruleFreezes: "let through",
 }
 _HINTS: Mapping[type[c.Command], str] = {
+    c.GiveUp: "Only a run that is being taken back can be; `stop` ends others.",
     c.Retry: "Only a stage that is held after a failure can be retried.",
     c.CastVote: "A review has to be open.",
     c.ChangeShare: "The split can be changed while gray runs or its review is open.",
@@ -48,14 +52,18 @@ def refuse_over(run: Run, command: c.Command) -> Refused:
 def refusal(run: Run, command: c.Command) -> Refused:
     """The run does not take this command where it is."""
     if run.unwinding is not None:
-        return Refused(f"Run {run.id} is being taken back; it cannot be {_verb(command)}.")
+        said = f"Run {run.id} is being taken back; it cannot be {_verb(command)}."
+        return Refused(said, f"If that cannot succeed, `giveup {run.id}` ends it and leaves what is there.")
     at = f"Run {run.id} is at stage {run.stage.name}, which is {_said(run.stage.state)}"
-    return Refused(f"{at}; it cannot be {_verb(command)} now.", _HINTS.get(type(command), ""))
+    hint = _HINTS.get(type(command), "")
+    if run.stage.state is S.FROZEN:
+        hint = f"It goes on by itself. `override {run.id} REASON` asks for it now; somebody else has to confirm that."
+    return Refused(f"{at}; it cannot be {_verb(command)} now.", hint)
 
 
 def check_report(run: Run, command: c.Command) -> None:
     """Refuse what the worker or the clock says of another stage, or of an earlier attempt."""
-    if not isinstance(command, c.Report | c.Expire | c.Remind):
+    if not isinstance(command, c.Report | c.Expire | c.Remind | c.Escalate):
         return
     if (command.stage, command.attempt) != (run.position, run.stage.attempt):
         raise Refused(
@@ -82,6 +90,14 @@ def _roll_back(run: Run, command: c.RollBack, now: datetime) -> list[e.Event]:
     return [e.UnwindingBegan(at=now, by=command.by, final=R.ROLLED_BACK, reason=command.reason)]
 
 
+def _give_up(run: Run, command: c.GiveUp, now: datetime) -> list[e.Event]:
+    if run.unwinding is None:
+        raise refusal(run, command)
+    because = f": {command.reason}" if command.reason else ""
+    reason = f"{command.by} gave up taking it back{because}. What it placed was left as it was."
+    return [e.RunEnded(at=now, by=command.by, state=R.FAILED, reason=reason)]
+
+
 def _retry(run: Run, command: c.Retry, now: datetime) -> list[e.Event]:
     if command.settle and (run.paused or run.stage.kind not in DEPLOYING):
         raise Refused(f"Run {run.id} is at {run.stage.name}; nothing is disputed there.")
@@ -93,17 +109,14 @@ def _retry(run: Run, command: c.Retry, now: datetime) -> list[e.Event]:
 
 
 def _vote(run: Run, command: c.CastVote, now: datetime) -> list[e.Event]:
-    stage, rule = run.stage, run.rule
+    stage = run.stage
     seen = (command.stage, command.attempt, command.fingerprint)
     is_now = (run.position, stage.attempt, stage.fingerprint)
     if any(was not in (None, "", now_) for was, now_ in zip(seen, is_now, strict=True)):
         raise Refused(
             f"That button belongs to an earlier review of run {run.id}; nothing was counted.", "Use the newest card."
         )
-    if command.by not in rule.reviewers:
-        raise Refused(f"Only {_list(rule.reviewers)} can decide about {stage.name} of run {run.id}.")
-    if any(vote.person == command.by and vote.verdict is command.verdict for vote in stage.votes):
-        raise Refused(f"You have already said {command.verdict} to {stage.name} of run {run.id}; it is counted once.")
+    check_vote(run, command)
     vote = Vote(command.by, command.verdict, now, stage.fingerprint, command.reason)
     return [e.Voted(at=now, by=command.by, stage=run.position, vote=vote)]
 
@@ -141,6 +154,8 @@ def _expire(run: Run, command: c.Expire, now: datetime) -> list[e.Event]:
     stage = run.stage
     if stage.deadline is not None and now < stage.deadline:
         raise Refused(f"The deadline of {stage.name} in run {run.id} is not over yet.")
+    if stage.state is S.FROZEN:
+        return [e.StageThawed(at=now, by=command.by, stage=run.position)]
     if stage.state is S.HELD:
         reason = f"{stage.reason} Nobody retried it in time."
         return [e.StageFailed(at=now, by=command.by, stage=run.position, reason=reason)]
@@ -153,6 +168,30 @@ def _expire(run: Run, command: c.Expire, now: datetime) -> list[e.Event]:
 
 def _remind(run: Run, command: c.Remind, now: datetime) -> list[e.Event]:
     return [e.Reminded(at=now, by=command.by, stage=run.position)]
+
+
+def _escalate(run: Run, command: c.Escalate, now: datetime) -> list[e.Event]:
+    stage = run.stage
+    if stage.is_escalated or stage.deputies_from is None or now < stage.deputies_from:
+        raise Refused(f"Run {run.id} has no deputies to turn to now at stage {stage.name}.")
+    return [e.ReviewEscalated(at=now, by=command.by, stage=run.position)]
+
+
+def _freeze(run: Run, command: c.ReportFrozen, now: datetime) -> list[e.Event]:
+    until, sentence = command.until, command.sentence
+    return [e.StageFrozen(at=now, by=command.by, stage=run.position, until=until, sentence=sentence)]
+
+
+def _thaw(run: Run, command: c.Thaw, now: datetime) -> list[e.Event]:
+    return [e.StageThawed(at=now, by=command.by, stage=run.position)]
+
+
+def _overrule(run: Run, command: c.OverruleFreezes, now: datetime) -> list[e.Event]:
+    if run.override is not None:
+        raise Refused(f"Run {run.id} is let through freezes already: {run.override.by} asked for it.")
+    if command.override.by == command.override.confirmed_by:
+        raise Refused(f"{command.override.by} has asked for it; somebody else has to confirm it.")
+    return [e.FreezeOverruled(at=now, by=command.by, override=command.override)]
 
 
 def _remind_gray(run: Run, command: c.RemindGray, now: datetime) -> list[e.Event]:
@@ -198,6 +237,7 @@ def _open_review(run: Run, command: c.ReportReview, now: datetime) -> list[e.Eve
         fingerprint=command.fingerprint,
         plan=command.plan,
         deadline=command.deadline,
+        deputies_from=None if run.rule.escalate_after is None else now + run.rule.escalate_after,
     )
     return [opened]
 
@@ -253,12 +293,16 @@ DECISIONS: Mapping[type[c.Command], Decision] = dict(
         _for(c.Admit, _admit),
         _for(c.Stop, _stop),
         _for(c.RollBack, _roll_back),
+        _for(c.GiveUp, _give_up),
         _for(c.Retry, _retry),
         _for(c.CastVote, _vote),
         _for(c.ChangeShare, _change_share),
         _for(c.MeetCondition, _meet),
         _for(c.Expire, _expire),
         _for(c.Remind, _remind),
+        _for(c.Escalate, _escalate),
+        _for(c.Thaw, _thaw),
+        _for(c.OverruleFreezes, _overrule),
         _for(c.RemindGray, _remind_gray),
         _for(c.ExpireGray, _expire_gray),
         _for(c.EndGray, _end_gray),
@@ -267,6 +311,7 @@ DECISIONS: Mapping[type[c.Command], Decision] = dict(
         _for(c.ReportSuccess, _succeed),
         _for(c.ReportFailure, _fail),
         _for(c.ReportChanged, _void),
+        _for(c.ReportFrozen, _freeze),
         _for(c.ReportUnwound, _unwound),
     )
 )
@@ -278,7 +323,3 @@ def _verb(command: c.Command) -> str:
 
 def _said(state: RunState | StageState) -> str:
     return state.value.replace("_", " ")
-
-
-def _list(people: tuple[PersonId, ...]) -> str:
-    return " and ".join(people) if len(people) < 3 else ", ".join(people)  # noqa: PLR2004 - a list reads so

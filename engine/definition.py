@@ -5,13 +5,13 @@ of stages; here live the types. The sections of a deployment are in `engine.depl
 `engine.fields`.
 """
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 
+from engine.addresses import parse_network
 from engine.deployment import ContentRule, Deployment, Gray, Policy, Readiness, Service, Text, count_of
 from engine.fields import (
     MAX_INSTANCES,
@@ -30,14 +30,19 @@ from engine.fields import (
     WebAddress,
     parse_duration,
     shown,
+    spelled,
 )
-from engine.git_url import check_form, check_name
+from engine.image_build import Build, PlacedImage, PlacedPackage
 from engine.model import Mode, OnError, StageKind
-from engine.section import Conflict, Section, exactly_one
+from engine.review import Review
+from engine.secret_variables import is_secret, marker
+from engine.section import Conflict, Mistake, Section, exactly_one
+from engine.source import AutoBuild, Source
 
 __all__ = [
     "MAX_INSTANCES",
     "Amount",
+    "AutoBuild",
     "Build",
     "Conditions",
     "ContentRule",
@@ -53,6 +58,8 @@ __all__ = [
     "Notify",
     "Official",
     "Pipeline",
+    "PlacedImage",
+    "PlacedPackage",
     "Policy",
     "Port",
     "Readiness",
@@ -73,10 +80,21 @@ __all__ = [
 
 
 class Variable(Section):
-    """A global variable with the value it has when nobody changes it. Its value alone will do: ``tag: v1``."""
+    """A global variable with the value it has when nobody changes it. Its value alone will do: ``tag: v1``.
+
+    The value of a `secret` one is no part of the definition: it is given in private, and used without being kept.
+    """
 
     value: str = ""
     description: str = ""
+    secret: bool = False
+
+    @classmethod
+    def conflicts(cls, given: Mapping[str, Any]) -> Iterator[Conflict]:
+        """A secret's value is not written down."""
+        if is_secret(given) and given.get("value"):
+            instead = "secret: true alone, and give it its value with `secret set`"
+            yield Conflict("value", "would be read by everybody who sees the definition", instead)
 
     @model_validator(mode="before")
     @classmethod
@@ -91,18 +109,68 @@ class Variable(Section):
         return str(value) if isinstance(value, int | float) else value
 
 
+def _network(value: str) -> str:
+    try:
+        return str(parse_network(value))
+    except ValueError:
+        problem = f"{shown(value)} is no network"
+        raise Mistake(problem, "for example 10.20.0.0/16, 2001:db8::/32 or one address") from None
+
+
+def _sendable(name: str) -> str:
+    if name.lower() in _SET_BY_SLUICE:
+        raise Mistake(f"{name} is set by Sluice", "it nowhere, or another name, for example X-Team")
+    return name
+
+
+_SET_BY_SLUICE = frozenset(
+    {
+        *("host", "content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer"),
+        *("idempotency-key", "sluice-depth"),
+    }
+)
+EmailAddress = Annotated[
+    str,
+    AfterValidator(
+        spelled(
+            r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63}){0,8}",
+            "is not one e-mail address",
+            "for example shop-team@example.com",
+        )
+    ),
+]
+PhoneNumber = Annotated[
+    str,
+    AfterValidator(spelled(r"\+?[0-9][0-9 ()/.-]{2,30}", "is not a phone number", 'for example "+49 30 1234567"')),
+]
+Network = Annotated[str, AfterValidator(_network)]
+Heard = Annotated[tuple[Name, ...], Field(alias="from", max_length=50)]
+"""Whose messages on a channel count; nothing: those of the pipelines in the listener's own group."""
+SentHeader = Annotated[HeaderName, AfterValidator(_sendable)]
+
+
+def _belongs(given: Mapping[str, Any]) -> Iterator[Conflict]:
+    """A signature and a network belong to somebody outside, and a pipeline to a channel."""
+    for key in ("signature", "networks"):
+        if "webhook" not in given and given.get(key) not in (None, "none", (), []):
+            yield Conflict(key, "is for webhooks: nothing outside calls this", "it beside webhook, or leave it out")
+    if "channel" not in given and (given.get("from") or given.get("heard")):
+        yield Conflict("from", "is for channels: no pipeline tells this", "it beside channel, or leave it out")
+
+
 class Recipient(Section):
-    """One person, room or address that a result is told to."""
+    """One person, room or address that a result is told to. `gateway` is one of those that the settings name."""
 
     person: str | None = None
     room: str | None = None
-    email: str | None = None
-    phone: str | None = None
+    email: EmailAddress | None = None
+    phone: PhoneNumber | None = None
+    gateway: Name | None = None
 
     @classmethod
     def conflicts(cls, given: Mapping[str, Any]) -> Iterator[Conflict]:
         """One line, one way."""
-        yield from exactly_one(given, "person", "room", "email", "phone")
+        yield from exactly_one(given, "person", "room", "email", "phone", "gateway")
 
 
 class Notify(Section):
@@ -115,14 +183,20 @@ class Notify(Section):
 class Hook(Section):
     """A trigger condition: a generated URL or an internal channel, with parameters that go into variables."""
 
+    model_config = ConfigDict(populate_by_name=True)
+
     webhook: Name | None = None
     channel: Name | None = None
+    heard: Heard = ()
     parameters: dict[str, VariableName] = Field(default_factory=dict)
+    signature: Literal["none", "hmac"] = "none"
+    networks: Annotated[tuple[Network, ...], Field(max_length=50)] = ()
 
     @classmethod
     def conflicts(cls, given: Mapping[str, Any]) -> Iterator[Conflict]:
         """One line, one way."""
         yield from exactly_one(given, "webhook", "channel")
+        yield from _belongs(given)
 
     @property
     def key(self) -> str:
@@ -133,16 +207,22 @@ class Hook(Section):
 class Start(Section):
     """A start of the pipeline that needs no person: by the clock, by a webhook or by a channel."""
 
+    model_config = ConfigDict(populate_by_name=True)
+
     cron: Cron | None = None
     timezone: TimeZone = "UTC"
     webhook: Name | None = None
     channel: Name | None = None
+    heard: Heard = ()
     parameters: dict[str, VariableName] = Field(default_factory=dict)
+    signature: Literal["none", "hmac"] = "none"
+    networks: Annotated[tuple[Network, ...], Field(max_length=50)] = ()
 
     @classmethod
     def conflicts(cls, given: Mapping[str, Any]) -> Iterator[Conflict]:
         """One line, one way."""
         yield from exactly_one(given, "cron", "webhook", "channel")
+        yield from _belongs(given)
 
 
 class ErrorRule(Section):
@@ -165,7 +245,7 @@ class Tell(Section):
     channel: Name | None = None
     webhook: WebAddress | None = None
     method: Literal["GET", "POST"] = "POST"
-    headers: dict[HeaderName, OneLine] = Field(default_factory=dict)
+    headers: dict[SentHeader, OneLine] = Field(default_factory=dict)
     body: str = ""
     parameters: dict[str, VariableName] = Field(default_factory=dict)
     when: tuple[Literal["success", "failure"], ...] = ("success", "failure")
@@ -174,54 +254,6 @@ class Tell(Section):
     def conflicts(cls, given: Mapping[str, Any]) -> Iterator[Conflict]:
         """One message, one way."""
         yield from exactly_one(given, "channel", "webhook")
-
-
-class Source(Section):
-    """Where the code comes from: a branch or a tag of a git repository. An empty text counts as left out."""
-
-    git: Annotated[str, AfterValidator(check_form)]
-    branch: Annotated[str, AfterValidator(check_name)] | None = None
-    tag: Annotated[str, AfterValidator(check_name)] | None = None
-    account: OneLine | None = None
-
-    @field_validator("branch", "tag", "account")
-    @classmethod
-    def _empty_is_none(cls, value: str | None) -> str | None:
-        return value or None
-
-    @classmethod
-    def conflicts(cls, given: Mapping[str, Any]) -> Iterator[Conflict]:
-        """Keep to a branch or a tag."""
-        if given.get("branch") and given.get("tag"):
-            yield Conflict("tag", "stands beside a branch", "one of the two")
-
-
-class Build(Section):
-    """How source becomes an image, and what the image is called."""
-
-    image: ImageName
-    builder: Literal["bundle"] = "bundle"
-    script: str = ""
-    procfile: str = ""
-
-
-class Review(Section):
-    """Who is asked before the run goes on, and what it means when nobody has decided before the deadline."""
-
-    reviewers: Annotated[tuple[FreeName, ...], Field(min_length=1, max_length=100)]
-    mode: Literal["all", "one"] = "one"
-    on_refusal: Literal["take_back", "keep"] = "take_back"
-    deadline: SomeTime = timedelta(days=7)
-    on_deadline: Literal["refuse", "pass"] = "refuse"
-
-    @classmethod
-    def conflicts(cls, given: Mapping[str, Any]) -> Iterator[Conflict]:
-        """Nobody votes twice."""
-        names = given.get("reviewers")
-        if isinstance(names, list | tuple):
-            counted = Counter(name for name in names if isinstance(name, str))
-            for name in sorted(name for name, times in counted.items() if times > 1):
-                yield Conflict("reviewers", f"names {shown(name)} more than once", "each reviewer once")
 
 
 class Official(Section):
@@ -274,6 +306,11 @@ class Pipeline(Section):
     notify: Notify = Notify()
     concurrency: Literal["queue", "reject", "replace"] = "queue"
     starts: tuple[Start, ...] = ()
+
+    @property
+    def values(self) -> dict[str, str]:
+        """The declared variables with the values that they have when nobody changes them; a secret has its marker."""
+        return {name: marker(name) if one.secret else one.value for name, one in self.variables.items()}
 
     @property
     def deployment(self) -> Deployment | None:

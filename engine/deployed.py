@@ -4,16 +4,21 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+
+import yaml
 
 from engine.definition import Deployment, Gray
-from engine.deployment import target_of
+from engine.deployment import FOUND, target_of
 from engine.errors import StageFailure
+from engine.manifest import QUIETLY, has_stop_hook
 from engine.model import Json, Release, Run, StageKind
 from engine.ports import Dispute, Placement, Traffic
 from engine.rollout.fleet import Fleet, Launch, Move, ReleaseId, Reroute, Retire, Scale
 from engine.rollout.traffic import describe_rules
 
 _MOST_SAID = 4
+_AT_ONCE = "0s"
 _UNPLANNED = {"image", "policy", "deadline", "on_deadline"}
 """Settings that stand in a plan by themselves, or say nothing of what will be released."""
 
@@ -29,8 +34,8 @@ class Deployed:
     pipeline: str = ""
     run: str = ""
 
-    def placement(self, *, firm: bool = False, overruled_by: str = "") -> Placement:
-        """Where, for a target. `firm` and `overruled_by`: see `engine.ports.Placement`."""
+    def placement(self, *, firm: bool = False) -> Placement:
+        """Where, for a target. `firm`: see `engine.ports.Placement`."""
         releases = {release.id: release for release in (self.new, self.old) if release}
         service = self.spec.service
         return Placement(
@@ -43,7 +48,6 @@ class Deployed:
             pipeline=self.pipeline,
             run=self.run,
             firm=firm,
-            overruled_by=overruled_by,
         )
 
     def name_of(self, release: ReleaseId) -> str:
@@ -180,3 +184,30 @@ def latest_split(run: Run) -> Json | None:
 def _short(value: object) -> str:
     text = str(value)
     return text if len(text) <= 60 else f"{text[:57]}..."  # noqa: PLR2004 - what fits a phone's line
+
+
+def leaves_quietly(release: Release) -> bool:
+    """Whether an instance of `release` goes on answering for a while after it is told to end.
+
+    In a cluster that takes a preStop hook: without one, a pod ends while requests are on their way to it. Everywhere
+    else the target sees to it, and so it is where the owner has said that nothing is to be waited for. What Sluice
+    writes may be less than what runs, so a manifest has said it since it was pinned; one that was found holds it all.
+    """
+    if release.settings.get("target") != "kubernetes":
+        return True
+    workload, creation = _workload_in(release.manifest), release.settings.get("creation", "standard")
+    if workload is None or (creation == "standard" and release.settings.get("drain") == _AT_ONCE):
+        return True
+    said = (workload["metadata"].get("annotations") or {}).get(QUIETLY)
+    if said is not None:
+        return bool(said == "true")
+    template = workload["spec"]["template"]
+    if creation == FOUND:
+        return has_stop_hook(template, str(release.settings.get("workload", "")), release.image)
+    return any((one.get("lifecycle") or {}).get("preStop") for one in template["spec"].get("containers", ()))
+
+
+@lru_cache(maxsize=256)
+def _workload_in(manifest: str) -> Json | None:
+    written = (each for each in yaml.safe_load_all(manifest) if isinstance(each, dict))
+    return next((each for each in written if each.get("kind") == "Deployment"), None)

@@ -140,7 +140,7 @@ class Deployment(Section):
 
     service: Service
     image: ImageName | None = None
-    target: Literal["process", "kubernetes"] = "process"
+    target: Literal["process", "docker", "kubernetes"] = "process"
     cluster: Name | None = None
     namespace: Name | None = None
     workload: Name | None = None
@@ -187,10 +187,12 @@ class Deployment(Section):
                 yield Conflict("volumes", f"{shown(text)} is the {key} of more than one", f"another {key}")
 
     def workload_id(self, pipeline: str) -> str:
-        """Name the workload among all of Sluice's: its name, and in a cluster CLUSTER/NAMESPACE/NAME."""
+        """Name the workload among all of Sluice's: NAME, docker/NAME, and in a cluster CLUSTER/NAMESPACE/NAME."""
         name = self.workload or pipeline
         if self.target == "process":
             return name
+        if self.target == "docker":
+            return f"docker/{name}"
         return f"{self.cluster or DEFAULT_CLUSTER}/{self.namespace or DEFAULT_NAMESPACE}/{name}"
 
     @property
@@ -294,4 +296,4 @@ def count_of(amount: int | str, whole: int, *, round_up: bool) -> int:
 
 def target_of(workload: str) -> str:
     """Name the target that a workload runs on: its name says it, see `Deployment.workload_id`."""
-    return "kubernetes" if "/" in workload else "process"
+    return ("process", "docker", "kubernetes")[min(workload.count("/"), 2)]

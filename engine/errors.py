@@ -8,6 +8,7 @@ Raise sites pass facts, the class writes the sentence.
 """
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,16 @@ class Refused(SluiceError):
 
 
 class Interrupted(SluiceError):
-    """A passing failure; the worker tries again."""
+    """A passing failure; the worker tries again, but not before `after` is over: some say when they can be asked."""
+
+    after: timedelta = timedelta(0)
+
+    def __init__(
+        self, sentence: str, hint: str = "", offers: tuple[Offer, ...] = (), *, after: timedelta | None = None
+    ) -> None:
+        super().__init__(sentence, hint, offers)
+        if after is not None:
+            self.after = after
 
 
 class Broken(SluiceError):

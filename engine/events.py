@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from engine.model import Json, PersonId, Run, RunState, Vote
+from engine.model import Json, Override, PersonId, Run, RunState, Vote
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,11 +67,15 @@ class StageNoted(StageEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReviewOpened(StageEvent):
-    """The reviewers are asked about the plan with this fingerprint."""
+    """The reviewers are asked about the plan with this fingerprint.
+
+    `deputies_from` is when deputies will be, too, if there are any.
+    """
 
     fingerprint: str
     plan: Json
     deadline: datetime
+    deputies_from: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +95,31 @@ class VotesVoided(StageEvent):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reminded(StageEvent):
     """The missing reviewers were reminded."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewEscalated(StageEvent):
+    """The reviewers have not decided in their time; from now on the deputies may, too."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageFrozen(StageEvent):
+    """The stage does not begin to release anything before `until`; `sentence` says which freeze that is."""
+
+    until: datetime
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageThawed(StageEvent):
+    """The freeze is over, was taken away or overruled; the stage is looked at again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FreezeOverruled(Event):
+    """Freezes do not hold this run any more."""
+
+    override: Override
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -71,12 +71,36 @@ def stage_after(stage: StageRun, event: e.StageEvent, state: StageState) -> Stag
 def _stage_fields(stage: StageRun, event: e.StageEvent) -> Fields:
     fields: Fields = {}
     match event:
+        case e.ReviewOpened() | e.ReviewEscalated() | e.Voted() | e.VotesVoided():
+            fields = _review_fields(stage, event)
         case e.StageSucceeded(outputs=outputs, at=at):
             fields = {"outputs": _merged(stage.outputs, outputs), "ended_at": at, "note": "", "deadline": None}
         case e.StageNoted(note=note, outputs=outputs):
             fields = {"note": note, "outputs": _merged(stage.outputs, outputs)}
-        case e.ReviewOpened(fingerprint=fingerprint, plan=plan, deadline=deadline):
+        case e.StageFrozen(until=until, sentence=sentence):
+            fields = {"note": sentence, "deadline": until}
+        case e.StageThawed(at=at):
+            fields = {"note": "", "deadline": None, "started_at": at}
+        case e.StageFailed(reason=reason, at=at) | e.StageRejected(reason=reason, at=at):
+            fields = {"reason": reason, "ended_at": at, "note": ""}
+        case e.StageHeld(until=until):
+            fields = {"deadline": until}
+        case e.StageRetried(settle=how, by=by):
+            decided = {"settle": {"how": how, "by": by}, "disputed": []} if how else {}
+            fields = {"deadline": None, "reason": "", "outputs": _merged(stage.outputs, decided)}
+        case _:
+            pass
+    return fields
+
+
+def _review_fields(stage: StageRun, event: e.StageEvent) -> Fields:
+    fields: Fields = {}
+    match event:
+        case e.ReviewOpened(fingerprint=fingerprint, plan=plan, deadline=deadline, deputies_from=deputies_from):
             fields = {"fingerprint": fingerprint, "outputs": plan, "deadline": deadline, "votes": (), "note": ""}
+            fields |= {"deputies_from": deputies_from, "is_escalated": False}
+        case e.ReviewEscalated():
+            fields = {"is_escalated": True}
         case e.Voted(vote=vote):
             fields = {"votes": (*(old for old in stage.votes if old.person != vote.person), vote)}
         case e.VotesVoided(difference=said, at=at):
@@ -87,14 +111,9 @@ def _stage_fields(stage: StageRun, event: e.StageEvent) -> Fields:
                 "votes": (),
                 "fingerprint": "",
                 "note": said,
+                "deputies_from": None,
+                "is_escalated": False,
             }
-        case e.StageFailed(reason=reason, at=at) | e.StageRejected(reason=reason, at=at):
-            fields = {"reason": reason, "ended_at": at, "note": ""}
-        case e.StageHeld(until=until):
-            fields = {"deadline": until}
-        case e.StageRetried(settle=how, by=by):
-            decided = {"settle": {"how": how, "by": by}, "disputed": []} if how else {}
-            fields = {"deadline": None, "reason": "", "outputs": _merged(stage.outputs, decided)}
         case _:
             pass
     return fields
@@ -170,6 +189,10 @@ def _gray_ended(_run: Run, _event: e.GrayEnded) -> Fields:
     return {"gray_until": None}
 
 
+def _overruled(_run: Run, event: e.FreezeOverruled) -> Fields:
+    return {"override": event.override}
+
+
 def _shared(_run: Run, event: e.ShareChanged) -> Fields:
     return {"share": event.percent}
 
@@ -220,6 +243,7 @@ _CHANGES: Mapping[type[e.Event], Change] = dict(
         _for(e.ReturnedToStart, _returned),
         _for(e.RunResumed, _resumed),
         _for(e.ShareChanged, _shared),
+        _for(e.FreezeOverruled, _overruled),
         _for(e.GrayKept, _gray_kept),
         _for(e.GrayEnded, _gray_ended),
         _for(e.UnwindingBegan, _unwinding),

@@ -219,6 +219,16 @@ WebAddress = Annotated[
         spelled(r"https?://[!-~]{1,4000}", "is not a web address", "for example https://hooks.example.com/sluice")
     ),
 ]
+RefPattern = Annotated[
+    str,
+    AfterValidator(
+        spelled(
+            r"(?![/-])[^\x00-\x20\x7f~^:\\]{1,100}",
+            "is no pattern of a branch or tag",
+            "a name in which * stands for any letters, for example main, release/* or v*",
+        )
+    ),
+]
 OneLine = Annotated[str, AfterValidator(_one_line)]
 Cron = Annotated[str, AfterValidator(check_cron)]
 TimeZone = Annotated[str, AfterValidator(check_timezone)]

@@ -30,6 +30,16 @@ def _measured(value: object, units: Mapping[str, Decimal]) -> Decimal | None:
     return Decimal(found[1]) * units[found[2]] or None
 
 
+def bytes_of(memory: str) -> int:
+    """Return an amount of memory (``256Mi``, ``1G``) as bytes."""
+    return int(_measured(memory, _MEMORY_UNITS) or 0)
+
+
+def processors(quantity: str) -> Decimal:
+    """How many processors a checked quantity is: 0.25 for ``250m``."""
+    return _measured(quantity, _CPU_UNITS) or Decimal(0)
+
+
 def _quantity(units: Mapping[str, Decimal], what: str, instead: str) -> Callable[[object], object]:
     def read(value: object) -> object:
         if isinstance(value, str | int | float) and _measured(value, units) is None:

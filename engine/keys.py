@@ -13,6 +13,7 @@ from engine.cluster_keys import cluster_findings, written
 from engine.complaints import Finding, Path, nearest
 from engine.definition import Deployment, Official, Pipeline
 from engine.deployment import DEFAULT_NAMESPACE
+from engine.docker_keys import docker_findings
 from engine.fields import shown, whole_number
 from engine.manifest_rules import Wanted, manifest_faults
 from engine.section import Section
@@ -64,6 +65,7 @@ def key_findings(tree: Node, data: Any) -> Iterator[Finding]:
             yield Finding(where, conflict.problem, conflict.instead)
         if issubclass(model, Deployment):
             yield from _beyond_the_target(path, given)
+            yield from docker_findings(path, given)
             yield from _beyond_the_protocol(path, given)
             yield from cluster_findings(path, given, _name_of(given, data))
             manifests[path] = given
@@ -177,7 +179,7 @@ def _shape(annotation: Any) -> tuple[type[Section], str] | None:
 
 
 def _unknown(path: Path, node: Node, model: type[Section]) -> Iterator[Finding]:
-    known = tuple(model.model_fields)
+    known = model.key_names()
     for key in node.entries:
         if key in known:
             continue

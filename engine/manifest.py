@@ -19,6 +19,8 @@ from engine.yaml_text import Node, read_yaml
 
 MAX_BYTES = 64 * 1024
 MAX_DOCUMENTS = 100
+QUIETLY = "sluice.dev/leaves-quietly"
+"""Annotation on the Deployments of a release: whether its pods go on answering while visitors leave, true or false."""
 _AN_OBJECT = "a Kubernetes object: apiVersion, kind, metadata, spec"
 _DOCUMENT = re.compile(r"^---(?=[ \t\n]|$)[ \t]*(?:#[^\n]*)?", re.MULTILINE)
 _TRUTH = {
@@ -95,6 +97,17 @@ def container_of(containers: Sequence[Json], workload: str, image: str) -> str:
     wanted = repository_of(image)
     alike = [str(each["name"]) for each in containers if wanted and _is_of(str(each.get("image", "")), wanted)]
     return alike[0] if len(alike) == 1 else ""
+
+
+def has_stop_hook(template: Json, workload: str, image: str) -> bool:
+    """Whether the container of a pod template that a release replaces is told to wait before it ends.
+
+    Nobody can tell which one that is: then each of them has to. What stands beside it serves no requests.
+    """
+    containers: list[Json] = template["spec"].get("containers") or []
+    chosen = container_of(containers, workload, image) if containers else ""
+    serving = [each for each in containers if each["name"] == chosen] or containers
+    return bool(serving) and all((each.get("lifecycle") or {}).get("preStop") for each in serving)
 
 
 def repository_of(image: str) -> str:

@@ -44,6 +44,7 @@ class StageState(StrEnum):
     RUNNING = "running"
     AWAITING_REVIEW = "awaiting_review"
     HELD = "held"
+    FROZEN = "frozen"
     SUCCEEDED = "succeeded"
     IGNORED = "ignored"
     FAILED = "failed"
@@ -106,7 +107,11 @@ class Vote:
 
 @dataclass(frozen=True, slots=True)
 class StageRun:
-    """One stage of one run. `conditions` are the names of the trigger conditions met so far, early ones included."""
+    """One stage of one run. `conditions` are the names of the trigger conditions met so far, early ones included.
+
+    `deadline` is a moment that comes by itself: of a hold, of a review, of the end of a freeze. `deputies_from` is when
+    the deputies of a review may vote, too, and `is_escalated` that they may.
+    """
 
     name: str
     kind: StageKind
@@ -121,6 +126,8 @@ class StageRun:
     deadline: datetime | None = None
     fingerprint: str = ""
     votes: tuple[Vote, ...] = ()
+    deputies_from: datetime | None = None
+    is_escalated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +135,9 @@ class StageRule:
     """What the state machine needs to know of a stage's definition, kept in the run from its first event on.
 
     `deadline` is a review's, or how long a gray release may stand; `pass_on_deadline` and `keep_on_deadline` say what
-    becomes of the one and of the other then.
+    becomes of the one and of the other then. A review needs `at_least` so many votes (0: as many as
+    `votes_needed` says). Reminders come after `remind_after` and every `remind_every` (None: as
+    `engine.aftermath` has it).
     """
 
     name: str
@@ -143,6 +152,12 @@ class StageRule:
     deadline: timedelta | None = None
     pass_on_deadline: bool = False
     keep_on_deadline: bool = False
+    at_least: int = 0
+    no_self_approval: bool = False
+    deputies: tuple[PersonId, ...] = ()
+    escalate_after: timedelta | None = None
+    remind_after: timedelta | None = None
+    remind_every: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,11 +170,32 @@ class Unwinding:
 
 
 @dataclass(frozen=True, slots=True)
+class Override:
+    """That a run goes on in spite of freezes: who asked for it and why, and who, another person, confirmed it."""
+
+    by: PersonId
+    confirmed_by: PersonId
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """What a push brought: a ``branch`` or ``tag``, the commit that it pointed to, and for which source stage."""
+
+    kind: str
+    ref: str
+    sha: str
+    stage: str
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """One go through one version of a pipeline. `seq` counts its journal entries: the version of this value.
 
     `because` is why it was asked for, if whoever asked said so. `redeploys` is the earlier release that it brings back,
-    on which `way`. `gray_until` is set while a gray release of this run may stand, also after the run: until when.
+    on which `way`. `depth` counts the runs that led to it, each by a hook or a channel. `gray_until` is set while a
+    gray release of this run may stand, also after the run: until when. `override` lets it through freezes.
     """
 
     id: RunId
@@ -185,7 +221,10 @@ class Run:
     redeploys: ReleaseId | None = None
     way: Way | None = None
     because: str = ""
+    depth: int = 0
+    pushed: Pushed | None = None
     gray_until: datetime | None = None
+    override: Override | None = None
 
     @property
     def is_straight(self) -> bool:

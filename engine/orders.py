@@ -11,8 +11,9 @@ from engine.book import Book, StoredPipeline
 from engine.definition import Deployment, Gray, Pipeline
 from engine.errors import InvariantViolation, Refused
 from engine.evolution import new_stages
-from engine.model import Json, PersonId, Release, RoomId, Run, RunId, StageKind, StageRule, Way
+from engine.model import Json, PersonId, Pushed, Release, RoomId, Run, RunId, StageKind, StageRule, Way
 from engine.pipeline import releasing_part, resolve, stage_rules
+from engine.secret_variables import is_marker
 from engine.stages.rollout import UNIDENTIFIED, deployment_part
 from engine.variables import merge, system_variables
 
@@ -27,6 +28,7 @@ class Order:
     `redeploys` asks for a run that brings this release back, and `way` says how: reviewed, it goes through the gray,
     review and official stages that the pipeline has now; otherwise in one stage of its own. `reason` is why, in the
     words of whoever asks. Nobody waits for an answer to an order that is made `by_itself`, by a clock or a hook.
+    A run that a push asks for is made of what was `pushed`.
     """
 
     pipeline: str
@@ -37,6 +39,8 @@ class Order:
     way: Way = Way.FAST
     reason: str = ""
     by_itself: bool = False
+    depth: int = 0
+    pushed: Pushed | None = None
 
 
 def new_run(book: Book, stored: StoredPipeline, order: Order, now: datetime) -> Run:
@@ -71,6 +75,8 @@ def new_run(book: Book, stored: StoredPipeline, order: Order, now: datetime) -> 
         redeploys=release.id if release else None,
         way=order.way if release else None,
         because=order.reason,
+        depth=order.depth,
+        pushed=order.pushed,
     )
 
 
@@ -106,6 +112,7 @@ def reviewed(text: str, release: Release, system: Mapping[str, str]) -> tuple[di
     """
     declared = _declared(text, system)
     own = {name: value for name, value in release.variables.items() if name in declared}
+    own = {name: value for name, value in own.items() if not is_marker(value) and not is_marker(declared[name])}
     variables = {**declared, **own, **system}
     pipeline = releasing_part(resolve(text, variables))
     spec = pipeline.deployment
@@ -113,7 +120,7 @@ def reviewed(text: str, release: Release, system: Mapping[str, str]) -> tuple[di
         fast = f"`redeploy {pipeline.pipeline} {release.number} fast` brings it back without them."
         raise Refused(f"{pipeline.pipeline} has no stages any more that {release.image} could go through.", fast)
     settings = redeployed_settings(release, spec)
-    manifest = _written(release, settings) if spec.target == "process" else release.manifest
+    manifest = _written(release, settings) if spec.target != "kubernetes" else release.manifest
     return variables, pipeline, replace(release, settings=settings, manifest=manifest)
 
 
@@ -151,7 +158,7 @@ def spec_of(release: Release) -> Deployment:
 
 
 def _declared(text: str, system: Mapping[str, str]) -> dict[str, str]:
-    return {name: variable.value for name, variable in resolve(text, system).variables.items()}
+    return resolve(text, system).values
 
 
 def _redeploy_rule(release: Release) -> StageRule:

@@ -25,6 +25,7 @@ from engine.fields import shown
 from engine.git_url import check_git_url
 from engine.keys import key_findings
 from engine.model import Mode, PersonId, StageKind, StageRule
+from engine.secret_variables import tagged
 from engine.section import Mistake
 from engine.sentences import findings_of
 from engine.stage_order import order_findings
@@ -62,7 +63,7 @@ class Definition:
     @property
     def variables(self) -> dict[str, str]:
         """The declared variables with their values."""
-        return {name: variable.value for name, variable in self.pipeline.variables.items()}
+        return self.pipeline.values
 
     def line_of(self, path: Path) -> int:
         """Tell the line on which the value at `path` stands."""
@@ -82,11 +83,12 @@ def parse(
     people: Collection[str] | None = None,
     clusters: Collection[str] | None = None,
     allow_local: bool = True,
-    allow_http: bool = False,
+    allow_http: bool = True,
 ) -> Definition:
     """Read a definition. `people` and `clusters` may be named in it (None: not checked). Raises `Complaints`.
 
-    `allow_local` and `allow_http` say which repositories the settings allow beside https and ssh.
+    `allow_local` and `allow_http` say which repositories the settings allow beside https and ssh; a definition that is
+    kept already was checked for that.
     """
     seen = _examine(text, {}, people, clusters, allow_local=allow_local, allow_http=allow_http)
     if seen.tree is None or seen.pipeline is None:
@@ -161,6 +163,12 @@ def _stage_rule(stage: Stage) -> StageRule:
         votes_needed=Mode.ALL if review.mode == "all" else Mode.ANY,
         take_back_on_refusal=review.on_refusal == "take_back",
         deadline=review.deadline,
+        at_least=review.quorum,
+        no_self_approval=review.no_self_approval,
+        deputies=tuple(PersonId(name) for name in review.deputies),
+        escalate_after=review.escalate_after,
+        remind_after=review.remind_after,
+        remind_every=review.remind_every,
         pass_on_deadline=review.on_deadline == "pass",
     )
 
@@ -181,7 +189,7 @@ def _examine(
         return _Examined(tuple(complaints))
     data = tree.data()
     values = _values(declared_in(data), changes)
-    data = expanded(data, values)
+    data = expanded(data, tagged(values))
     pipeline, faults = _validate(data)
     findings = chain(
         variable_findings(tree, values),

@@ -4,7 +4,7 @@ Adapters live in `storage`, `engine.targets` and beside them. What a store keeps
 here, too.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -25,8 +25,10 @@ from engine.book import (
     Timers,
 )
 from engine.deployment import Deployment
+from engine.image_build import BUNDLE, Recipe
 from engine.model import Release
 from engine.rollout.fleet import Fleet, Move, ReleaseId
+from engine.secret_variables import of_variables, revealed, tag_of
 
 __all__ = [
     "Book",
@@ -45,10 +47,12 @@ __all__ = [
     "LogLine",
     "LogSink",
     "Logs",
+    "Packages",
     "Pipelines",
     "Placement",
     "Releases",
     "Runs",
+    "Secrets",
     "Store",
     "StoredPipeline",
     "Target",
@@ -81,8 +85,8 @@ class Placement:
     `port` is what visitors use, `preview_port` always leads to the route's preview group. `drain` is how long an
     instance goes on answering after it left the route. `spec` are the settings that are in force now (None for a
     target that needs no more than the ports); `pipeline` and `run` say on whose behalf, for labels. `firm` says that
-    what somebody else has changed meanwhile may be overwritten: a way back waits for nobody. `overruled_by` is the
-    person who has decided that what others manage may be taken over (empty: nobody has).
+    what somebody else has changed meanwhile may be overwritten: a way back waits for nobody. `overruled` are the fields
+    in which a person has decided so: object, field, manager (`Dispute.key`).
     """
 
     workload: str
@@ -94,7 +98,7 @@ class Placement:
     pipeline: str = ""
     run: str = ""
     firm: bool = False
-    overruled_by: str = ""
+    overruled: frozenset[tuple[str, str, str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +117,11 @@ class Dispute:
     theirs: str
     decided: bool = False
     held: bool = False
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What a person decides about: this field of this object, and who is overruled."""
+        return self.thing, self.field, self.manager
 
     def __str__(self) -> str:
         """Say it in one sentence."""
@@ -225,7 +234,10 @@ class Target(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """A resolved revision. `url` holds no credentials; `ref` is the branch or tag as asked for."""
+    """A resolved revision. `url` holds no credentials; `ref` is the branch or tag as asked for.
+
+    `account` is the code account that it was fetched with; empty: none.
+    """
 
     url: str
     ref: str
@@ -233,6 +245,7 @@ class Commit:
     subject: str
     author: str
     at: datetime
+    account: str = ""
 
 
 class Images(Protocol):
@@ -243,11 +256,37 @@ class Images(Protocol):
         ...
 
 
+class Secrets(Protocol):
+    """Secret variables, whose values nothing keeps: ask at the moment in which one is handed on."""
+
+    async def values(self, pipeline: str, names: Iterable[str]) -> Mapping[str, str]:
+        """The values of a pipeline's secrets, by name. Raises `Refused` for one without a value."""
+        ...
+
+
+class Packages(Protocol):
+    """Software packages that builds are made with."""
+
+    async def fetch(self, path: str, into: str) -> None:
+        """Put organization/repository/package/version, all of its files or the one named after it, into a directory.
+
+        `into` is made when it is not there. Every file is written whole and compared with its checksum. May be
+        repeated. Raises `StageFailure` when there is no such package, with what to write instead, and `Broken` when
+        its content is damaged.
+        """
+        ...
+
+
 class Forge(Protocol):
     """Where source comes from."""
 
-    async def resolve(self, url: str, *, branch: str | None, tag: str | None, log: LogSink) -> Commit:
-        """The commit that the branch or tag (neither: the default branch) points to now, fetched."""
+    async def resolve(
+        self, url: str, *, branch: str | None, tag: str | None, log: LogSink, account: str = ""
+    ) -> Commit:
+        """The commit that the branch or tag (neither: the default branch) points to now, fetched.
+
+        `account` names a bound code account, for repositories that are not everybody's.
+        """
         ...
 
     async def export(self, commit: Commit, directory: str, log: LogSink) -> None:
@@ -257,7 +296,12 @@ class Forge(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class BuildOrder:
-    """What is to be built. `variables` are the build script's environment; `image` is organization/repository:tag."""
+    """What is to be built. `variables` are the build script's environment; `image` is organization/repository:tag.
+
+    `builder` is ``docker``, ``bundle``, or empty when the source decides; `recipe` is what a Docker Engine needs.
+    `pipeline` and `run` say on whose behalf, for labels. `secrets` are values by name: `variables` and the recipe's
+    arguments hold markers in their place, so that an order can be written down.
+    """
 
     commit: Commit
     image: str
@@ -265,18 +309,39 @@ class BuildOrder:
     procfile: str
     variables: Mapping[str, str]
     timeout: timedelta
+    builder: str = BUNDLE
+    recipe: Recipe = field(default_factory=Recipe)
+    pipeline: str = ""
+    run: str = ""
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def tag(self) -> str:
+        """What the markers in the recipe's arguments have, and nothing that only looks like one."""
+        return tag_of(self.variables)
+
+    def environment(self) -> dict[str, str]:
+        """The variables with the values of secrets: for what is started now, to be kept nowhere."""
+        return {**self.variables, **{name: self.secrets[name] for name in of_variables(self.variables)}}
+
+    def arguments(self) -> dict[str, str]:
+        """The recipe's arguments with the values of secrets in them: for what is started now, to be kept nowhere."""
+        return {name: revealed(value, self.tag, self.secrets) for name, value in self.recipe.arguments.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class Built:
     """What came of it.
 
-    `digest` is ``sha256:`` and 64 hex digits of the content; `reused` says nothing had to be built.
+    `digest` is ``sha256:`` and 64 hex digits of the content; `reused` says nothing had to be built. `builder` is what
+    made it, and `place` where it can be had: an image's full name with its registry, empty for a bundle.
     """
 
     image: str
     digest: str
     reused: bool
+    builder: str = BUNDLE
+    place: str = ""
 
 
 class Builder(Protocol):

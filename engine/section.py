@@ -41,6 +41,11 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
     @classmethod
+    def key_names(cls) -> tuple[str, ...]:
+        """Name the keys that may be written."""
+        return tuple(field.alias or name for name, field in cls.model_fields.items())
+
+    @classmethod
     def conflicts(cls, given: Mapping[str, Any]) -> Iterator[Conflict]:  # noqa: ARG003 - sections override it
         """Say what does not go together in `given`, whose values may be text, checked values, or wrong."""
         yield from ()

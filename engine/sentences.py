@@ -25,6 +25,7 @@ _EXAMPLES = {
     "service": "service: {port: 18080}",
     "port": "port: and a number, for example port: 18080",
     "reviewers": "reviewers: and a list of names, for example reviewers: [ann, bob]",
+    "package": "package: organization/repository/package/version, for example package: tools/lint/checker/1.4",
     "mount": "mount: and where instances see it, for example mount: /var/cache/shop",
 }
 _Words = tuple[str, str]
@@ -80,6 +81,10 @@ def _text(key: str, value: Any, _facts: Mapping[str, Any]) -> _Words:
     return f"{_kind(value)} stands where one text is expected", f"{key}: and one text; in quotes if it holds {{ or ["
 
 
+def _yes_or_no(_key: str, value: Any, _facts: Mapping[str, Any]) -> _Words:
+    return f"{_kind(value)} is neither true nor false", "true or false"
+
+
 def _mapping(key: str, value: Any, _facts: Mapping[str, Any]) -> _Words:
     if key == "service" and isinstance(value, list):
         return "is a list, but a workload has exactly one service", "service: {port: 18080}"
@@ -107,6 +112,8 @@ _SAYINGS: dict[str, Callable[[str, Any, Mapping[str, Any]], _Words]] = {
     "literal_error": _choice,
     "enum": _choice,
     "string_type": _text,
+    "bool_parsing": _yes_or_no,
+    "bool_type": _yes_or_no,
     "model_type": _mapping,
     "model_attributes_type": _mapping,
     "dict_type": _mapping,

@@ -31,9 +31,10 @@ def unknown_people(data: Any, people: Collection[str] | None) -> Iterator[Findin
 
 def _reviewers(data: Any) -> Iterator[tuple[Path, Any]]:
     for path, review in sections_of(data, "review"):
-        names = review.get("reviewers")
-        for position, name in enumerate(names if isinstance(names, list) else ()):
-            yield (*path, "reviewers", position), name
+        for key in ("reviewers", "deputies"):
+            names = review.get(key)
+            for position, name in enumerate(names if isinstance(names, list) else ()):
+                yield (*path, key, position), name
 
 
 def _told(data: Any) -> Iterator[tuple[Path, Any]]:

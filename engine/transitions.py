@@ -26,6 +26,7 @@ from engine.decisions import DECISIONS, check_report, refusal, refuse_over
 from engine.errors import InvariantViolation
 from engine.evolution import new_stages, run_after, run_after_stage, stage_after
 from engine.model import PersonId, Run, RunState, StageRun, StageState
+from engine.voting import missing
 
 __all__ = [
     "ACCEPTS",
@@ -46,7 +47,7 @@ __all__ = [
 S = StageState
 R = RunState
 
-_LIVE = (S.PENDING, S.AWAITING_TRIGGER, S.RUNNING, S.AWAITING_REVIEW, S.HELD)
+_LIVE = (S.PENDING, S.AWAITING_TRIGGER, S.RUNNING, S.AWAITING_REVIEW, S.HELD, S.FROZEN)
 _LEFT_ALONE = (S.PENDING, S.AWAITING_TRIGGER)
 """Where nothing works on the run and nobody is asked; everywhere else the stage has a deadline of its own."""
 
@@ -54,15 +55,19 @@ ACCEPTS: Mapping[tuple[StageState, type[c.Command]], type[e.Event]] = {
     **{(state, c.Stop): e.UnwindingBegan for state in _LIVE},
     **{(state, c.RollBack): e.UnwindingBegan for state in _LIVE},
     **{(state, c.MeetCondition): e.ConditionMet for state in _LIVE},
+    **{(state, c.OverruleFreezes): e.FreezeOverruled for state in _LIVE},
     **{(state, c.RemindGray): e.GrayReminded for state in _LEFT_ALONE},
     **{(state, c.ExpireGray): e.UnwindingBegan for state in _LEFT_ALONE},
     (S.PENDING, c.Admit): e.RunStarted,
     (S.PENDING, c.Retry): e.RunResumed,
     (S.HELD, c.Retry): e.StageRetried,
     (S.HELD, c.Expire): e.StageFailed,
+    (S.FROZEN, c.Expire): e.StageThawed,
+    (S.FROZEN, c.Thaw): e.StageThawed,
     (S.AWAITING_REVIEW, c.Expire): e.StageRejected,
     (S.AWAITING_REVIEW, c.CastVote): e.Voted,
     (S.AWAITING_REVIEW, c.Remind): e.Reminded,
+    (S.AWAITING_REVIEW, c.Escalate): e.ReviewEscalated,
     (S.AWAITING_REVIEW, c.ChangeShare): e.ShareChanged,
     (S.RUNNING, c.ChangeShare): e.ShareChanged,
     (S.RUNNING, c.ReportNote): e.StageNoted,
@@ -70,12 +75,14 @@ ACCEPTS: Mapping[tuple[StageState, type[c.Command]], type[e.Event]] = {
     (S.RUNNING, c.ReportSuccess): e.StageSucceeded,
     (S.RUNNING, c.ReportFailure): e.StageFailed,
     (S.RUNNING, c.ReportChanged): e.VotesVoided,
+    (S.RUNNING, c.ReportFrozen): e.StageFrozen,
 }
 """What a run accepts while it is active and not being taken back, by the state of the stage that it is at."""
 
 UNWINDING_ACCEPTS: Mapping[type[c.Command], type[e.Event]] = {
     c.ReportNote: e.StageNoted,
     c.ReportUnwound: e.RunEnded,
+    c.GiveUp: e.RunEnded,
 }
 """What a run accepts while it is being taken back."""
 
@@ -93,6 +100,8 @@ STAGE_NEXT: Mapping[tuple[StageState, type[e.StageEvent]], StageState] = {
     (S.RUNNING, e.ReviewOpened): S.AWAITING_REVIEW,
     (S.RUNNING, e.StageSucceeded): S.SUCCEEDED,
     (S.RUNNING, e.StageFailed): S.FAILED,
+    (S.RUNNING, e.StageFrozen): S.FROZEN,
+    (S.FROZEN, e.StageThawed): S.RUNNING,
     (S.AWAITING_REVIEW, e.StageSucceeded): S.SUCCEEDED,
     (S.AWAITING_REVIEW, e.StageRejected): S.REJECTED,
     (S.AWAITING_REVIEW, e.VotesVoided): S.RUNNING,
@@ -104,6 +113,7 @@ STAGE_NEXT: Mapping[tuple[StageState, type[e.StageEvent]], StageState] = {
     **{(state, e.StageNoted): state for state in S},
     (S.AWAITING_REVIEW, e.Voted): S.AWAITING_REVIEW,
     (S.AWAITING_REVIEW, e.Reminded): S.AWAITING_REVIEW,
+    (S.AWAITING_REVIEW, e.ReviewEscalated): S.AWAITING_REVIEW,
 }
 """How an event changes the stage that it is about."""
 
@@ -119,6 +129,9 @@ RUN_NEXT: Mapping[type[e.Event], tuple[frozenset[RunState], RunState | None]] = 
     e.Voted: (_ACTIVE, R.WAITING),
     e.VotesVoided: (_ACTIVE, R.RUNNING),
     e.Reminded: (_ACTIVE, R.WAITING),
+    e.ReviewEscalated: (_ACTIVE, R.WAITING),
+    e.StageFrozen: (_ACTIVE, R.WAITING),
+    e.StageThawed: (_ACTIVE, R.RUNNING),
     e.StageSucceeded: (_ACTIVE, R.RUNNING),
     e.StageFailed: (_ACTIVE, R.RUNNING),
     e.StageHeld: (_ACTIVE, R.WAITING),
@@ -128,6 +141,7 @@ RUN_NEXT: Mapping[type[e.Event], tuple[frozenset[RunState], RunState | None]] = 
     e.ReturnedToStart: (_ACTIVE, R.WAITING),
     e.RunResumed: (_ACTIVE, R.RUNNING),
     e.ShareChanged: (_ACTIVE, None),
+    e.FreezeOverruled: (_ACTIVE | {R.QUEUED}, None),
     e.GrayReminded: (_ACTIVE | _OVER, None),
     e.GrayKept: (_ACTIVE | _OVER, None),
     e.GrayEnded: (_OVER, None),
@@ -201,6 +215,5 @@ def needs_worker(run: Run) -> bool:
 
 
 def missing_reviewers(run: Run) -> tuple[PersonId, ...]:
-    """List the reviewers of the open review who have not voted."""
-    voted = {vote.person for vote in run.stage.votes}
-    return tuple(person for person in run.rule.reviewers if person not in voted)
+    """List who may vote on the open review and has not."""
+    return missing(run, run.position)

@@ -21,12 +21,15 @@ from engine.hand import Hand, Watch
 from engine.model import Json, Run, RunId, StageKind
 from engine.pipeline import parse, releasing_part, resolve
 from engine.ports import Book, Clock, Store
-from engine.stages.job import Act, Ask, Changed, Finished, Job, Later, Outcome, Unwound
+from engine.redaction import Redaction
+from engine.stages.job import Act, Ask, Changed, Finished, Job, Later, Outcome, StandsStill, Unwound
 from engine.stages.logbook import Logbook
 from engine.transitions import ENGINE, needs_worker
 
 PATIENCE = (0.2, 0.5, 1.0, 2.0, 5.0)
 """Seconds to wait after a passing failure: the first, the second, and so on; the last for all that follow."""
+LONGEST_ASKED = timedelta(minutes=1)
+"""How long somebody outside may ask to be left alone: after that it is tried all the same."""
 BREAKABLE = frozenset({StageKind.SOURCE, StageKind.BUILD})
 REDEPLOY_TIMEOUT = timedelta(hours=1)
 T = TypeVar("T")
@@ -39,17 +42,19 @@ class MovedOn(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """What keeps an act from going on for now."""
+    """What keeps an act from going on for now, and for how long at least."""
 
     job: Job | None
     sentence: str
+    after: timedelta = timedelta(0)
 
 
 @dataclass(slots=True)
 class Turns:
     """Acts for runs.
 
-    `acts` has one act for each kind of stage, `unwind` takes back. `trouble` is told what is broken.
+    `acts` has one act for each kind of stage, `unwind` takes back. `trouble` is told what is broken. `redaction` takes
+    secrets out of what is told and written down.
     """
 
     store: Store
@@ -58,6 +63,7 @@ class Turns:
     acts: Mapping[StageKind, Act]
     unwind: Act
     trouble: Callable[[RunId, str], None]
+    redaction: Redaction = field(default_factory=Redaction)
     _pipelines: dict[RunId, tuple[Mapping[str, str], Pipeline]] = field(default_factory=dict)
 
     async def take(self, run: Run, hand: Hand) -> Run:
@@ -106,7 +112,8 @@ class Turns:
             await self._troubled(came, hand)
             if came.job is not None and _is_overdue(came.job):
                 return came.sentence
-            await hand.pause(PATIENCE[min(tries, len(PATIENCE) - 1)])
+            patience = PATIENCE[min(tries, len(PATIENCE) - 1)]
+            await hand.pause(max(patience, min(came.after, LONGEST_ASKED).total_seconds()))
             tries += 1
             if hand.is_stale:
                 return None
@@ -120,16 +127,19 @@ class Turns:
             return None
         except LeaseLost:
             raise
-        except (Interrupted, Broken, TimeoutError) as error:
-            return Trouble(job, _sentence(error))
+        except (Interrupted, TimeoutError) as error:
+            after = error.after if isinstance(error, Interrupted) else timedelta(0)
+            return Trouble(job, self.redaction.clean(_sentence(error)), after)
+        except Broken as error:
+            return Trouble(job, self.redaction.clean(_sentence(error)) + _way_out(run))
         except SluiceError as error:
-            sentence = _sentence(error)
+            sentence = self.redaction.clean(_sentence(error))
         except Exception as error:  # noqa: BLE001 - the worker's edge: a bug in one stage must not stop the others
-            sentence = _fault(run, log, error)
+            sentence = self.redaction.clean(_fault(run, log, error))
         else:
             hand.told = ""
             return outcome
-        return sentence if run.unwinding is None else Trouble(job, sentence)
+        return sentence if run.unwinding is None else Trouble(job, sentence + _way_out(run))
 
     async def _job(self, run: Run, hand: Hand, log: Logbook) -> Job:
         pipeline = await self._pipeline(run)
@@ -271,10 +281,17 @@ def _report_of(run: Run, hand: Hand, outcome: Outcome | str) -> c.Report:
             return c.ReportReview(**about, fingerprint=fingerprint, plan=plan, deadline=deadline)
         case Changed(review, difference):
             return c.ReportChanged(**about, review=review, difference=difference)
+        case StandsStill(until, sentence):
+            return c.ReportFrozen(**about, until=until, sentence=sentence)
         case Unwound():
             return c.ReportUnwound(**about)
         case Later():
             raise InvariantViolation("A pause between two acts is nothing to report.")
+
+
+def _way_out(run: Run) -> str:
+    """What ends a way back that does not get on; nothing else does."""
+    return "" if run.unwinding is None else f" `giveup {run.id}` ends that and leaves what is there."
 
 
 def _sentence(error: SluiceError | TimeoutError) -> str:

@@ -5,6 +5,8 @@ from typing import Any
 
 from engine.complaints import Finding, Path, listed, nearest
 from engine.fields import shown
+from engine.secret_places import secret_findings
+from engine.secret_variables import is_secret, marker
 from engine.variables import (
     SYSTEM_NAMES,
     SYSTEM_PREFIX,
@@ -26,7 +28,7 @@ def declared_in(data: Any) -> dict[str, str]:
     found = {}
     for name, entry in section.items() if isinstance(section, dict) else ():
         value = entry.get("value") if isinstance(entry, dict) else entry
-        found[name] = value if isinstance(value, str) else ""
+        found[name] = marker(name) if is_secret(entry) else value if isinstance(value, str) else ""
     return found
 
 
@@ -54,6 +56,9 @@ def variable_findings(tree: Node, values: Mapping[str, str]) -> Iterator[Finding
             yield from _in_text(path, node.text, values)
             if path[-2:-1] == ("parameters",):
                 yield from _parameter(path, node.text, values)
+            if path[2:] in (("source", "account"), ("source", "git")):
+                yield from _with_account(tree, path, node.text)
+    yield from secret_findings(tree, values)
 
 
 def _in_text(path: Path, text: str, values: Mapping[str, str]) -> Iterator[Finding]:
@@ -86,6 +91,23 @@ def _in_procfile(path: Path, name: str, value: str) -> Iterator[Finding]:
         yield Finding(path, f"the value of {name} holds {shown(acting)}, which a shell acts on", _IN_NO_SHELL)
 
 
+def _with_account(tree: Node, path: Path, text: str) -> Iterator[Finding]:
+    """Say that an account, and what is fetched with it, are written out: it is asked once whose account that is.
+
+    A value would be chosen by whoever starts a run, and by that somebody's account and every repository it sees.
+    """
+    account = tree.find((*path[:-1], "account"))
+    names = names_in(text)
+    if not names or account is None or not account.text:
+        return
+    if path[-1] == "account":
+        problem = f"holds ${{{names[0]}}}, so whoever starts a run could choose somebody's account"
+        yield Finding(path, problem, "the account's name, or leave it out")
+    else:
+        problem = f"holds ${{{names[0]}}}, so whoever starts a run could fetch anything that the account sees"
+        yield Finding(path, problem, "the repository's whole address, or no account beside it")
+
+
 def _parameter(path: Path, name: str, values: Mapping[str, str]) -> Iterator[Finding]:
     sent = "tell" in path
     if name in values and (sent or name not in SYSTEM_NAMES):
@@ -97,4 +119,4 @@ def _parameter(path: Path, name: str, values: Mapping[str, str]) -> Iterator[Fin
 
 
 def _is_fixed(path: Path) -> bool:
-    return path[0] in _FIXED or path[2:3] == ("conditions",)
+    return path[0] in _FIXED or path[2:3] == ("conditions",) or path[2:4] == ("source", "auto_build")

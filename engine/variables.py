@@ -8,12 +8,13 @@ write commands. So in a script `${name}` stays, and the shell reads it from the 
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from engine.complaints import listed, nearest
 from engine.errors import Refused
+from engine.secret_variables import check_changes
 
 SYS_TIMESTAMP = "SYS_TIMESTAMP"
 SYS_INCREMENT = "SYS_INCREMENT"
@@ -47,6 +48,19 @@ def substitute(text: str, values: Mapping[str, str]) -> str:
     if "${" not in text:
         return text
     return _MARK.sub(lambda mark: values.get(mark[1], mark[0]) if mark[1] else "${", text)
+
+
+def replace_marks(text: str, values: Mapping[str, str], write: Callable[[str, str], str]) -> str:
+    """Give `text` as `substitute` does, with every value as `write` writes it, which is given name and value."""
+    if "${" not in text:
+        return text
+
+    def written(mark: re.Match[str]) -> str:
+        if not mark[1]:
+            return "${"
+        return write(mark[1], values[mark[1]]) if mark[1] in values else mark[0]
+
+    return _MARK.sub(written, text)
 
 
 def escape(text: str) -> str:
@@ -87,12 +101,16 @@ def system_variables(created_at: datetime, number: int) -> dict[str, str]:
 
 
 def merge(declared: Mapping[str, str], changes: Mapping[str, str]) -> dict[str, str]:
-    """Give the values of a run: the declared ones, with the changes of whoever starts it. Refuses undeclared names."""
+    """Give the values of a run: the declared ones, with the changes of whoever starts it.
+
+    Refuses undeclared names, and values for what is secret.
+    """
     for name in changes:
         if name in SYSTEM_NAMES:
             raise SystemVariable(name)
         if name not in declared:
             raise UndeclaredVariable(name, declared)
+    check_changes(declared, changes)
     return {**declared, **changes}
 
 

@@ -23,6 +23,7 @@ from engine.errors import Broken, Interrupted, LeaseLost, Refused
 from engine.hand import Hand
 from engine.model import RunId, StageKind
 from engine.ports import Claim, Clock, Store
+from engine.redaction import Redaction
 from engine.stages.job import Act
 from engine.transitions import needs_worker
 from engine.turns import BREAKABLE, PATIENCE, Turns, pipeline_of
@@ -49,6 +50,7 @@ class Worker:
     unwind: Act
     trouble: Callable[[RunId, str], None] = lambda _run, _sentence: None
     limit: int = 200
+    redaction: Redaction = field(default_factory=Redaction)
     _turns: Turns = field(init=False)
     _hands: dict[RunId, Hand] = field(default_factory=dict)
     _faults: dict[RunId, str] = field(default_factory=dict)
@@ -57,7 +59,13 @@ class Worker:
 
     def __post_init__(self) -> None:
         """Get ready to take turns."""
-        self._turns = Turns(self.store, self.control, self.clock, self.acts, self.unwind, self.trouble)
+        self._turns = Turns(
+            self.store, self.control, self.clock, self.acts, self.unwind, self._troubled, self.redaction
+        )
+
+    def _troubled(self, run: RunId, sentence: str) -> None:
+        """Tell whoever `trouble` is by now: it is given after the worker is made."""
+        self.trouble(run, sentence)
 
     async def live(self) -> None:
         """Work until cancelled; then let go of what is in hand."""

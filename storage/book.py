@@ -1,26 +1,39 @@
 """Everything that is stored, inside one transaction: `engine.ports.Book`, and what only the chats need."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Connection, CursorResult, Executable
 
 from engine.model import Run, RunId
 from storage.accounts import SqlAccounts
+from storage.attached import SqlAttached
 from storage.audit import SqlAudit
 from storage.buttons import SqlButtons
+from storage.chain import Sealing
 from storage.chats import SqlChats
+from storage.code_accounts import SqlCodeAccounts
+from storage.drafts import SqlDrafts
+from storage.freezes import SqlFreezes
+from storage.grants import SqlGrants
+from storage.hooks import SqlHooks
 from storage.journal import SqlJournal
 from storage.locks import SqlLocks
 from storage.logs import SqlLogs
+from storage.outbox import SqlOutbox
+from storage.packages import SqlPackages
 from storage.people import SqlPeople
 from storage.pipelines import SqlPipelines
-from storage.ready import Ready
+from storage.pushes import SqlPushes
+from storage.ready import Ready, ReadyQuestion
 from storage.releases import SqlReleases
 from storage.rooms import SqlRooms
 from storage.runs import SqlRuns
+from storage.secrets import SqlSecrets
 from storage.subscriptions import SqlSubscriptions
+from storage.templates import SqlTemplates
 from storage.timers import SqlTimers
 from storage.updates import SqlUpdates
 
@@ -30,11 +43,14 @@ class SqlBook:
     """One transaction.
 
     `memory` is what the sole writer of a database knows without reading. `writes` counts what it changes, `touched` are
-    the runs whose journal grew, with their newest entry.
+    the runs whose journal grew, with their newest entry. `sealing` is what journal and audit are chained with.
+    `clean` takes out of logs what is known to be secret.
     """
 
     connection: Connection
     memory: dict[RunId, Run] | None = None
+    sealing: Sealing = field(default_factory=Sealing)
+    clean: Callable[[str], str] = str
     writes: int = 0
     touched: dict[str, int] = field(default_factory=dict)
     runs: SqlRuns = field(init=False)
@@ -43,6 +59,7 @@ class SqlBook:
     pipelines: SqlPipelines = field(init=False)
     releases: SqlReleases = field(init=False)
     locks: SqlLocks = field(init=False)
+    freezes: SqlFreezes = field(init=False)
     logs: SqlLogs = field(init=False)
     people: SqlPeople = field(init=False)
     chats: SqlChats = field(init=False)
@@ -52,15 +69,26 @@ class SqlBook:
     buttons: SqlButtons = field(init=False)
     updates: SqlUpdates = field(init=False)
     audit: SqlAudit = field(init=False)
+    code_accounts: SqlCodeAccounts = field(init=False)
+    attached: SqlAttached = field(init=False)
+    pushes: SqlPushes = field(init=False)
+    packages: SqlPackages = field(init=False)
+    grants: SqlGrants = field(init=False)
+    templates: SqlTemplates = field(init=False)
+    drafts: SqlDrafts = field(init=False)
+    hooks: SqlHooks = field(init=False)
+    outbox: SqlOutbox = field(init=False)
+    secrets: SqlSecrets = field(init=False)
 
     def __post_init__(self) -> None:
         """Open each part on this transaction."""
         self.runs = SqlRuns(self, self.memory)
-        self.journal = SqlJournal(self)
+        self.journal = SqlJournal(self, self.sealing)
         self.timers = SqlTimers(self)
         self.pipelines = SqlPipelines(self)
         self.releases = SqlReleases(self)
         self.locks = SqlLocks(self)
+        self.freezes = SqlFreezes(self)
         self.logs = SqlLogs(self)
         self.people = SqlPeople(self)
         self.chats = SqlChats(self)
@@ -69,7 +97,17 @@ class SqlBook:
         self.subscriptions = SqlSubscriptions(self)
         self.buttons = SqlButtons(self)
         self.updates = SqlUpdates(self)
-        self.audit = SqlAudit(self)
+        self.audit = SqlAudit(self, self.sealing)
+        self.packages = SqlPackages(self)
+        self.code_accounts = SqlCodeAccounts(self)
+        self.attached = SqlAttached(self)
+        self.pushes = SqlPushes(self)
+        self.hooks = SqlHooks(self)
+        self.outbox = SqlOutbox(self)
+        self.secrets = SqlSecrets(self)
+        self.grants = SqlGrants(self)
+        self.templates = SqlTemplates(self)
+        self.drafts = SqlDrafts(self)
 
     def read(self, statement: Executable, values: Any = None) -> CursorResult[Any]:
         """Ask the database."""
@@ -79,6 +117,10 @@ class SqlBook:
         """Change the database."""
         self.wrote()
         return self.connection.execute(statement, values)
+
+    def ask(self, question: ReadyQuestion, values: Mapping[str, Any] = MappingProxyType({})) -> Sequence[Any] | None:
+        """Ask the database what is asked often."""
+        return question.ask(self.connection, values)
 
     def send(self, ready: Ready, rows: Sequence[Mapping[str, Any]]) -> int:
         """Change the database as `wrote` has counted."""
@@ -92,6 +134,7 @@ class SqlBook:
         """Send what was gathered for one statement."""
         self.runs.flush()
         self.journal.flush()
+        self.audit.flush()
 
     @property
     def dialect(self) -> str:

@@ -4,11 +4,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert, not_, or_, select
 
 from engine.model import PersonId, RoomId
 from storage.part import Transaction, upsert
 from storage.tables import confirmations, inbox, messages
+
+SIGNED = "push:"
+"""How the keys of deliveries begin that are known by a signature."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +77,13 @@ class SqlChats:
         """Write something that nobody needs, to see whether anything can be written."""
         upsert(self._in, inbox, {"key": "sign of life", "at": at}, update=("at",))
 
-    def forget_inbox(self, before: datetime) -> None:
-        """Forget deliveries older than `before`."""
-        self._in.write(delete(inbox).where(inbox.c.at < before))
+    def forget_inbox(self, before: datetime, signed_before: datetime) -> None:
+        """Forget deliveries older than `before`; those whose proof never gets old, older than `signed_before`.
+
+        A forge signs a push without its time, so whoever has seen one could deliver it again for ever.
+        """
+        is_signed = inbox.c.key.startswith(SIGNED, autoescape=True)
+        self._in.write(delete(inbox).where(inbox.c.at < before, or_(not_(is_signed), inbox.c.at < signed_before)))
 
     def say(self, room: RoomId, at: datetime, by: str, document: str) -> int:
         """Keep a message; returns its number."""

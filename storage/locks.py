@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import bindparam, delete, select, update
 
 from engine.locks import Lock
 from engine.model import PersonId, RunId
@@ -11,6 +11,11 @@ from storage.part import Transaction, upsert
 from storage.tables import locks
 
 _FIND = select(locks).where(locks.c.workload == bindparam("workload_"))
+_TELL = (
+    update(locks)
+    .where((locks.c.workload == bindparam("workload_")) & (locks.c.at == bindparam("at_")))
+    .values(told=bindparam("told_"))
+)
 _REMOVE = delete(locks).where(locks.c.workload == bindparam("workload_"))
 _ALL = select(locks).order_by(locks.c.workload)
 _APART = "\n"
@@ -40,6 +45,10 @@ class SqlLocks:
             "told": _APART.join(lock.told),
         }
         upsert(self._in, locks, row, update=("reason", "by", "at", "run", "barred", "told"))
+
+    def tell(self, lock: Lock) -> None:
+        """Write down whom it was told, if it stands."""
+        self._in.write(_TELL, {"workload_": lock.workload, "at_": lock.at, "told_": _APART.join(lock.told)})
 
     def remove(self, workload: str) -> None:
         """Unlock."""

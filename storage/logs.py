@@ -19,7 +19,7 @@ class SqlLogs:
 
     def append(self, run: RunId, stage: int, attempt: int, at: datetime, text: str) -> None:
         """Keep some lines. What a program says may hold characters that no database takes."""
-        clean = text.replace("\0", "").encode("utf-8", "replace").decode()
+        clean = self._in.clean(text.replace("\0", "").encode("utf-8", "replace").decode())
         self._in.write(insert(logs), {"run": run, "stage": stage, "attempt": attempt, "at": at, "text": clean})
 
     def read(self, run: RunId, stage: int | None, after: int, limit: int) -> list[LogLine]:

@@ -1,12 +1,14 @@
 """What the parts of a book need of it. They are written apart and opened on the same transaction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from sqlalchemy import Column, CursorResult, Executable, Insert, Table
+from sqlalchemy import Column, CursorResult, Executable, Insert, Table, text
 from sqlalchemy.dialects import postgresql, sqlite
 
-from storage.ready import Ready
+from storage.ready import Ready, ReadyQuestion
+
+_IN_COMMIT_ORDER = text("SELECT pg_advisory_xact_lock(7461001)")
 
 
 class Transaction(Protocol):
@@ -15,12 +17,21 @@ class Transaction(Protocol):
     touched: dict[str, int]
 
     @property
+    def clean(self) -> Callable[[str], str]:
+        """Take out of a text what is known to be secret, before it is kept."""
+        ...
+
+    @property
     def dialect(self) -> str:
         """``sqlite`` or ``postgresql``."""
         ...
 
     def read(self, statement: Executable, values: Any = None) -> CursorResult[Any]:
         """Ask the database."""
+        ...
+
+    def ask(self, question: ReadyQuestion, values: Mapping[str, Any] = ...) -> Sequence[Any] | None:
+        """Ask what is asked often. Returns the first row of the answer."""
         ...
 
     def wrote(self) -> None:
@@ -34,6 +45,16 @@ class Transaction(Protocol):
     def send(self, ready: Ready, rows: Sequence[Mapping[str, Any]]) -> int:
         """Change the database as `wrote` has counted. Returns how many rows were changed."""
         ...
+
+
+def take_turn(transaction: Transaction) -> None:
+    """Let nobody else add to the journal, to the audit or to the packages until this transaction ends.
+
+    Without it a row could be numbered before another one and be committed after it, a chain could fork, and one name be
+    given twice. SQLite has one writer at a time anyway.
+    """
+    if transaction.dialect == "postgresql":
+        transaction.read(_IN_COMMIT_ORDER)
 
 
 def upsert(

@@ -9,14 +9,16 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from operator import itemgetter
+from types import MappingProxyType
 from typing import Any, cast
 
-from sqlalchemy import Connection, Insert, Update
+from sqlalchemy import Connection, Insert, Select, Update
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 from sqlalchemy.sql.compiler import SQLCompiler
 
 _DIALECT = sqlite.dialect()
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 _KINDS: tuple[tuple[type[sqlite3.Error], type[DatabaseError]], ...] = (
     (sqlite3.IntegrityError, IntegrityError),
     (sqlite3.OperationalError, OperationalError),
@@ -51,6 +53,30 @@ class Ready:
             row = {**row, name: ready(row[name])}
         values: tuple[Any, ...] = self._pick(row)
         return values
+
+
+class ReadyQuestion:
+    """A question whose text is known. Its values are texts or numbers, which the driver takes as they are."""
+
+    def __init__(self, statement: Select[Any]) -> None:
+        self.statement = statement
+        compiled = statement.compile(dialect=_DIALECT)
+        self._text, self._names = str(compiled), tuple(compiled.positiontup or ())
+        self._given = compiled.params
+
+    def ask(self, connection: Connection, values: Mapping[str, Any] = _NOTHING) -> Sequence[Any] | None:
+        """Return the first row of the answer, if there is any."""
+        if connection.dialect.name != _DIALECT.name:
+            return connection.execute(self.statement, dict(values)).first()
+        if not connection.in_transaction():
+            connection.begin()
+        driver = cast("sqlite3.Connection", connection.connection.driver_connection)
+        row: Sequence[Any] | None
+        try:
+            row = driver.execute(self._text, [values.get(name, self._given[name]) for name in self._names]).fetchone()
+        except sqlite3.Error as error:
+            raise _known(error)(self._text, None, error) from error
+        return row
 
 
 def _preparation(compiled: SQLCompiler, name: str) -> Callable[[Any], Any] | None:

@@ -13,7 +13,9 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from engine.errors import Broken, Interrupted
 from engine.model import RunId
+from engine.redaction import Redaction
 from storage.book import SqlBook
+from storage.chain import Sealing
 from storage.faults import translated
 from storage.migrate import upgrade
 from storage.writer import Writer
@@ -34,6 +36,8 @@ class SqlStore:
     """
 
     engine: Engine
+    sealing: Sealing = field(default_factory=Sealing)
+    redaction: Redaction = field(default_factory=Redaction)
     writer: Writer = field(init=False)
     _reading: Engine = field(init=False)
     _heard: list[Callable[[Mapping[RunId, int]], None]] = field(default_factory=list)
@@ -41,7 +45,7 @@ class SqlStore:
 
     def __post_init__(self) -> None:
         """Make the writing thread, which begins with `start`; what reads sees one moment of the database."""
-        self.writer = Writer(self.engine, self._tell)
+        self.writer = Writer(self.engine, self._tell, sealing=self.sealing, clean=self.redaction.clean)
         if self.engine.dialect.name == "postgresql":
             self._reading = self.engine.execution_options(isolation_level="REPEATABLE READ")
         else:
@@ -49,11 +53,21 @@ class SqlStore:
 
     @classmethod
     def open(
-        cls, url: str, *, synchronous: Durability = "NORMAL", migrate: bool = True, patience: float = 5.0
+        cls,
+        url: str,
+        *,
+        synchronous: Durability = "NORMAL",
+        migrate: bool = True,
+        patience: float = 5.0,
+        chain_key: str = "",
+        redaction: Redaction | None = None,
     ) -> "SqlStore":
         """Open the database at an SQLAlchemy `url`, with its tables brought up to date when `migrate`.
 
         `patience` is how many seconds an SQLite database may be locked by somebody else before that is an error.
+        `chain_key` seals what is added to the journal and to the audit; empty: they are chained, but not sealed.
+        `redaction` knows what must not come to stand in logs. The audit is not looked through: who sets
+        a secret to a word could hide that word there.
         """
         try:
             engine = create_engine(url, **_options(url, patience))
@@ -67,7 +81,7 @@ class SqlStore:
         except (SQLAlchemyError, OSError) as error:
             engine.dispose()
             raise translated(error) from error
-        return cls(engine)
+        return cls(engine, Sealing(chain_key), redaction or Redaction())
 
     def start(self) -> None:
         """Begin to write; commits are told on the event loop that runs now."""
@@ -110,7 +124,7 @@ class SqlStore:
     def _read(self, work: Callable[[SqlBook], T]) -> T:
         try:
             with self._reading.connect() as connection:
-                return work(SqlBook(connection))
+                return work(SqlBook(connection, sealing=self.sealing))
         except (SQLAlchemyError, OSError) as error:
             raise translated(error) from error
 

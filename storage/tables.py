@@ -123,6 +123,7 @@ journal = Table(
     Column("by", String(128), nullable=False),
     Column("kind", String(32), nullable=False),
     Column("document", Text, nullable=False),
+    Column("hash", String(64)),
     UniqueConstraint("run", "n"),
 )
 
@@ -293,6 +294,11 @@ audit = Table(
     Column("line", Text, nullable=False),
     Column("outcome", String(16), nullable=False),
     Column("said", Text, nullable=False),
+    Column("journal_seq", Number, nullable=False, server_default="0"),
+    Column("journal_hash", String(64), nullable=False, server_default=text("''")),
+    Column("before", String(64), nullable=False, server_default=text("''")),
+    Column("hash", String(64), nullable=False, server_default=text("''")),
+    Column("seal", String(64), nullable=False, server_default=text("''")),
 )
 
 confirmations = Table(

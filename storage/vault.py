@@ -24,7 +24,7 @@ class Vault:
     def __init__(self, keys: Sequence[str]) -> None:
         try:
             self._sealing = MultiFernet([Fernet(key) for key in keys])
-            self._raw = base64.urlsafe_b64decode(keys[-1])
+            self._raw = tuple(base64.urlsafe_b64decode(key) for key in (keys[-1], *keys[-2::-1]))
         except (ValueError, IndexError) as error:
             raise Broken("A key that secrets are sealed with cannot be read.", _HOW_TO_MAKE) from error
 
@@ -62,8 +62,12 @@ class Vault:
 
         It is derived from the oldest key, so that a new key in front of it changes no address that was given out.
         """
-        mark = hmac.new(self._raw, f"{purpose}\n{about}".encode(), hashlib.sha256).digest()
-        return base64.urlsafe_b64encode(mark).decode().rstrip("=")
+        return self.tokens(purpose, about)[0]
+
+    def tokens(self, purpose: str, about: str) -> tuple[str, ...]:
+        """Derive `token` from each key, the oldest first: for what was made when another key was the oldest."""
+        marks = (hmac.new(raw, f"{purpose}\n{about}".encode(), hashlib.sha256).digest() for raw in self._raw)
+        return tuple(base64.urlsafe_b64encode(mark).decode().rstrip("=") for mark in marks)
 
 
 def new_key() -> str:

@@ -26,6 +26,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from engine.errors import Interrupted, LeaseLost, SluiceError
 from engine.model import Run, RunId
 from storage.book import SqlBook
+from storage.chain import Sealing
 from storage.faults import Faults, StoreUnavailable, translated
 
 T = TypeVar("T")
@@ -78,6 +79,9 @@ class Writer:
     """Where `heard` is called."""
     trouble: StoreUnavailable | None = None
     """Why something could not be written. It stays until the store is found to be well again."""
+    sealing: Sealing = field(default_factory=Sealing)
+    """What the journal and the audit are chained with."""
+    clean: Callable[[str], str] = str
     _writing: Engine = field(init=False)
     _memory: dict[RunId, Run] | None = None
 
@@ -174,7 +178,7 @@ class Writer:
         """Run and commit `batch` as one transaction."""
         try:
             connection = self._connected()
-            book = SqlBook(connection, self._memory)
+            book = SqlBook(connection, self._memory, self.sealing, self.clean)
             for job in batch:
                 if not _ran(job, book):
                     self._forget()

@@ -86,7 +86,7 @@ class Demo:
 async def staged(home: Path, out: Console | None = None, port: int = 0) -> AsyncIterator[Demo]:
     """Set everything up under `home`, with a Sluice of its own; end all of it afterwards."""
     scenery, visitors = set_up(home), Visitors()
-    settings = Settings(home=home / "sluice", database="", local_git=True, port=port)
+    settings = Settings(home=home / "sluice", database="", local_git=True, port=port, hooks_port=0)
     app: App | None = None
     try:
         async with running(settings, visitors) as app:

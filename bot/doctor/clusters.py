@@ -91,7 +91,7 @@ async def _of_api(name: str, settings: ClusterSettings, uses: Sequence[Use], pat
     try:
         version, date = await asyncio.gather(cluster.version(), cluster.clock())
         found = [well(f"cluster {name}", f"Kubernetes {version}"), *skew(f"{name} clock", date)]
-        served = [mesh for mesh in _MESHES if await cluster.serves(mesh[0].group)]
+        served = [mesh for mesh in _MESHES if await cluster.serves(mesh[0])]
         by_namespace = {use.namespace: False for use in uses} or {DEFAULT_NAMESPACE: False}
         by_namespace |= {use.namespace: True for use in uses if use.brings}
         looks = (

@@ -10,8 +10,11 @@ from dataclasses import replace
 
 from bot.doctor import database
 from bot.doctor.clusters import clusters
+from bot.doctor.code import code
+from bot.doctor.docker import docker
 from bot.doctor.finding import Finding, Health, well
 from bot.doctor.machine import home, programs
+from bot.doctor.outside import outside
 from bot.doctor.slack import slack
 from bot.doctor.telegram import telegram
 from bot.settings import Settings
@@ -34,6 +37,9 @@ async def examine(settings: Settings, patience: float = PATIENCE) -> list[Findin
         home(settings),
         programs(settings),
         clusters(settings, seen.definitions, patience),
+        docker(settings, seen.definitions, patience),
+        outside(settings, seen.definitions, patience),
+        code(settings, seen, patience),
         slack(settings, channels, patience),
         telegram(settings, patience),
     )

@@ -96,18 +96,18 @@ class Api:
                 self._me = Identity(found["team_id"], found["user_id"], found.get("bot_id", ""))
         return self._me
 
-    async def upload(self, url: str, content: bytes) -> None:
+    async def upload(self, url: str, content: bytes, *, seconds: float = SECONDS) -> None:
         """Send a file's content where Slack wants it."""
-        async with self._request("POST", url, data=io.BytesIO(content)) as answer:
+        async with self._request("POST", url, seconds, data=io.BytesIO(content)) as answer:
             if answer.status != _OK:
                 raise fault("an upload", answer.status, "upload_failed", after=answer.headers.get("Retry-After", ""))
 
-    async def download(self, url: str, most: int) -> bytes:
+    async def download(self, url: str, most: int, *, seconds: float = SECONDS) -> bytes:
         """Return a file's content. The token goes to Slack itself only, never where a shared file may lie otherwise."""
         if not self._is_slack(url):
             raise Refused("That file does not lie in Slack.", "Upload the file itself.")
         headers = {"Authorization": f"Bearer {self.token}"}
-        async with self._request("GET", url, headers=headers, allow_redirects=False) as answer:
+        async with self._request("GET", url, seconds, headers=headers, allow_redirects=False) as answer:
             if answer.status != _OK or answer.content_type == "text/html":
                 # Without the scope Slack shows its page for signing in.
                 error = "missing_scope" if answer.status < 400 else "file_not_found"  # noqa: PLR2004 - client errors
@@ -150,12 +150,14 @@ class Api:
         return answer.data if isinstance(answer.data, dict) else {}
 
     @asynccontextmanager
-    async def _request(self, verb: str, url: str, **arguments: Any) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def _request(
+        self, verb: str, url: str, seconds: float = SECONDS, **arguments: Any
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
         session = self._client.session or aiohttp.ClientSession()
         try:
             async with (
                 _translated(f"a {verb}"),
-                asyncio.timeout(SECONDS),
+                asyncio.timeout(seconds),
                 session.request(verb, url, proxy=self._client.proxy, **arguments) as answer,
             ):
                 yield answer

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from bot.cards import Card
 from bot.chat import Answer, MessageLost, Pace, Undeliverable, Update
+from bot.packages import carrying
 from bot.pressing import Pressing
 from bot.slack.answering import Answering
 from bot.slack.beside import Beside
@@ -12,9 +13,10 @@ from bot.slack.fetching import Fetching, as_it_came, is_let
 from bot.slack.files import Files
 from bot.slack.homes import Homes
 from bot.slack.names import CHAT, in_slack
-from bot.slack.remarks import remarked
+from bot.slack.remarks import refused, remarked
 from bot.slack.showing import Showing, file_name
 from engine.model import RoomId
+from storage.package_files import PackageFiles
 
 PACE = Pace(every=timedelta(seconds=1.1), burst=4, refresh=timedelta(seconds=5))
 """Slack takes one message a second in a channel, and short bursts (its page on rate limits, "Posting messages"). Edits
@@ -26,6 +28,7 @@ class SlackChat:
     """The `Messenger` of Slack."""
 
     showing: Showing
+    carrier: carrying.Carrier | None = None
     files: Files = field(init=False)
     homes: Homes = field(init=False)
     fetching: Fetching = field(init=False)
@@ -81,8 +84,24 @@ class SlackChat:
         """Answer what a person said or pressed, where they look; in place of letting them define, fetch their file."""
         if is_let(update, answer):
             await self.fetching.hand_on(update)
+        elif self.carrier is not None and carrying.is_let(update, answer):
+            await self.carrier.hand_on(update)
         else:
+            update = carrying.as_it_came(update)
             await self._answering.answer(as_it_came(update), remarked(update, answer))
+            await self._enclose(update, answer)
+
+    def carry(self, packages: PackageFiles) -> None:
+        """Put files that people share for packages there, from now on."""
+        self.carrier = carrying.Carrier(packages, self.files.fetch, refused, carrying.FETCHED[CHAT])
+
+    async def _enclose(self, update: Update, answer: Answer) -> None:
+        """Send the file of an answer where the answer was said."""
+        if answer.encloses is None:
+            return
+        is_here = update.is_alone or not answer.private
+        room = update.room if is_here else await self.direct(update.account)
+        self.files.enclose(in_slack(room), update.context.get("thread", "") if is_here else "", answer.encloses)
 
     async def direct(self, account: str) -> RoomId:
         """The room where this account is spoken to alone."""

@@ -111,7 +111,7 @@ def _register(app: AsyncApp, listeners: Listeners) -> frozenset[str]:
     """Register what is listened to; returns it by name."""
     events = dict.fromkeys(EVENTS, listeners.message) | {"app_home_opened": listeners.home_opened}
     actions = {home.RUN: listeners.press, home.DEFINE: listeners.press, home.LINK: listeners.link}
-    forms = (modals.RUN, modals.DEFINE, modals.REJECT, modals.LINK)
+    forms = (modals.RUN, modals.DEFINE, modals.REJECT, modals.LINK, modals.SECRET, modals.BIND, modals.CREATE)
     app.command(COMMAND)(listeners.command)
     for event, listener in events.items():
         app.event(event)(listener)

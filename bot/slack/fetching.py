@@ -11,18 +11,17 @@ the next start. Until then it has a room of its own, below the one that it came 
 and no other room's cards wait for a file.
 """
 
-import asyncio
 from dataclasses import dataclass, field, replace
 
 from bot.cards import Tone
-from bot.chat import Answer, Hearing, Slower, Update
+from bot.chat import Answer, Update
+from bot.onward import Onward, fetched
 from bot.slack.files import Files, Shared
 from bot.slack.remarks import refused
-from engine.errors import Interrupted, Refused, SluiceError
+from engine.errors import Refused
 from engine.model import RoomId
 
 _AGAIN = "Share it again, or say `define` with the YAML on the lines below it."
-_PAUSE = 0.5
 _ROOM, _ALONE = "file_room", "file_alone"
 
 
@@ -39,25 +38,11 @@ class Fetching:
 
     files: Files
     seconds: float = 20.0
-    _hearing: Hearing | None = None
-    _is_heard: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def listen(self, hearing: Hearing) -> None:
-        """Hand on to `hearing` from now on."""
-        self._hearing = hearing
-        self._is_heard.set()
-
-    def end(self) -> None:
-        """Hand nothing on until somebody listens again."""
-        self._hearing = None
-        self._is_heard.clear()
+    onward: Onward = field(default_factory=Onward)
 
     async def hand_on(self, update: Update) -> None:
         """Fetch what an update names and hand it on. Raises `Interrupted` or `Broken` when it could not be kept."""
-        whole = await self.whole(update, self.seconds)
-        while self._hearing is None:
-            await self._is_heard.wait()
-        await self._hearing.accept(whole)
+        await self.onward.accept(await self.whole(update, self.seconds))
 
     async def whole(self, update: Update, seconds: float) -> Update:
         """Return what an update that names a file says with what is in it, or that it is refused."""
@@ -69,21 +54,9 @@ class Fetching:
             return refused(said, refusal)
 
     async def _text(self, shared: Shared, seconds: float) -> str:
-        why = f"It did not come in {max(seconds, 0):.1f} s."
-        try:
-            async with asyncio.timeout(seconds):
-                while True:
-                    try:
-                        return await self.files.text(shared)
-                    except Interrupted as error:
-                        why = str(error)
-                        await asyncio.sleep(error.after.total_seconds() if isinstance(error, Slower) else _PAUSE)
-        except Refused:
-            raise
-        except TimeoutError as error:
-            raise NotGiven(shared.name, why) from error
-        except SluiceError as error:
-            raise NotGiven(shared.name, str(error), error.hint) from error
+        return await fetched(
+            lambda: self.files.text(shared), seconds, lambda why, hint: NotGiven(shared.name, why, hint)
+        )
 
 
 def asking(update: Update, shared: Shared) -> Update:

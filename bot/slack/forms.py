@@ -4,11 +4,11 @@ What a form was opened for travels in its metadata: where it was asked for, so t
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from bot.forms import Asked, DefineForm, Form, RejectForm, RunForm
+from bot.forms import Asked, BindForm, CreateForm, DefineForm, Form, RejectForm, RunForm, SecretForm, fill_line
 from bot.slack import modals
 from bot.slack.blocks import Block
 from bot.slack.files import Shared
@@ -49,6 +49,13 @@ def view_of(form: Form, room: str, context: Mapping[str, str]) -> Block:
         case RejectForm():
             origin = Origin(room, thread, home, line=form.line)
             return modals.reject_modal(form.run, origin.metadata)
+        case CreateForm():
+            return modals.create_modal(form, Origin(room, thread, home, line=form.draft).metadata)
+        case BindForm():
+            return modals.bind_modal(form, Origin(room, thread, home, line=form.forge).metadata)
+        case SecretForm():
+            origin = Origin(room, thread, home, form.pipeline, line=form.name)
+            return modals.secret_modal(form.pipeline, form.name, origin.metadata)
 
 
 def said_by(view: Mapping[str, Any]) -> str | Shared:
@@ -57,17 +64,20 @@ def said_by(view: Mapping[str, Any]) -> str | Shared:
     Refused when a definition is missing or twice there.
     """
     values, origin = view["state"]["values"], Origin.of(view)
-    match view["callback_id"]:
-        case modals.RUN:
-            shown = tuple(_asked(block) for block in view["blocks"] if block.get("type") == "input")
-            return RunForm(origin.pipeline, origin.version, shown).line(modals.run_values(values))
-        case modals.DEFINE:
-            written = modals.definition(values)
-            return Shared("define", written.file, written.file_name) if written.file else f"define\n{written.text}"
-        case modals.REJECT:
-            return f"{origin.line} {modals.reason(values)}"
-        case _:
-            return f"link {modals.code(values)}"
+    form = view["callback_id"]
+    if form == modals.RUN:
+        shown = tuple(_asked(block) for block in view["blocks"] if block.get("type") == "input")
+        return RunForm(origin.pipeline, origin.version, shown).line(modals.run_values(values))
+    if form == modals.DEFINE:
+        written = modals.definition(values)
+        return Shared("define", written.file, written.file_name) if written.file else f"define\n{written.text}"
+    lines: Mapping[str, Callable[[], str]] = {
+        modals.REJECT: lambda: f"{origin.line} {modals.reason(values)}",
+        modals.CREATE: lambda: fill_line(origin.line, modals.answers(values)),
+        modals.BIND: lambda: modals.binding(values, BindForm(origin.line)),
+        modals.SECRET: lambda: SecretForm(origin.pipeline, origin.line).line(modals.secret(values)),
+    }
+    return lines.get(form, lambda: f"link {modals.code(values)}")()
 
 
 def _asked(block: Mapping[str, Any]) -> Asked:

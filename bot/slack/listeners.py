@@ -46,11 +46,15 @@ class Listeners:
     def begin(self, hearing: Hearing) -> None:
         """Hand on to `hearing` from now on."""
         self.hearing = hearing
-        self.chat.fetching.listen(hearing)
+        self.chat.fetching.onward.listen(hearing)
+        if self.chat.carrier is not None:
+            self.chat.carrier.onward.listen(hearing)
 
     async def end(self) -> None:
         """Hand nothing on any more."""
-        self.chat.fetching.end()
+        self.chat.fetching.onward.end()
+        if self.chat.carrier is not None:
+            self.chat.carrier.onward.end()
         await self._submissions.end()
         await self.chat.beside.end()
         self.hearing = None

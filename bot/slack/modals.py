@@ -10,22 +10,26 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bot.forms import Asked
+from bot.forms import Asked, BindForm, Blank, CreateForm
 from bot.slack.blocks import Block, context, piece, plain, rich, section
 from bot.slack.text import clean, columns, cut, length, line
 from engine.errors import Refused
 
-RUN, DEFINE, REJECT, LINK = "run", "define", "reject", "link"
+RUN, DEFINE, REJECT, LINK, SECRET, BIND, CREATE = "run", "define", "reject", "link", "secret", "bind", "create"
 """The forms' `callback_id`."""
+WHISPERED = frozenset({SECRET, BIND})
+"""Forms that take what nobody else may read."""
 VALUE = "value"
 FIELD = 3000
 _VARIABLE = "variable:"
 FILE = "file"
 """The field that takes a file."""
-_TEXT, _REASON, _CODE = "definition", "reason", "code"
+_TEXT, _REASON, _CODE, _SECRET = "definition", "reason", "code", "secret"
+_NAME, _ADDRESS, _APP = "name", "address", "app"
 _TITLE = 24
 _LABEL = 150
 _MOST = 90
+_OPTION = 75
 _COMPLAINT = 300
 """How long a complaint at a field is: Slack names no limit, and below a field on a phone this is already six lines."""
 _WIDE = 60
@@ -103,6 +107,20 @@ def reason(values: Mapping[str, Any]) -> str:
     return " ".join(_filled_in(values.get(_REASON, {})).split())
 
 
+def secret_modal(pipeline: str, name: str, metadata: str) -> Block:
+    """Return the form that takes the value of a secret variable, which only its sender sees."""
+    area = {**_text_input("", multiline=True), "min_length": 1}
+    about = f"{line(pipeline, _LABEL)}: {line(name, _LABEL)}"
+    blocks = rich(section([[piece(about, bold=True)]]))
+    blocks.append(_input(_SECRET, "Value", area, "It is kept sealed and shown to nobody again."))
+    return _modal(SECRET, "A secret", "Keep it", blocks, metadata)
+
+
+def secret(values: Mapping[str, Any]) -> str:
+    """Return the value as it was typed, without blanks around it."""
+    return _filled_in(values.get(_SECRET, {})).strip()
+
+
 def link_modal(metadata: str) -> Block:
     """Return the form that takes the one-time code of another chat."""
     field = {**_text_input("", multiline=False), "max_length": 64, "min_length": 1}
@@ -114,6 +132,39 @@ def link_modal(metadata: str) -> Block:
 def code(values: Mapping[str, Any]) -> str:
     """Return the code without the spaces that people type."""
     return "".join(_filled_in(values.get(_CODE, {})).split())
+
+
+def bind_modal(form: BindForm, metadata: str) -> Block:
+    """Return the form that binds a code account. Only its sender sees what is typed into it."""
+    name = {**_text_input(form.name, multiline=False), "max_length": 63}
+    address = {**_text_input(form.origin, multiline=False), "max_length": 300}
+    secret = {**_text_input("", multiline=True), "min_length": 1}
+    blocks = [
+        _input(_NAME, "Name here", name, "What definitions call it."),
+        _input(_ADDRESS, "Address", address, "Another one for a forge of your own."),
+    ]
+    if form.forge == "github":
+        app = {**_text_input("", multiline=False), "max_length": 20}
+        blocks.append(_input(_APP, "App ID", app, "Only for a GitHub App; its private key goes below.", optional=True))
+    blocks.append(_input(_SECRET, "Token", secret, "It is tried at once, kept sealed and shown to nobody."))
+    return _modal(BIND, "Bind an account", "Bind", blocks, metadata)
+
+
+def binding(values: Mapping[str, Any], form: BindForm) -> str:
+    """Return what sending the form that binds an account says."""
+    name, address, app = (" ".join(_filled_in(values.get(block, {})).split()) for block in (_NAME, _ADDRESS, _APP))
+    return form.line(_filled_in(values.get(_SECRET, {})).strip(), name=name, origin=address, app=app)
+
+
+def create_modal(form: CreateForm, metadata: str) -> Block:
+    """Return the form that asks everything about a new pipeline at once; sending it shows the whole."""
+    blocks = [_input(one.key, one.title, _blank(one), one.hint) for one in form.blanks]
+    return _modal(CREATE, "A new pipeline", "Look at it", blocks, metadata)
+
+
+def answers(values: Mapping[str, Any]) -> dict[str, str]:
+    """Return what was answered, by the keys of the questions."""
+    return {key: _chosen(fields) or _filled_in(fields) for key, fields in values.items()}
 
 
 def complaints_at(blocks: Sequence[Mapping[str, Any]], text: str, at: str = "") -> Block:
@@ -155,6 +206,18 @@ def _variable(one: Asked) -> Block:
 
 def _is_wide(value: str) -> bool:
     return "\n" in value or columns(value) > _WIDE
+
+
+def _blank(one: Blank) -> Block:
+    if not one.choices:
+        return {**_text_input(one.value if _is_kept(one.value) else "", multiline=False), "min_length": 1}
+    options = [{"text": plain(line(choice, _OPTION), _OPTION), "value": choice} for choice in one.choices[:_MOST]]
+    chosen = next((option for option in options if option["value"] == one.value), options[0])
+    return {"type": "static_select", "action_id": VALUE, "options": options, "initial_option": chosen}
+
+
+def _chosen(fields: Mapping[str, Any]) -> str:
+    return str((fields.get(VALUE, {}).get("selected_option") or {}).get("value") or "")
 
 
 def _text_input(value: str, *, multiline: bool) -> Block:

@@ -21,6 +21,7 @@ _MARKS = {
     "awaiting_review": "🟡",
     "awaiting_trigger": "🟡",
     "held": "🔴",
+    "frozen": "🧊",
     "failed": "❌",
     "rejected": "❌",
     "ignored": "🟠",

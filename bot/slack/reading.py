@@ -6,16 +6,19 @@ another company is never taken for somebody else. Slack delivers nothing for peo
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from bot.chat import Update
+from bot.chat import FORM, Update
+from bot.packages.carrying import Parcel, is_meant, unfit
+from bot.packages.carrying import asking as asking_for
 from bot.slack.api import Identity
 from bot.slack.fetching import asking
 from bot.slack.files import ENDINGS, Shared
 from bot.slack.forms import Origin, said_by
 from bot.slack.home import DEFINE, RUN
+from bot.slack.modals import WHISPERED
 from bot.slack.names import CHAT, account_id, room_id
 from bot.slack.remarks import refused
 from engine.errors import Refused
@@ -46,11 +49,22 @@ def of_message(me: Identity, body: Payload) -> Update:
     event = body["event"]
     line = said(me, event)
     update = _of_event(me, body, line or "help")
+    if not update.is_bot and is_meant(line) and event.get("files"):
+        return _carried(update, event["files"])
     try:
         shared = None if update.is_bot else definition_in(event, line)
     except Refused as refusal:
         return refused(update, refusal)
     return update if shared is None else asking(update, shared)
+
+
+def _carried(update: Update, files: Sequence[Payload]) -> Update:
+    """Return the update as one that asks whether its file may come; or is answered with why it cannot."""
+    if len(files) > 1:
+        return refused(update, Refused(f"There are {len(files)} files in one message.", "Send one at a time."))
+    parcel = Parcel(str(files[0]["id"]), str(files[0].get("name") or ""), int(files[0].get("size") or 0))
+    refusal = unfit(CHAT, update.line, parcel)
+    return asking_for(update, parcel) if refusal is None else refused(update, refusal)
 
 
 def _of_event(me: Identity, body: Payload, line: str) -> Update:
@@ -94,7 +108,7 @@ def of_submission(me: Identity, body: Payload, key: str, *, is_alone: bool) -> U
         account=account_of(me, body),
         name=_name(body),
         is_alone=is_alone or bool(origin.home),
-        context=_present(thread=origin.thread, home=origin.home),
+        context=_present(thread=origin.thread, home=origin.home, **_whispered(body["view"])),
     )
     try:
         filled_in = said_by(body["view"])
@@ -168,6 +182,11 @@ def _begins(action: Payload) -> str:
 
 def _name(body: Payload) -> str:
     return str(body["user"].get("username") or body["user"].get("name") or "")
+
+
+def _whispered(view: Payload) -> dict[str, str]:
+    """Mark what nobody but its sender has seen, though the form was asked for where others are."""
+    return {FORM: "yes"} if view["callback_id"] in WHISPERED else {}
 
 
 def _present(**context: str) -> Mapping[str, str]:

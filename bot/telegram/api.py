@@ -93,6 +93,14 @@ class Api:
 
         return await self._write("sendMessage", room, send)
 
+    async def delete(self, room: RoomId, message: str) -> None:
+        """Take a message away, of whomever it is. Raises `MessageLost` when it is gone."""
+
+        async def delete(bot: Bot, chat: int) -> None:
+            await bot.delete_message(chat, int(message))
+
+        await self._write("deleteMessage", room, delete)
+
     async def edit(self, room: RoomId, message: str, text: str, keyboard: Sequence[Row] = ()) -> None:
         """Show this where `message` was; that it was so already is fine."""
 

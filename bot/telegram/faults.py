@@ -30,7 +30,13 @@ _LOST = {
     "topic_deleted": "The topic was deleted.",
     "topic_closed": "The topic is closed. Open it again.",
 }
-_MESSAGE_LOST = ("message to edit not found", "message can't be edited", "no text in the message", "message_id_invalid")
+_MESSAGE_LOST = (
+    "message to edit not found",
+    "message to delete not found",
+    "message can't be edited",
+    "no text in the message",
+    "message_id_invalid",
+)
 _UNCHANGED = "message is not modified"
 _TOO_OLD = ("query is too old", "query_id_invalid")
 

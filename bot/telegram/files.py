@@ -4,9 +4,10 @@ import asyncio
 import logging
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 from bot.cards import Card
-from bot.chat import Slower
+from bot.chat import Enclosure, Slower
 from bot.telegram.api import Api
 from engine.errors import Interrupted, Refused, SluiceError
 from engine.model import RoomId
@@ -44,9 +45,28 @@ class Files:
         Who called would post the message again if this failed, so it waits and tries by itself, and gives up with a
         word in the log.
         """
+        await self._send(room, below, name, text.encode())
+
+    async def enclose(self, room: RoomId, below: str, enclosure: Enclosure) -> None:
+        """Show a file that goes with an answer, as `attach` does."""
+        try:
+            content = await asyncio.to_thread(Path(enclosure.place).read_bytes)
+        except OSError as error:
+            _LOG.error("%s cannot be read: %s", enclosure.name, error)
+            return
+        await self._send(room, below, enclosure.name, content)
+
+    async def fetch(self, file: str, most: int) -> bytes:
+        """Return what is in a file that somebody sent. Refused when it is larger than `most` bytes."""
+        content = await self.api.file(file)
+        if len(content) > most:
+            raise Refused(f"It is larger than {most // 1024 // 1024} MiB.", "Send a smaller one.")
+        return content
+
+    async def _send(self, room: RoomId, below: str, name: str, content: bytes) -> None:
         for _ in range(_TRIES):
             try:
-                return await self.api.attach(room, name, text.encode(), below=below)
+                return await self.api.attach(room, name, content, below=below)
             except Slower as error:
                 await asyncio.sleep(error.after.total_seconds())
             except Interrupted:

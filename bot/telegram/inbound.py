@@ -55,12 +55,16 @@ class TelegramEars:
         async with api.open():
             self._me = await api.me()
             self._hearing = hearing
+            if self.chat.carrier is not None:
+                self.chat.carrier.onward.listen(hearing)
             try:
                 await api.offer(commands())
                 async with self._delivered():
                     yield
             finally:
                 self._hearing = None
+                if self.chat.carrier is not None:
+                    self.chat.carrier.onward.end()
                 await self.chat.toasts.end()
 
     @asynccontextmanager

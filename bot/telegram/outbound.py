@@ -11,18 +11,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from bot.cards import Button, Card, Tone
-from bot.chat import Answer, MessageLost, Pace, RoomLost, RoomMoved, Undeliverable, Update
+from bot.chat import Answer, MessageLost, Pace, RoomLost, RoomMoved, Slower, Undeliverable, Update
+from bot.packages.carrying import FETCHED, Carrier, as_it_came, is_let
 from bot.pressing import Pressing
+from bot.secrecy import carries_secret
 from bot.telegram import presses
 from bot.telegram.api import Api
 from bot.telegram.files import Files, file_name
 from bot.telegram.limits import GROUP, PRIVATE
 from bot.telegram.names import CHAT, chat_of, is_private
-from bot.telegram.remarks import ALONE, apart, is_for_one, is_question, remarked, unmet
+from bot.telegram.remarks import ALONE, apart, is_for_one, is_question, refused, remarked, unmet
 from bot.telegram.render import Message, render
 from bot.telegram.toasts import Toasts, fits
-from engine.errors import InvariantViolation, SluiceError
+from engine.errors import Interrupted, InvariantViolation, Refused, SluiceError
 from engine.model import RoomId
+from storage.package_files import PackageFiles
 
 _LEAST = 300
 _LOG = logging.getLogger(__name__)
@@ -38,6 +41,7 @@ class TelegramChat:
     private: Pace = PRIVATE
     name: str = CHAT
     has_threads: bool = False
+    carrier: Carrier | None = None
     files: Files = field(init=False)
     toasts: Toasts = field(init=False)
     _pointed: dict[RoomId, str] = field(default_factory=dict)
@@ -70,14 +74,48 @@ class TelegramChat:
         return RoomId(account)
 
     async def answer(self, update: Update, answer: Answer) -> None:
-        """Answer what a person said or pressed; what is for them alone where they alone read it."""
+        """Answer what a person said or pressed; what is for them alone where they alone read it.
+
+        In place of letting their file come, fetch it.
+        """
+        if self.carrier is not None and is_let(update, answer):
+            await self.carrier.hand_on(update)
+            return
+        update = as_it_came(update)
+        if carries_secret(update.line):
+            await self._take_away(update)
         answer = remarked(update, answer)
         if not is_for_one(update, answer):
             await self._say(update, answer)
+            await self._enclose(update.room, answer, _answered_below(update))
         elif await self._whispered(update, answer.card):
             await self._point(update)
+            await self._enclose(await self.direct(update.account), answer, "")
         else:
             await self._say(update, Answer(unmet(self.api.username)))
+
+    async def _take_away(self, update: Update) -> None:
+        """Delete the message that a secret was sent with; if Telegram does not let us, they are told to do it."""
+        message = update.context.get("message", "")
+        if not message:
+            return
+        try:
+            await self.api.delete(update.room, message)
+        except MessageLost:
+            return
+        except (Slower, Interrupted):
+            raise
+        except SluiceError as error:
+            _LOG.info("A message of %s is not deleted: %s", update.account, error)
+            await self._post(update.room, Card("I cannot delete your message with the secret.", Tone.BAD, "Delete it."))
+
+    def carry(self, packages: PackageFiles) -> None:
+        """Put files that people send for packages there, from now on."""
+        self.carrier = Carrier(packages, self.files.fetch, _cannot, FETCHED[CHAT])
+
+    async def _enclose(self, room: RoomId, answer: Answer, below: str) -> None:
+        if answer.encloses is not None:
+            await self.files.enclose(room, below, answer.encloses)
 
     async def _whispered(self, update: Update, card: Card) -> bool:
         """Whether it could be said to them alone. If Telegram does not take the card, with its title alone."""
@@ -150,6 +188,10 @@ class TelegramChat:
         if self.pressing is None:
             raise InvariantViolation("Telegram was told something before it was introduced to the buttons.")
         return presses.naming(room, await self.pressing.naming(room, card), asked)
+
+
+def _cannot(update: Update, refusal: Refused) -> Update:
+    return replace(update, context={**update.context, **refused(refusal)})
 
 
 def _plain(card: Card) -> Card:

@@ -13,12 +13,13 @@ from telegram import CallbackQuery, Chat, ChatMemberUpdated, Message, User
 
 from bot.chat import Update
 from bot.grammar import ALIASES, BY_NAME
+from bot.packages.carrying import Parcel, asking, is_meant, unfit
 from bot.telegram import presses
 from bot.telegram.api import Me
 from bot.telegram.files import ENDINGS, Attached
 from bot.telegram.names import CHAT, account_id, room_id
 from bot.telegram.plain import cut, one_line
-from bot.telegram.remarks import anothers, hello, place
+from bot.telegram.remarks import anothers, hello, place, refused
 
 KINDS = ("message", "channel_post", "callback_query", "my_chat_member")
 """What is asked for. Edited messages are not: a command is carried out as it was sent."""
@@ -67,7 +68,24 @@ def _said(me: Me, key: str, message: Message) -> Heard | None:
         is_alone=chat.type == chat.PRIVATE,
         context={"message": str(message.message_id), **_place(chat)},
     )
-    return Heard(update, attached)
+    parcel = _parcel(message, line)
+    return Heard(update, attached) if parcel is None or update.is_bot else Heard(_carried(update, parcel))
+
+
+def _parcel(message: Message, line: str) -> Parcel | None:
+    """Return the file that came along for a package; None when there is none, or the line says nothing of one."""
+    document = message.document
+    if document is None or not is_meant(line):
+        return None
+    return Parcel(document.file_id, document.file_name or "", document.file_size or 0)
+
+
+def _carried(update: Update, parcel: Parcel) -> Update:
+    """Return the update as one that asks whether its file may come; or is answered with why it cannot."""
+    refusal = unfit(CHAT, update.line, parcel)
+    if refusal is None:
+        return asking(update, parcel)
+    return replace(update, context={**update.context, **refused(refusal)})
 
 
 def _speaker(message: Message) -> str:

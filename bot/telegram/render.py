@@ -36,6 +36,7 @@ _MARKS = {
     "awaiting_review": "✋",
     "awaiting_trigger": "✋",
     "held": "⏸",
+    "frozen": "❄️",
     "failed": "❌",
     "rejected": "❌",
     "ignored": "⚠️",
@@ -45,7 +46,7 @@ _MARKS = {
 _PENDING = "▫️"
 _QUIET = frozenset({"succeeded", "pending"})
 """States that their mark says well enough."""
-_NOW = frozenset({"running", "awaiting_review", "awaiting_trigger", "held", "failed", "rejected"})
+_NOW = frozenset({"running", "awaiting_review", "awaiting_trigger", "held", "frozen", "failed", "rejected"})
 _BAR = 14
 _ALONE = 2_000
 """Units for a card's text where little else is on the card."""

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 
 from bot.chat import Incoming
 from bot.dispatch import Dispatch
-from bot.linking import remove
 from bot.news import sentence
+from bot.persons import add, remove
 from bot.web.sessions import Sessions
 from engine.model import Person, PersonId, RoomId, RunId
 from storage.book import SqlBook
@@ -32,6 +32,7 @@ class Door:
     dispatch: Dispatch
     store: SqlStore
     sessions: Sessions
+    packages: Starlette
     url: str = ""
 
     def app(self) -> Starlette:
@@ -43,6 +44,7 @@ class Door:
                 Route("/link", self.link, methods=["POST"]),
                 Route("/person", self.person, methods=["POST"]),
                 Route("/person", self.leave, methods=["DELETE"]),
+                Mount("/packages", self.packages),
             ]
         )
 
@@ -80,13 +82,15 @@ class Door:
         """Know a person."""
         said = await request.json()
         person = Person(PersonId(said["name"]), said.get("email", ""), said.get("phone", ""))
-        await self.store.transact(lambda book: book.people.add(person))
+        await self.store.transact(lambda book: add(book, person, self.dispatch.clock.now()))
         return JSONResponse({})
 
     async def leave(self, request: Request) -> Response:
         """Know a person no more."""
         name = PersonId((await request.json())["name"])
-        return JSONResponse({"removed": await self.store.transact(lambda book: remove(book, name))})
+        removed = await self.store.transact(lambda book: remove(book, name, self.dispatch.clock.now()))
+        self.dispatch.sights.forget()
+        return JSONResponse({"removed": removed})
 
 
 def _news(book: SqlBook, after: int, name: str) -> dict[str, object]:

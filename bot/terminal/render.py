@@ -1,6 +1,7 @@
 """Cards for a terminal."""
 
 from collections.abc import Iterator
+from functools import partial
 
 from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
@@ -23,6 +24,7 @@ _MARKS = {
     "awaiting_review": ("?", "yellow"),
     "awaiting_trigger": ("?", "yellow"),
     "held": ("!", "red"),
+    "frozen": ("*", "blue"),
     "failed": ("✗", "red"),
     "rejected": ("✗", "red"),
     "ignored": ("~", "yellow"),
@@ -30,6 +32,8 @@ _MARKS = {
     "cancelled": ("■", "magenta"),
 }
 BAR = 30
+_TITLE = 60
+"""A longer title would be cut off in the frame of a narrow terminal."""
 
 
 def render(card: Card) -> RenderableType:
@@ -40,7 +44,10 @@ def render(card: Card) -> RenderableType:
     parts = list(_parts(card))
     if not parts:
         return Text.assemble(("● ", _COLOURS[card.tone]), title)
-    return Panel(Group(*parts), title=title, title_align="left", border_style=_COLOURS[card.tone], padding=(0, 1))
+    frame = partial(Panel, border_style=_COLOURS[card.tone], padding=(0, 1))
+    if len(title) > _TITLE:
+        return frame(Group(title, *parts))
+    return frame(Group(*parts), title=title, title_align="left")
 
 
 def show(console: Console, card: Card) -> None:

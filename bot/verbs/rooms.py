@@ -3,7 +3,7 @@
 from bot.verbs.verb import Verb
 
 ROOMS = (
-    Verb("help", "help [COMMAND]", "what you can say", "help run", most=1),
+    Verb("help", "help [TOPIC|COMMAND]", "what you can say", "help run", most=1),
     Verb(
         "subscribe",
         "subscribe PIPELINE [on success|failure|both|everything]",

@@ -14,6 +14,15 @@ RUNS = (
     ),
     Verb("stop", "stop RUN [REASON]", "end a run and take back what it placed", "stop hello-2", "act", 1, 99),
     Verb(
+        "giveup",
+        "giveup RUN [REASON]",
+        "end a run that cannot be taken back, and leave what it placed",
+        "giveup hello-2",
+        "act",
+        1,
+        99,
+    ),
+    Verb(
         "retry",
         "retry RUN",
         "try a held stage again, or begin anew after a return to the start",

@@ -14,10 +14,13 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
+from bot.sights import Sights
 from bot.web.doors import Doors
 from bot.web.guard import LOOPBACK, Allowance, Guard
+from bot.web.packages import PackagePages
 from bot.web.render import render, render_live
 from bot.web.room import LOBBY, WebChat, told
+from bot.web.seen import Eyes
 from bot.web.sessions import Sessions
 from bot.web.speech import Dispatch, Speech
 from bot.web.stream import EventStream
@@ -25,6 +28,7 @@ from bot.web.traffic import TrafficSource
 from bot.web.views import Views, session_of
 from engine.errors import SluiceError
 from engine.ports import Clock
+from storage.package_shelf import PackageShelf
 
 STATIC = Path(__file__).parent / "static"
 Page = Callable[[Request], Awaitable[Response]]
@@ -39,20 +43,23 @@ def build_web(
     allowed_hosts: frozenset[str] = LOOPBACK,
     https: bool = False,
     traffic: TrafficSource | None = None,
+    sights: Sights | None = None,
+    packages: PackageShelf | None = None,
 ) -> Starlette:
     """Introduce the parts to each other.
 
     `allowed_hosts` are the names (without ports) that browsers may know the console by; `https` says that a proxy in
-    front of it speaks TLS.
+    front of it speaks TLS. `sights` know who sees what.
     """
     speech = Speech(dispatch, chat)
-    views = Views(speech, traffic is not None)
+    views = Views(speech, traffic is not None, sights)
     doors = Doors(speech, views, sessions)
     guard = Middleware(Guard, sessions=sessions, allowance=Allowance(clock), hosts=allowed_hosts, https=https)
     routes = [
         *_looking(views),
         *_sending(doors),
-        Route("/events", Events(chat, traffic, sessions)),
+        *(PackagePages(speech, packages, traffic is not None).routes() if packages else ()),
+        Route("/events", Events(chat, traffic, sessions, sights)),
         Mount("/static", Assets(directory=STATIC)),
     ]
     return Starlette(
@@ -100,6 +107,7 @@ class Events:
     chat: WebChat
     traffic: TrafficSource | None
     sessions: Sessions
+    sights: Sights | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Tell one browser until it goes."""
@@ -110,15 +118,17 @@ class Events:
                 scope, receive, send
             )
             return
-        session = session_of(request).id
+        session = session_of(request)
+        eyes = Eyes(session.person, self.chat, self.sights)
         since = request.headers.get("last-event-id") or request.query_params.get("since", "")
         with hub.listen(LOBBY, since, request.query_params.get("run", "")) as listener:
-            stream = EventStream(hub, listener, lambda: self._state(listener.key), self.traffic)
-            stream.signed_in = lambda: self.sessions.is_open(session)
+            stream = EventStream(hub, listener, lambda: self._state(eyes, listener.key), self.traffic)
+            stream.signed_in = lambda: self.sessions.is_open(session.id)
+            stream.told = eyes.told
             await stream(scope, receive, send)
 
-    async def _state(self, key: str) -> dict[str, object]:
-        shown, live = await self.chat.present(LOBBY), await self.chat.live(LOBBY)
+    async def _state(self, eyes: Eyes, key: str) -> dict[str, object]:
+        shown, live = await eyes.present(), await eyes.live()
         return {"messages": [told(one) for one in shown if key in ("", one.key)], "live": render_live(live)}
 
 

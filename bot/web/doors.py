@@ -13,7 +13,6 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 
 from bot.web.guard import LARGEST
 from bot.web.render import render, render_private
-from bot.web.room import LOBBY
 from bot.web.sessions import IDLE, Sessions
 from bot.web.speech import LONGEST_KEY, Speech, Spoken
 from bot.web.views import Views, session_of
@@ -60,8 +59,8 @@ class Doors:
             return JSONResponse({"html": [render_private(card) for card in heard.private], "public": heard.public})
         if not heard.private:
             return RedirectResponse("/#end", HTTPStatus.SEE_OTHER)
-        chat = self._speech.chat
-        shown, live, position = await chat.present(LOBBY), await chat.live(LOBBY), chat.hub.position
+        eyes, position = self._views.eyes(request), self._speech.chat.hub.position
+        shown, live = await eyes.present(), await eyes.live()
         values = {"shown": shown, "live": live, "position": position, "private": heard.private}
         return self._views.fallback(request, "room.html", **values)
 

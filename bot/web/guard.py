@@ -27,6 +27,8 @@ from engine.ports import Clock
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 LARGEST = 1024 * 1024
+UPLOADS = "/packages/-/upload"
+"""Where files come in: what is read there is bounded as it comes."""
 PER_SECOND = 20.0
 BURST = 40.0
 OPEN_PATHS = ("/in/", "/static/")
@@ -119,7 +121,7 @@ class Guard:
         length = request.headers.get("content-length", "0")
         if not is_from_here(request.headers, https=self.https):
             return _plain(HTTPStatus.FORBIDDEN, "This did not come from a page of Sluice.")
-        if not length.isdecimal() or int(length) > LARGEST:
+        if request.url.path != UPLOADS and (not length.isdecimal() or int(length) > LARGEST):
             return _plain(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "That is more than 1 MiB.")
         if not self.allowance.take(session.name if session else ""):
             return _plain(HTTPStatus.TOO_MANY_REQUESTS, "Too much at once. Wait a second, then say it again.")

@@ -23,13 +23,17 @@ MOST = 500
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One thing to tell the browsers of a room. `kind` is the event's name, `data` becomes JSON."""
+    """One thing to tell the browsers of a room. `kind` is the event's name, `data` becomes JSON.
+
+    `words` is what is written in it: who may not read that is told nothing of the change.
+    """
 
     number: int
     room: RoomId
     kind: str
     key: str
     data: Mapping[str, object]
+    words: str = ""
 
 
 @dataclass(slots=True, eq=False)
@@ -78,10 +82,10 @@ class Hub:
         """Return the event id of the change with this number."""
         return f"{self.boot}-{number}"
 
-    def tell(self, room: RoomId, kind: str, data: Mapping[str, object], key: str = "") -> None:
+    def tell(self, room: RoomId, kind: str, data: Mapping[str, object], key: str = "", words: str = "") -> None:
         """Tell everybody who looks at the room."""
         self.number += 1
-        change = Change(self.number, room, kind, key, data)
+        change = Change(self.number, room, kind, key, data, words)
         self._kept.append(change)
         for listener in [one for one in self._listeners if one.wants(change)]:
             listener.tell(change)

@@ -67,7 +67,8 @@ def phase(state: str) -> str:
         return "settled"
     if state in FAILED:
         return "failed"
-    return {"running": "running", "awaiting_review": "asking", "awaiting_trigger": "asking"}.get(state, "pending")
+    waits = dict.fromkeys(("awaiting_review", "awaiting_trigger", "frozen"), "asking")
+    return {"running": "running", **waits}.get(state, "pending")
 
 
 def run_path(key: str) -> str:
@@ -80,6 +81,8 @@ def cell_path(head: str, cell: str) -> str:
     column = head.strip().lower()
     if column in ("run", "last run", "last"):
         return run_path(cell)
+    if column in ("package", "package version", "package file"):
+        return f"/packages/{cell}"
     return f"/p/{cell}" if column == "pipeline" and _PIPELINE.match(cell) else ""
 
 

@@ -128,7 +128,7 @@ class WebChat:
         if isinstance(shown.document, Moved):
             self.hub.tell(room, "gone", {"id": shown.seq})
         else:
-            self.hub.tell(room, "message", told(shown), shown.key)
+            self.hub.tell(room, "message", told(shown), shown.key, shown.words)
 
     def _tell_live(self, room: RoomId) -> None:
         self.hub.tell(room, "live", {"html": render_live(_live(self._rooms[room]))})

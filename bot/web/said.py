@@ -5,14 +5,16 @@ so when it is shown anew further down, the place where it stood is left empty an
 """
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any
 
 from bot.cards import Card, Tone
 from storage.chats import Message
 from storage.codec import dump, load
 
-OPEN = frozenset({"running", "awaiting_review", "awaiting_trigger", "held"})
+OPEN = frozenset({"running", "awaiting_review", "awaiting_trigger", "held", "frozen"})
 SLUICE = "sluice"
 """Whose messages the cards are."""
 
@@ -50,6 +52,11 @@ class Shown:
         return self.document.key if isinstance(self.document, Card) else ""
 
     @property
+    def words(self) -> str:
+        """Everything that is written in it, a line each."""
+        return "\n".join(_texts(asdict(self.document)))
+
+    @property
     def is_live(self) -> bool:
         """Whether this is the card of something that is going on or waits for somebody."""
         if not isinstance(self.document, Card) or not self.key:
@@ -74,6 +81,14 @@ def read(message: Message) -> Shown:
     """Return the stored message."""
     stored = json.loads(message.document)
     return Shown(message.seq, message.at, message.by, _document(stored))
+
+
+def _texts(value: Any) -> list[str]:
+    if isinstance(value, Mapping):
+        return _texts([*value, *value.values()])
+    if isinstance(value, list | tuple):
+        return [text for item in value for text in _texts(item)]
+    return [value] if isinstance(value, str) else []
 
 
 def _document(stored: dict[str, object]) -> Document:

@@ -19,6 +19,11 @@ PATIENCE = 10.0
 SECOND = 1.0
 
 State = Callable[[], Awaitable[Mapping[str, object]]]
+Told = Callable[[Change], Awaitable[Mapping[str, object] | None]]
+
+
+async def _all(change: Change) -> Mapping[str, object] | None:
+    return change.data
 
 
 def encode(kind: str, data: Mapping[str, object], number: str = "") -> bytes:
@@ -31,7 +36,8 @@ def encode(kind: str, data: Mapping[str, object], number: str = "") -> bytes:
 class EventStream:
     """What one browser is told. `state` makes the present state of what it looks at.
 
-    `patience` is how many seconds one send may take. Whoever is no longer `signed_in` is told nothing more.
+    `patience` is how many seconds one send may take. Whoever is no longer `signed_in` is told nothing more. `told` says
+    what this browser is told of a change, if anything.
     """
 
     hub: Hub
@@ -40,6 +46,7 @@ class EventStream:
     traffic: TrafficSource | None = None
     patience: float = PATIENCE
     signed_in: Callable[[], bool] = lambda: True
+    told: Told = _all
 
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
         """Tell the browser until it goes, is too slow, has signed out, or the bot ends."""
@@ -71,7 +78,7 @@ class EventStream:
         while True:
             change = await self._next(due)
             if change is not None:
-                await self._write(send, encode(change.kind, change.data, self.hub.name(change.number)))
+                await self._pass_on(send, change)
                 continue
             if not self.signed_in():
                 return
@@ -86,7 +93,12 @@ class EventStream:
             position = self.hub.position
             await self._write(send, encode("state", await self.state(), position))
         for change in self.listener.missed or ():
-            await self._write(send, encode(change.kind, change.data, self.hub.name(change.number)))
+            await self._pass_on(send, change)
+
+    async def _pass_on(self, send: Send, change: Change) -> None:
+        data = await self.told(change)
+        if data is not None:
+            await self._write(send, encode(change.kind, data, self.hub.name(change.number)))
 
     async def _next(self, due: float) -> Change | None:
         try:

@@ -13,8 +13,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from bot.cards import Card
+from bot.sights import Sights
 from bot.web.render import render
-from bot.web.room import LOBBY
+from bot.web.seen import Eyes
 from bot.web.sessions import Session
 from bot.web.speech import Speech
 
@@ -47,12 +48,12 @@ class Views:
 
     speech: Speech
     has_traffic: bool
+    sights: Sights | None = None
 
     async def room(self, request: Request) -> Response:
         """Show the room."""
-        chat = self.speech.chat
-        position = chat.hub.position
-        shown, live = await chat.present(LOBBY), await chat.live(LOBBY)
+        position, eyes = self.speech.chat.hub.position, self.eyes(request)
+        shown, live = await eyes.present(), await eyes.live()
         return self._page(request, "room.html", at="room", shown=shown, live=live, position=position, private=[])
 
     async def pipelines(self, request: Request) -> Response:
@@ -104,6 +105,10 @@ class Views:
         run = _checked(request, "run", NAME)
         stage = _checked(request, "stage", _STAGE) if "stage" in request.path_params else ""
         return _part(await self.speech.look(session_of(request).person, logs_line(run, stage)))
+
+    def eyes(self, request: Request) -> Eyes:
+        """The eyes of whoever asks for the page."""
+        return Eyes(session_of(request).person, self.speech.chat, self.sights)
 
     def fallback(self, request: Request, page: str, **values: object) -> Response:
         """Show what came of a form that was sent without the console's script."""

@@ -24,11 +24,12 @@ from datetime import datetime
 from pathlib import Path
 
 from engine.builders import procfile
+from engine.builders.placing import place_packages
 from engine.builders.shelf import KeptImage, Shelf, parse_image
 from engine.disk import DiskFull, disk_errors, free_bytes
 from engine.errors import Broken, SluiceError, StageFailure
 from engine.outlets import LogOutlet
-from engine.ports import BuildOrder, Built, Forge, LogSink
+from engine.ports import BuildOrder, Built, Forge, LogSink, Packages
 from engine.subprocesses import Command, Ended, run
 from engine.trees import digest_of, settle
 
@@ -61,15 +62,17 @@ class ScriptTooSlow(StageFailure):
 class BundleBuilder:
     """Builds bundles from what `forge` exports, kept under `root`. `search_path` is the PATH of build scripts."""
 
-    def __init__(self, root: Path, forge: Forge, *, search_path: str = "") -> None:
+    def __init__(self, root: Path, forge: Forge, *, search_path: str = "", packages: Packages | None = None) -> None:
         self._root = root.absolute()
         self._forge = forge
+        self._packages = packages
         self._shelf = Shelf(self._root)
         self._search_path = search_path or os.environ.get("PATH", os.defpath)
 
     async def build(self, order: BuildOrder, log: LogSink) -> Built:
         """Build, or find the result of an equal order again. Cancelling the task ends every process it started."""
         parse_image(order.image)
+        log(f"Building {order.image} as a bundle")
         key = key_of(order)
         digest = await asyncio.to_thread(self._shelf.find_order, key)
         reused = digest is not None
@@ -112,6 +115,7 @@ class BundleBuilder:
         async with self._shelf.workspace() as place:
             tree = _lay_out(place)
             await self._forge.export(order.commit, str(tree), log)
+            await place_packages(self._packages, order.recipe.packages, tree, place, log)
             if order.script.strip():
                 await self._run_script(order, place, log)
             return await asyncio.to_thread(self._finish, order, tree)
@@ -159,7 +163,7 @@ class BundleBuilder:
 
     def _environment(self, order: BuildOrder, place: Path) -> Mapping[str, str]:
         return {
-            **order.variables,
+            **order.environment(),
             "PATH": self._search_path,
             "HOME": str(place / "home"),
             "TMPDIR": str(place / "tmp"),
@@ -182,6 +186,8 @@ def _explain_start(error: OSError | ValueError) -> SluiceError:
 def key_of(order: BuildOrder) -> str:
     """Name everything that the content depends on: 64 hex digits. The image's own name is not part of it."""
     parts = [_FORM, order.commit.sha, order.script, order.procfile, sorted(order.variables.items())]
+    if order.recipe.packages:
+        parts.append(order.recipe.packages)
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 

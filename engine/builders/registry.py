@@ -15,7 +15,7 @@ import difflib
 import hashlib
 import re
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -55,18 +55,20 @@ class NoSuchTag(StageFailure):
 class NotLetIn(Broken):
     """The registry does not take our credentials, or wants some."""
 
-    def __init__(self, image: str, host: str) -> None:
+    def __init__(self, image: str, registry: "Registry") -> None:
         super().__init__(
-            f"The registry {host} does not let Sluice see {image}.",
-            "Set registry_user and registry_password in SLUICE_CLUSTERS, or mend the image's name.",
+            f"The registry {registry.host} does not let Sluice see {image}.",
+            f"Set {registry.account} in {registry.setting}, or mend the image's name.",
         )
 
 
 class NoRegistry(Broken):
     """Something answers, and it is no registry."""
 
-    def __init__(self, host: str, what: str) -> None:
-        super().__init__(f"What answers at {host} is no registry: {what}.", "Mend registry in SLUICE_CLUSTERS.")
+    def __init__(self, registry: "Registry", what: str) -> None:
+        super().__init__(
+            f"What answers at {registry.host} is no registry: {what}.", f"Mend its address in {registry.setting}."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +81,31 @@ class Unchecked:
         return ""
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a tag points to now: the digest, the image's labels and the steps that made it, the oldest first.
+
+    An index of several images has no labels and no steps.
+    """
+
+    digest: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    steps: Sequence[str] = ()
+
+
 @dataclass(slots=True)
 class Registry:
-    """`engine.ports.Images` over one registry. `address` is HOST[:PORT][/FOLDER], ``http://`` in front: without TLS."""
+    """`engine.ports.Images` over one registry. `address` is HOST[:PORT][/FOLDER], ``http://`` in front: without TLS.
+
+    `setting` and `account` are where people set it up, for what is said about it.
+    """
 
     address: str
     user: str = ""
     password: str = field(default="", repr=False)
     patience: timedelta = timedelta(seconds=10)
+    setting: str = "SLUICE_CLUSTERS"
+    account: str = "registry_user and registry_password"
     _known: dict[str, tuple[float, str]] = field(default_factory=dict, repr=False)
 
     @property
@@ -105,14 +124,24 @@ class Registry:
             self._known[image] = (now, found)
         return self._known[image][1]
 
+    async def look(self, image: str) -> Seen | None:
+        """Look at what organization/repository:tag points to at this moment; None when there is no such tag."""
+        organization, repository, tag = parse_image(image)
+        async with self._asking() as asking:
+            try:
+                digest = await _digest(asking, f"{organization}/{repository}", tag)
+            except NoSuchTag:
+                return None
+            return await _described(asking, f"{organization}/{repository}", digest)
+
     async def greet(self) -> None:
         """See that a registry answers which takes our credentials. Raises what is wrong."""
         async with self._asking() as asking:
             said = await asking.ask("GET", "", "")
             if said.status_code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-                raise NotLetIn("its images", self.host)
+                raise NotLetIn("its images", self)
             if said.status_code != HTTPStatus.OK or "html" in said.headers.get("content-type", ""):
-                raise NoRegistry(self.host, f"HTTP {said.status_code}, and not as one would")
+                raise NoRegistry(self, f"HTTP {said.status_code}, and not as one would")
 
     @asynccontextmanager
     async def _asking(self) -> AsyncIterator["_Asking"]:
@@ -126,7 +155,7 @@ class Registry:
         except TimeoutError:
             raise Interrupted(f"The registry {self.host} does not answer in time.") from None
         except _FAILURES as error:
-            raise _explained(self.host, error) from None
+            raise _explained(self, error) from None
 
 
 @dataclass(slots=True)
@@ -160,7 +189,7 @@ class _Asking:
             async for piece in said.aiter_bytes():
                 body += piece
                 if len(body) > _LONGEST_MANIFEST:
-                    raise NoRegistry(self.registry.host, "its answer has no end")
+                    raise NoRegistry(self.registry, "its answer has no end")
         finally:
             await said.aclose()
         kept = {name: value for name, value in said.headers.items() if name not in _OF_THE_WIRE}
@@ -176,7 +205,7 @@ class _Asking:
         asked = dict(_CHALLENGE.findall(rest))
         realm = asked.get("realm", "")
         if not realm.startswith("https://") and not (realm.startswith("http://") and self.base.startswith("http://")):
-            raise NoRegistry(self.registry.host, "it names no safe place for tokens")
+            raise NoRegistry(self.registry, "it names no safe place for tokens")
         scope = asked.get("scope") or (f"repository:{self.folder}{repository}:pull" if repository else "")
         wanted = {"service": asked.get("service", ""), "scope": scope}
         headers = {"Authorization": self._basic()} if self.registry.user else {}
@@ -206,13 +235,28 @@ async def _digest(asking: _Asking, repository: str, tag: str) -> str:
     match said.status_code:
         case HTTPStatus.OK:
             if said.headers.get("content-type", "").partition(";")[0].strip() not in _MANIFESTS:
-                raise NoRegistry(host, "it shows something that is no manifest")
+                raise NoRegistry(asking.registry, "it shows something that is no manifest")
             return _told(said) or f"sha256:{hashlib.sha256(said.content).hexdigest()}"
         case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
-            raise NotLetIn(image, host)
+            raise NotLetIn(image, asking.registry)
         case HTTPStatus.NOT_FOUND:
             raise NoSuchTag(image, host, await _near(asking, repository, tag))
-    raise NoRegistry(host, f"HTTP {said.status_code}")
+    raise NoRegistry(asking.registry, f"HTTP {said.status_code}")
+
+
+async def _described(asking: _Asking, repository: str, digest: str) -> Seen:
+    """Read what an image's configuration says; what has none, or is none, says nothing."""
+    manifest = _object(await asking.ask("GET", repository, f"manifests/{digest}"))
+    config = manifest.get("config")
+    name = config.get("digest") if isinstance(config, dict) else None
+    if not isinstance(name, str) or not _DIGEST.fullmatch(name):
+        return Seen(digest)
+    said = _object(await asking.ask("GET", repository, f"blobs/{name}"))
+    found, history = said.get("config"), said.get("history")
+    labels = found.get("Labels") if isinstance(found, dict) else None
+    labels = {str(key): str(value) for key, value in labels.items()} if isinstance(labels, dict) else {}
+    steps = history if isinstance(history, list) else []
+    return Seen(digest, labels, [str(step.get("created_by", "")) for step in steps if isinstance(step, dict)])
 
 
 def _told(said: httpx.Response) -> str:
@@ -253,11 +297,11 @@ def _is_sendable(token: str) -> bool:
     return token.isascii() and token.isprintable()
 
 
-def _explained(host: str, error: Exception) -> SluiceError:
+def _explained(registry: Registry, error: Exception) -> SluiceError:
     """Say what went wrong by its kind alone: what the library says may quote what was sent."""
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
         cure = "Let SSL_CERT_FILE name a file with the authority's certificate."
-        return Broken(f"The certificate of the registry {host} is not trusted.", cure)
+        return Broken(f"The certificate of the registry {registry.host} is not trusted.", cure)
     if isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol):
-        return NoRegistry(host, "that is no address")
-    return Interrupted(f"The registry {host} does not answer: {type(error).__name__}.")
+        return NoRegistry(registry, "that is no address")
+    return Interrupted(f"The registry {registry.host} does not answer: {type(error).__name__}.")

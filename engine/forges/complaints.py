@@ -154,6 +154,11 @@ def is_too_simple_for_depth(answer: Answer) -> bool:
     return "shallow" in answer.complaint and "dumb http" in answer.complaint
 
 
+def is_redirect(answer: Answer) -> bool:
+    """Whether the server leads on to another address, which git does not follow."""
+    return bool(re.search(r"error: 30[12378]\b|unable to update url base from redirection", answer.complaint))
+
+
 def is_corrupt(answer: Answer) -> bool:
     """Whether the local mirror is damaged."""
     return bool(_CORRUPT.search(answer.complaint))

@@ -8,7 +8,7 @@ configure, and then brought into one form: a symbolic link that leads out of it 
 import asyncio
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -23,11 +23,13 @@ from engine.forges.complaints import (
     explain,
     is_corrupt,
     is_missing_ref,
+    is_redirect,
     is_too_simple_for_depth,
     reason_of,
 )
 from engine.forges.credential import Credential
 from engine.forges.mirror import Mirror
+from engine.forges.reaching import EVERYWHERE, Reach, pinned
 from engine.ports import Commit, LogSink
 from engine.trees import settle
 
@@ -48,15 +50,20 @@ class _Wanted:
     ref: str
 
 
-def _no_credential(_url: str) -> Credential | None:
+Credentials = Callable[[str, str], Awaitable[Credential | None]]
+"""From a code account's name and an address to what that address asks for; raises an error of the house."""
+
+
+async def _no_credential(_account: str, _url: str) -> Credential | None:
     return None
 
 
 class GitForge:
     """The forge for any git address. Mirrors are kept under `root`.
 
-    `credentials` gives what an https address asks for; ssh works with the machine's own keys. `surroundings` is the
-    environment of the bot: PATH, proxies, certificates and the ssh agent are passed on from it, nothing else.
+    `credentials` gives what an https address asks for; ssh works with the machine's own keys. `reach` judges where an
+    address leads; without it, it may lead anywhere. `surroundings` is the environment of the bot: PATH, proxies,
+    certificates and the ssh agent are passed on from it, nothing else.
     """
 
     def __init__(
@@ -65,7 +72,8 @@ class GitForge:
         *,
         allow_local: bool = False,
         allow_http: bool = False,
-        credentials: Callable[[str], Credential | None] = _no_credential,
+        credentials: Credentials = _no_credential,
+        reach: Reach | None = None,
         timeout: timedelta = timedelta(minutes=15),
         surroundings: Mapping[str, str] = os.environ,
     ) -> None:
@@ -73,12 +81,15 @@ class GitForge:
         self._allow_local = allow_local
         self._allow_http = allow_http
         self._credentials = credentials
+        self._reach = reach
         self._timeout = timeout
         self._surroundings = surroundings
 
-    async def resolve(self, url: str, *, branch: str | None, tag: str | None, log: LogSink) -> Commit:
+    async def resolve(
+        self, url: str, *, branch: str | None, tag: str | None, log: LogSink, account: str = ""
+    ) -> Commit:
         """Fetch the commit that the branch or tag (neither: the default branch) points to now."""
-        mirror = self._mirror(url)
+        mirror = self._mirror(url, account)
         wanted = _read_wanted(branch, tag)
         async with mirror.opened():
             if wanted is None:
@@ -91,7 +102,7 @@ class GitForge:
 
     async def export(self, commit: Commit, directory: str, log: LogSink) -> None:
         """Put the tree at `commit` into the empty `directory`. Submodules and LFS content are not fetched."""
-        mirror, tree = self._mirror(commit.url), Path(directory)
+        mirror, tree = self._mirror(commit.url, commit.account), Path(directory)
         if not _SHA.fullmatch(commit.sha):
             raise InvariantViolation(f"{commit.sha!r} is not the full name of a commit.")
         _check_empty(tree)
@@ -105,22 +116,32 @@ class GitForge:
             await asyncio.to_thread(settle, tree, commit.at)
             _say_what_is_missing(tree, log)
 
-    def _mirror(self, url: str) -> Mirror:
+    def _mirror(self, url: str, account: str) -> Mirror:
         address = parse_address(url, allow_local=self._allow_local, allow_http=self._allow_http)
-        return Mirror(self._root, address, self._surroundings, self._timeout)
+        return Mirror(self._root, address, self._surroundings, self._timeout, account)
 
     async def _ask(self, mirror: Mirror, *arguments: str, log: LogSink) -> Answer:
-        """Call git with the credential for the address; an answer about a damaged mirror never gets out."""
-        credential = self._credential_for(mirror.address)
-        answer = await mirror.git(*arguments, log=log, credential=credential)
+        """Call git on the network; an answer about a damaged mirror never gets out."""
+        if self._reach is not None:
+            mirror.pin(pinned(mirror.address, await self._reach.judged(mirror.address)))
+        answer = await self._call(mirror, arguments, log)
+        if answer.failed and is_redirect(answer):
+            to = await (self._reach or Reach(EVERYWHERE)).moved(mirror.address)
+            log(f"{mirror.address.url} is found at {to}")
+            mirror.lead(to)
+            answer = await self._call(mirror, arguments, log)
         if answer.failed and is_corrupt(answer):
             log("The mirror is damaged; starting it anew")
             await mirror.start_anew()
-            answer = await mirror.git(*arguments, log=log, credential=credential)
+            answer = await self._call(mirror, arguments, log)
         return answer
 
-    def _credential_for(self, address: Address) -> Credential | None:
-        return self._credentials(address.url) if address.transport in (Transport.HTTPS, Transport.HTTP) else None
+    async def _call(self, mirror: Mirror, arguments: tuple[str, ...], log: LogSink) -> Answer:
+        """Call git with the credential for the address. Without an account there is none: nobody's token is tried."""
+        address = mirror.address
+        asks = mirror.account and address.transport in (Transport.HTTPS, Transport.HTTP)
+        credential = await self._credentials(mirror.account, address.url) if asks else None
+        return await mirror.git(*arguments, log=log, credential=credential)
 
     async def _find_default(self, mirror: Mirror, log: LogSink) -> _Wanted:
         answer = await self._ask(mirror, "ls-remote", "--quiet", "--symref", "--", mirror.address.url, "HEAD", log=log)
@@ -179,7 +200,8 @@ class GitForge:
             raise explain(mirror.address, kept if kept.failed else shown)
         name, subject, author, moment = shown.text.removesuffix("\n").split("\0")
         at = datetime.fromisoformat(moment)
-        return Commit(mirror.address.url, wanted.name, name, _make_plain(subject), _make_plain(author), at)
+        account = mirror.account
+        return Commit(mirror.address.url, wanted.name, name, _make_plain(subject), _make_plain(author), at, account)
 
     async def _ensure_commit(self, mirror: Mirror, commit: Commit, log: LogSink) -> None:
         """Fetch the commit again if the mirror was lost since it was resolved."""

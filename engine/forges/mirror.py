@@ -61,6 +61,7 @@ _SETTINGS = """\
 [protocol "{transport}"]
 \tallow = always
 [http]
+\tfollowRedirects = false
 \tlowSpeedLimit = 1000
 \tlowSpeedTime = 60
 [uploadpack]
@@ -73,9 +74,14 @@ _SETTINGS = """\
 
 
 class Mirror:
-    """The local copy of the repository at `address`, under `root`. `surroundings` is the bot's own environment."""
+    """The local copy of the repository at `address`, under `root`, fetched with the code account `account`.
 
-    def __init__(self, root: Path, address: Address, surroundings: Mapping[str, str], timeout: timedelta) -> None:
+    `surroundings` is the bot's own environment.
+    """
+
+    def __init__(
+        self, root: Path, address: Address, surroundings: Mapping[str, str], timeout: timedelta, account: str = ""
+    ) -> None:
         name = hashlib.sha256(address.url.encode("utf-8", "surrogateescape")).hexdigest()[:40]
         self.address = address
         self._place = root / "mirrors" / f"{name}.git"
@@ -85,6 +91,9 @@ class Mirror:
         self._mark = f"mirror-{hashlib.sha256(os.fsencode(self._place.resolve())).hexdigest()[:40]}"
         self._surroundings = surroundings
         self._timeout = timeout
+        self.account = account
+        self._pin = ""
+        self._leads_to = ""
 
     @contextlib.asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
@@ -96,6 +105,21 @@ class Mirror:
                 await asyncio.to_thread(self._clear)
                 await self._ensure()
                 yield
+
+    def pin(self, to: str) -> None:
+        """Have git connect to these addresses of the host and to no others, in the words of `pinned`."""
+        if self._pin != to:
+            self._pin = to
+            self._write_settings()
+
+    @property
+    def _is_ssh(self) -> bool:
+        return self.address.transport is Transport.SSH
+
+    def lead(self, to: str) -> None:
+        """Have git ask for the repository at another address, of the same host."""
+        self._leads_to = to
+        self._write_settings()
 
     async def start_anew(self) -> None:
         """Throw the copy away and begin with an empty one."""
@@ -146,7 +170,7 @@ class Mirror:
             "GIT_NO_REPLACE_OBJECTS": "1",
             "GIT_LFS_SKIP_SMUDGE": "1",
             "GIT_SSH_VARIANT": "ssh",
-            "GIT_SSH_COMMAND": "ssh -o BatchMode=yes -o ConnectTimeout=20",
+            "GIT_SSH_COMMAND": f"ssh -o BatchMode=yes -o ConnectTimeout=20 {self._pin if self._is_ssh else ''}".strip(),
         }
 
     def _clear(self) -> None:
@@ -157,7 +181,15 @@ class Mirror:
             stale.unlink(missing_ok=True)
         for stale in self._place.parent.glob(f"{self._place.name}.*"):
             remove_tree(stale)
-        write_whole(self._settings, _SETTINGS.format(transport=self.address.transport.value) + self._trusted())
+        self._write_settings()
+
+    def _write_settings(self) -> None:
+        settings = _SETTINGS.format(transport=self.address.transport.value)
+        if self._pin and not self._is_ssh:
+            settings += f"[http]\n\tcurloptResolve = {_quoted(self._pin)}\n"
+        if self._leads_to:
+            settings += f"[url {_quoted(self._leads_to)}]\n\tinsteadOf = {_quoted(self.address.url)}\n"
+        write_whole(self._settings, settings + self._trusted())
 
     def _trusted(self) -> str:
         """Git distrusts a local repository of another owner unless it is named."""
@@ -165,8 +197,7 @@ class Mirror:
             return ""
         place = os.path.realpath(self.address.url)
         names = {self.address.url, place, f"{place}/.git", f"{place}.git"}
-        quoted = (name.replace("\\", "\\\\").replace('"', '\\"') for name in sorted(names))
-        return "[safe]\n" + "".join(f'\tdirectory = "{name}"\n' for name in quoted)
+        return "[safe]\n" + "".join(f"\tdirectory = {_quoted(name)}\n" for name in sorted(names))
 
     async def _ensure(self) -> None:
         if (self._place / "HEAD").is_file() and (self._place / "config").is_file():
@@ -185,3 +216,9 @@ class Mirror:
             words = "; ".join(said.last_lines())
             raise Broken(f"No mirror can be made at {self._place}: {words}.", "Mend the place; it goes on by itself.")
         draft.rename(self._place)
+
+
+def _quoted(text: str) -> str:
+    """Write a value as git's configuration wants it. It has no line break: addresses have none."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

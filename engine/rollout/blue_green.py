@@ -25,12 +25,14 @@ from engine.rollout.steps import (
     asked,
     cleared,
     followed,
+    kept_count,
     launched,
     only,
     rerouted,
     rescued,
     retired,
     settled,
+    strong,
     unrouted,
 )
 
@@ -83,7 +85,7 @@ def _switch(scene: Scene, release: ReleaseId, after: _After) -> Advice:
     return (
         rescued(scene)
         or _freed(scene, name, release)
-        or launched(scene, name, release, scene.goal.instances)
+        or launched(scene, name, release, kept_count(scene, name, release))
         or rerouted(scene, only(name))
         or followed(scene)
         or after(scene, name, release)
@@ -107,10 +109,18 @@ def _beside(scene: Scene, base: str) -> str:
 
 def _colour_for(scene: Scene, release: ReleaseId) -> str:
     """Name the group that all traffic shall be on: one that is at `release` already, or else the colour least used."""
-    there = [each for each in scene.fleet.groups.values() if each.release == release]
+    there = [each for each in scene.fleet.groups.values() if each.release == release and not _shrinks(scene, each)]
     if there:
         return min(there, key=lambda each: (-scene.weight(each.name), not each.is_settled(), each.name)).name
-    return min(_COLOURS, key=lambda name: (scene.weight(name), _runs_old(scene, name), name))
+    shrinking = {each.name for each in scene.fleet.groups.values() if _shrinks(scene, each)}
+    return min(_COLOURS, key=lambda name: (name in shrinking, scene.weight(name), _runs_old(scene, name), name))
+
+
+def _shrinks(scene: Scene, group: Group) -> bool:
+    """Whether instances that need shelter would have to end while requests reach them: another colour takes those."""
+    goal = scene.goal
+    loud = goal.shelter and goal.kind is GoalKind.PROMOTE and group.release == goal.old
+    return loud and group.count > goal.instances and unrouted(scene, group.name, goal.drain, "") is not None
 
 
 def _runs_old(scene: Scene, name: str) -> bool:
@@ -132,7 +142,7 @@ def _freed(scene: Scene, name: str, release: ReleaseId) -> Advice | None:
         return followed(scene) or unrouted(scene, name, scene.goal.drain, f"{name} to drain")
     others = [each for each in scene.fleet.groups.values() if each.name != name and each.ready_now() > 0]
     heir = max(others, key=lambda each: (scene.weight(each.name), each.name), default=None)
-    return rerouted(scene, only(heir.name)) if heir else None
+    return strong(scene, heir.name) or rerouted(scene, only(heir.name)) if heir else None
 
 
 def _asked_unseen(scene: Scene, idle: str, release: ReleaseId) -> Advice | None:
@@ -160,7 +170,8 @@ def _after_hold(scene: Scene, live: str, release: ReleaseId) -> Advice | None:
 
 
 def _held(scene: Scene, name: str, release: ReleaseId) -> Advice | None:
-    if scene.fleet.groups[name].release == release:
+    group = scene.fleet.groups[name]
+    if group.release == release and group.count <= scene.goal.instances:
         return None
     rest = max(scene.goal.hold, scene.goal.drain)
     return unrouted(scene, name, rest, f"the hold time of {name}, which can be switched back to at once")

@@ -1,7 +1,8 @@
 """Canary, without a mesh: gray is a part of the whole, so that N instances are there in all, `g` of them gray.
 
-Gray comes up first, then gets its share, and only then stable shrinks to N-g (never below one): at no time are there
-fewer than N. Promoting, stable grows back to N while it is rolled. The rest is told in `engine.rollout.two_tracks`.
+Gray comes up first, then gets its share, and only then stable shrinks to N-g (never below one, and not at all where its
+instances need shelter): at no time are there fewer than N. Promoting, stable grows back to N while it is rolled. The
+rest is told in `engine.rollout.two_tracks`.
 """
 
 from datetime import datetime
@@ -13,4 +14,5 @@ from engine.rollout.two_tracks import advise
 
 def next_move(goal: Goal, fleet: Fleet, now: datetime) -> Advice:
     """Say what is next on the way to `goal`."""
-    return advise(Scene(goal, fleet, now), beside_gray=max(1, goal.instances - goal.gray_instances))
+    beside_gray = goal.instances if goal.shelter else max(1, goal.instances - goal.gray_instances)
+    return advise(Scene(goal, fleet, now), beside_gray)

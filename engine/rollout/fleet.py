@@ -81,7 +81,8 @@ class Group:
 
     `release` and `count` are what was asked for last. `ready` and `present` count instances by the release they run;
     an instance that drains is in neither. `unrouted_since` is when the route in effect stopped referring to the group
-    (or when the group was made, if no route ever did); None while it is routed to.
+    (or when the group was made, if no route ever did); None while it is routed to. `fetching` says how far the image is
+    that its instances wait for: as long as that changes, nothing stands still.
     """
 
     name: str
@@ -92,6 +93,7 @@ class Group:
     draining: int = 0
     trouble: str = ""
     unrouted_since: datetime | None = None
+    fetching: str = ""
 
     def is_settled(self) -> bool:
         """Whether all the instances asked for are ready and no other is left."""
@@ -124,7 +126,8 @@ class Goal:
 
     `new` is the release on its way, `old` the last one that was deployed everywhere (None: there was none).
     `instances` is how many the whole workload has, `gray_instances` how many the gray track has, `share` the percent of
-    plain requests that gray gets (0: only what matches `rules`, or only the preview).
+    plain requests that gray gets (0: only what matches `rules`, or only the preview). `shelter`: instances of the old
+    release may be sent requests for a moment longer than they answer, so none of them ends while requests reach it.
     """
 
     kind: GoalKind
@@ -139,6 +142,7 @@ class Goal:
     drain: timedelta = timedelta(seconds=5)
     hold: timedelta = timedelta(0)
     after_hold: str = "upgrade"
+    shelter: bool = False
 
 
 @dataclass(frozen=True, slots=True)

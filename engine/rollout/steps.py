@@ -71,6 +71,16 @@ def asked(scene: Scene, name: str, release: ReleaseId, count: int) -> Launch | N
     return Launch(name, release, count, scene.goal.max_unavailable, scene.goal.recreate)
 
 
+def kept_count(scene: Scene, name: str, release: ReleaseId) -> int:
+    """How many instances `name` is to have of `release`: those that need shelter are not made fewer in place.
+
+    A promotion moves requests away from them first; everything else leaves them be.
+    """
+    group, goal = scene.group(name), scene.goal
+    keeps = goal.shelter and goal.kind is not GoalKind.PROMOTE and release == goal.old
+    return max(goal.instances, group.count) if keeps and group and group.release == release else goal.instances
+
+
 def launched(scene: Scene, name: str, release: ReleaseId, count: int) -> Advice | None:
     """`name` is asked to be `count` instances of `release`, and is."""
     return asked(scene, name, release, count) or settled(scene.fleet.groups[name])
@@ -86,6 +96,12 @@ def settled(group: Group) -> Wait | None:
     said += f", {others} of another release" if others else ""
     said += f", {group.draining} draining" if group.draining else ""
     return Wait(f"{said} ({group.trouble})" if group.trouble else said)
+
+
+def strong(scene: Scene, name: str) -> Wait | None:
+    """`name` has as many ready instances as plain requests are promised, or all that were asked of it."""
+    group, goal = scene.fleet.groups[name], scene.goal
+    return settled(group) if group.ready_now() < max(1, goal.instances - goal.max_unavailable) else None
 
 
 def rerouted(scene: Scene, wanted: Route) -> Advice | None:

@@ -9,6 +9,10 @@ gray is ended last, unrouted and drained. A roll-back is the same walk with the 
 stable cannot reach its release, both copies that work keep serving and the walk stands still: whoever waits for it may
 ask for the roll-back instead.
 
+Where instances of the old release do not know how to leave (`shelter`), none of them ends while requests reach it:
+stable keeps all of them beside gray, however many they are, and at promotion gray grows to the whole and takes
+everything while stable is replaced. A gray track that another release has left is drained before it changes for that.
+
 With `recreate` the stable track goes down as a whole to be replaced. Requests are sent to gray for that time, if gray
 is settled and at a release that they may see; without gray the interruption is what was asked for.
 
@@ -21,12 +25,15 @@ from engine.rollout.steps import (
     adopted,
     cleared,
     followed,
+    kept_count,
     launched,
     only,
     rerouted,
     rescued,
     retired,
     settled,
+    strong,
+    unrouted,
 )
 
 STABLE = "stable"
@@ -84,28 +91,58 @@ def _base_at(scene: Scene, base: ReleaseId) -> Advice | None:
 
 
 def _stable_at(scene: Scene, release: ReleaseId) -> Advice | None:
-    stable = scene.group(STABLE)
-    replaced = stable is not None and stable.release != release
-    return (_sheltered(scene, release) if replaced else None) or launched(scene, STABLE, release, scene.goal.instances)
+    stable, count = scene.group(STABLE), kept_count(scene, STABLE, release)
+    replaced = stable is not None and (stable.release != release or stable.count > count)
+    return (_sheltered(scene, release) if replaced else None) or launched(scene, STABLE, release, count)
 
 
 def _sheltered(scene: Scene, release: ReleaseId) -> Advice | None:
-    """No request is sent to a stable track that is about to go down as a whole, if gray can take them."""
-    stable, gray = scene.group(STABLE), scene.group(GRAY)
-    if not scene.goal.recreate or stable is None:
+    """No request is sent to a stable track whose instances cannot leave quietly, or that goes down as a whole.
+
+    Gray takes them. It is made for that where it has to be; for a track that goes down as a whole, only if it is there.
+    """
+    stable, gray, goal = scene.group(STABLE), scene.group(GRAY), scene.goal
+    if stable is None:
         return None
-    if gray is None or not gray.is_settled() or gray.release not in (release, stable.release):
+    if goal.shelter and goal.kind is GoalKind.PROMOTE and stable.release == goal.old:
+        left = unrouted(scene, STABLE, goal.drain, f"{STABLE} to drain")
+        return left and (_gray_takes_over(scene, release) or left)
+    if not goal.recreate or gray is None or not gray.is_settled():
         return None
-    return rerouted(scene, only(GRAY)) or followed(scene)
+    return rerouted(scene, only(GRAY)) or followed(scene) if gray.release in (release, stable.release) else None
+
+
+def _gray_takes_over(scene: Scene, release: ReleaseId) -> Advice | None:
+    """All requests are sent to a whole gray track of `release`. One of another release is drained before it changes."""
+    gray = scene.group(GRAY)
+    return (
+        (_gray_left(scene) if gray is not None and gray.release != release else None)
+        or launched(scene, GRAY, release, scene.goal.instances)
+        or rerouted(scene, only(GRAY))
+        or followed(scene)
+    )
+
+
+def _gray_left(scene: Scene) -> Advice | None:
+    """Nothing leads to gray, and it has drained. Stable is whole before it takes all requests."""
+    stable, goal = scene.fleet.groups[STABLE], scene.goal
+    short = stable.count < goal.instances and scene.fleet.route.refers_to(GRAY)
+    return (
+        (Scale(STABLE, goal.instances, goal.drain) if short else None)
+        or strong(scene, STABLE)
+        or rerouted(scene, only(STABLE))
+        or followed(scene)
+        or unrouted(scene, GRAY, goal.drain, f"{GRAY} to drain")
+    )
 
 
 def _gray_sized(scene: Scene, beside_gray: int) -> Advice | None:
-    """Gray is asked to be what it should be. Before it gets smaller, stable is large enough."""
+    """Gray is asked to be what it should be. Before it gets smaller, stable is large enough and has its share."""
     gray, count = scene.group(GRAY), scene.goal.gray_instances
     if gray is not None and gray.release == scene.new and gray.count == count:
         return None
     smaller = gray is not None and gray.count > count
-    before = _stable_sized(scene, beside_gray) if smaller else None
+    before = (_stable_sized(scene, beside_gray) or rerouted(scene, _shared(scene))) if smaller else None
     return before or followed(scene) or Launch(GRAY, scene.new, count)
 
 
@@ -126,6 +163,7 @@ def _stable_sized(scene: Scene, beside_gray: int) -> Advice | None:
     stable = scene.group(STABLE)
     if stable is None:
         return None
-    if stable.count > beside_gray:
-        return settled(stable) or Scale(STABLE, beside_gray, scene.goal.drain)
-    return settled(stable) if stable.count == beside_gray else Scale(STABLE, beside_gray, scene.goal.drain)
+    wanted = stable.count if scene.goal.shelter and stable.count > beside_gray else beside_gray
+    if stable.count > wanted:
+        return settled(stable) or Scale(STABLE, wanted, scene.goal.drain)
+    return settled(stable) if stable.count == wanted else Scale(STABLE, wanted, scene.goal.drain)

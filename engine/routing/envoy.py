@@ -24,7 +24,7 @@ import yaml
 
 from engine.errors import Broken
 from engine.routing import atomic, envoy_config, unix_http
-from engine.routing.envoy_config import Site, cluster_name, file_name
+from engine.routing.envoy_config import Endpoint, Site, cluster_name, file_name
 from engine.routing.listening import listening
 
 _ANSWER_WITHIN = 5.0
@@ -34,13 +34,13 @@ _WAITS = (0.001, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128)
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What Envoy has in effect: listeners, versions of routes by name, and hosts (ports) by cluster."""
+    """What Envoy has in effect: listeners, versions of routes by name, and hosts by cluster."""
 
     listeners: frozenset[str] = frozenset()
     complaints: Mapping[str, str] = field(default_factory=dict)
     routes: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
-    hosts: Mapping[str, frozenset[int]] = field(default_factory=dict)
+    hosts: Mapping[str, frozenset[Endpoint]] = field(default_factory=dict)
 
     def follows(self, site: Site) -> bool:
         """Whether the routes of `site` are in effect, word for word, and its ports are open."""
@@ -54,8 +54,8 @@ class Seen:
     def reaches(self, site: Site) -> bool:
         """Whether every group of `site` has exactly its endpoints."""
         return all(
-            self.hosts.get(cluster_name(site.workload, group)) == frozenset(ports)
-            for group, ports in site.endpoints.items()
+            self.hosts.get(cluster_name(site.workload, group)) == frozenset(places)
+            for group, places in site.endpoints.items()
         )
 
     def can_take(self, site: Site) -> bool:
@@ -186,7 +186,7 @@ def _read(configs: Iterable[Mapping[str, Any]]) -> Seen:
     routes = parts.get("RoutesConfigDump", {}).get("dynamic_route_configs", [])
     clusters = parts.get("ClustersConfigDump", {}).get("dynamic_active_clusters", [])
     active = {each["cluster"]["name"] for each in clusters}
-    hosts = {name: ports for name, ports in map(_hosts, _assignments(parts)) if name in active}
+    hosts = {name: places for name, places in map(_hosts, _assignments(parts)) if name in active}
     return Seen(
         listeners=frozenset(each.get("name", "") for each in listeners if "active_state" in each),
         complaints=dict(_complaint(each) for each in listeners if "error_state" in each),
@@ -207,10 +207,11 @@ def _assignments(parts: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [each["endpoint_config"] for each in listed if "endpoint_config" in each]
 
 
-def _hosts(assignment: Mapping[str, Any]) -> tuple[str, frozenset[int]]:
+def _hosts(assignment: Mapping[str, Any]) -> tuple[str, frozenset[Endpoint]]:
     places = [place for each in assignment.get("endpoints", []) for place in each.get("lb_endpoints", [])]
-    ports = (int(place["endpoint"]["address"]["socket_address"]["port_value"]) for place in places)
-    return str(assignment["cluster_name"]), frozenset(ports)
+    sockets = (place["endpoint"]["address"]["socket_address"] for place in places)
+    found = (Endpoint(str(socket["address"]), int(socket["port_value"])) for socket in sockets)
+    return str(assignment["cluster_name"]), frozenset(found)
 
 
 def _quoted(pattern: str) -> str:

@@ -19,12 +19,13 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from engine.rollout.fleet import HeaderTest, Matcher, Route, Rule
 
 Resource = dict[str, Any]
 
+LOOPBACK = "127.0.0.1"
 _TYPES = "type.googleapis.com/envoy."
 _LISTENER = f"{_TYPES}config.listener.v3.Listener"
 _CLUSTER = f"{_TYPES}config.cluster.v3.Cluster"
@@ -40,14 +41,25 @@ _NEVER_SENT = "connect-failure,refused-stream,reset-before-request"
 _REPEATABLE = "GET|HEAD|OPTIONS"
 
 
+class Endpoint(NamedTuple):
+    """Where one instance answers: an IPv4 address that this machine reaches, and a port."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        """As people write it."""
+        return f"{self.host}:{self.port}"
+
+
 @dataclass(frozen=True, slots=True)
 class Site:
-    """One workload as visitors meet it. `endpoints` are, by group, the loopback ports of the instances that serve."""
+    """One workload as visitors meet it. `endpoints` are, by group, where the instances answer that serve."""
 
     workload: str
     port: int
     preview_port: int | None
-    endpoints: Mapping[str, Sequence[int]]
+    endpoints: Mapping[str, Sequence[Endpoint]]
     route: Route = field(default_factory=Route)
 
     @property
@@ -137,8 +149,8 @@ def endpoints(site: Site, group: str) -> Resource:
         "endpoints": [
             {
                 "lb_endpoints": [
-                    {"endpoint": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": port}}}}
-                    for port in sorted(site.endpoints[group])
+                    {"endpoint": {"address": {"socket_address": {"address": host, "port_value": port}}}}
+                    for host, port in sorted(site.endpoints[group])
                 ]
             }
         ],

@@ -44,8 +44,14 @@ _EVERY_PATH = {"type": "PathPrefix", "value": "/"}
 
 
 def is_for(http_route: Json, ways: Ways) -> bool:
-    """Whether a rule of this HTTPRoute leads to the own Service."""
-    return any(_is_ours(each, http_route, ways) for rule in _rules(http_route) for each in rule.get("backendRefs", ()))
+    """Whether a rule of this HTTPRoute leads to the own Service, or did before all of it was sent elsewhere."""
+    return any(
+        _is_ours(each, one, ways)
+        for one in (http_route, remembered(http_route))
+        if one is not None
+        for rule in _rules(one)
+        for each in rule.get("backendRefs", ())
+    )
 
 
 def routed(found: Json | None, route: Route, ways: Ways) -> Made:

@@ -57,11 +57,16 @@ _EVERYTHING = {"uri": {"prefix": "/"}}
 
 
 def is_for(virtual_service: Json, ways: Ways) -> bool:
-    """Whether this VirtualService speaks for the own Service: by a host of its own, or by where it sends requests."""
+    """Whether this VirtualService speaks for the own Service: by a host of its own, or by where it sends requests.
+
+    Or by where it sent them before all of them were sent elsewhere.
+    """
     return _has_host(virtual_service, ways) or any(
-        _is_ours(destination, entry, virtual_service, ways)
+        _is_ours(destination, entry, one, ways)
+        for one in (virtual_service, remembered(virtual_service))
+        if one is not None
         for key in _LISTS
-        for entry in _entries(virtual_service, key)
+        for entry in _entries(one, key)
         for destination in entry.get("route", ())
     )
 

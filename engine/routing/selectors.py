@@ -49,6 +49,13 @@ def in_effect(service: Json, slices: Iterable[Json], selector: Mapping[str, str]
     )
 
 
+def leads_to(service: Json, slices: Iterable[Json], selector: Mapping[str, str], pod: Json) -> bool:
+    """Whether the Service selects by `selector`, and one of its endpoints that get requests is that pod."""
+    if service.get("spec", {}).get("selector") != dict(selector):
+        return False
+    return any(pod["metadata"]["name"] in names for names in _endpoints(service, slices).values())
+
+
 def is_ready(pod: Json) -> bool:
     """Whether a pod may receive requests: ready, with an address, and not on its way out."""
     conditions = pod.get("status", {}).get("conditions") or ()
@@ -68,19 +75,37 @@ def split_by_instances(ready: Mapping[str, int]) -> Mapping[str, int]:
     return parts
 
 
-def feasible(share: int, gray: int, total: int) -> str:
-    """What stands against giving gray `share` percent by `gray` of `total` instances; empty when nothing does."""
+def feasible(share: int, gray: int, total: int, beside: int | None = None) -> str:
+    """What stands against giving gray `share` percent by `gray` of `total` instances; empty when nothing does.
+
+    `beside` is how many others there are, where they do not become fewer for gray.
+    """
     if share == 0:
         return f"Without a mesh gray is shown to everybody as soon as it is ready, and 0 % was asked for. {_WAYS_OUT}."
-    given = _percent(gray, total)
-    if abs(given - share) <= _NEAR_ENOUGH:
+
+    def given(count: int) -> float:
+        return _percent(count, total if beside is None else beside + count)
+
+    if abs(given(gray) - share) <= _NEAR_ENOUGH:
         return ""
-    said = f"Without a mesh requests follow instances: {gray} gray of {total} get {_shown(given)} %, not {share} %."
-    nearest = min(range(1, total), key=lambda count: (abs(_percent(count, total) - share), count), default=gray)
-    reached = _percent(nearest, total)
+    said = _said(share, gray, total if beside is None else beside + gray)
+    nearest = min(range(1, total), key=lambda count: (abs(given(count) - share), count), default=gray)
+    reached = given(nearest)
     if nearest != gray and abs(reached - share) <= _NEAR_ENOUGH:
         return f"{said} Write gray_instances: {nearest}, which gives {_shown(reached)} %."
-    return f"{said} No number of {total} instances comes nearer than {_shown(reached)} %. {_WAYS_OUT}."
+    where = f"of {total} instances" if beside is None else f"below {total}, beside {beside} that stay,"
+    return f"{said} No number {where} comes nearer than {_shown(reached)} %. {_WAYS_OUT}."
+
+
+def otherwise(share: int, gray: int, beside: int) -> str:
+    """What share `gray` instances beside others really give, where it is not `share`; empty where it is."""
+    given = _percent(gray, gray + beside)
+    return "" if abs(given - share) < 1 else _said(share, gray, gray + beside)
+
+
+def _said(share: int, gray: int, total: int) -> str:
+    given = _shown(_percent(gray, total))
+    return f"Without a mesh requests follow instances: {gray} gray of {total} get {given} %, not {share} %."
 
 
 def _endpoints(service: Json, slices: Iterable[Json]) -> dict[str, set[str]]:

@@ -23,7 +23,9 @@ class GrayStage:
     rollouts: Rollouts
 
     async def act(self, job: Job) -> Outcome:
-        """One tick."""
+        """One tick. None is taken in a freeze window that opened before the first one."""
+        if (still := await self.rollouts.stands_still(job)) is not None:
+            return still
         deployed = await self.rollouts.deployed(job)
         check_fixed(deployed)
         reached = await self.rollouts.tick(job, deployed, GoalKind.GRAY)

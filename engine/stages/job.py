@@ -46,7 +46,15 @@ class Unwound:
     """Everything is taken back."""
 
 
-Outcome = Finished | Later | Ask | Changed | Unwound
+@dataclass(frozen=True, slots=True)
+class StandsStill:
+    """Nothing may begin to be released before `until`; `sentence` says which freeze that is."""
+
+    until: datetime
+    sentence: str
+
+
+Outcome = Finished | Later | Ask | Changed | StandsStill | Unwound
 
 
 @dataclass(slots=True)

@@ -21,11 +21,16 @@ class OfficialStage:
     rollouts: Rollouts
 
     async def act(self, job: Job) -> Outcome:
-        """One tick. Before the first move, what was approved is compared with what would be released now."""
+        """One tick. Before the first move, what was approved is compared with what would be released now.
+
+        In a freeze window none is made.
+        """
         deployed = await self.rollouts.deployed(job)
         check_fixed(deployed)
         if "release" not in job.state.outputs and (changed := await self._changed(job, deployed)) is not None:
             return changed
+        if (still := await self.rollouts.stands_still(job)) is not None:
+            return still
         try:
             reached = await self.rollouts.tick(job, deployed, GoalKind.PROMOTE)
         except StageFailure as failure:

@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 
 from engine.deployed import fingerprint
-from engine.errors import InvariantViolation
+from engine.errors import InvariantViolation, StageFailure
 from engine.model import Json, StageKind
 from engine.rollout.fleet import GoalKind
 from engine.stages.job import Ask, Job, Later, Outcome
 from engine.stages.rollout import TICK, Rollouts
+from engine.voting import WAY_OUT_OF_A_DEAD_END, dead_end
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,8 @@ class ReviewStage:
         review = job.stage.review if job.stage else None
         if review is None:
             raise InvariantViolation(f"Stage {job.state.name} has no review.")
+        if sentence := dead_end(job.run.rule, job.run.requested_by):
+            raise StageFailure(sentence, WAY_OUT_OF_A_DEAD_END)
         plan: dict[str, object] = {}
         kept: Json = {}
         if job.pipeline.deployment is not None and _may_deploy(job):

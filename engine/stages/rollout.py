@@ -15,14 +15,16 @@ from typing import Any
 import yaml
 
 from engine.definition import Deployment, Gray
-from engine.deployed import Deployed, Disputed, describe_move, latest_split, observed, tracks_of
+from engine.deployed import Deployed, Disputed, describe_move, latest_split, leaves_quietly, observed, tracks_of
 from engine.errors import InvariantViolation, StageFailure
 from engine.model import Json, Release, Run, RunId, StageKind
-from engine.ports import Book, Builder, Images, Placement, Store, Target
+from engine.ports import Book, Builder, Dispute, Images, Store, Target
 from engine.rollout.fleet import Done, Fleet, Goal, GoalKind, ReleaseId, Reroute, Route, Wait
 from engine.rollout.strategies import next_move
 from engine.rollout.traffic import rules_of
-from engine.stages.job import Job
+from engine.stages.job import Job, StandsStill
+from engine.stages.settling import settled, shown
+from engine.standstill import frozen
 
 TICK = timedelta(milliseconds=100)
 UNIDENTIFIED = (
@@ -125,15 +127,14 @@ class Rollouts:
         try:
             return await self._tick(job, deployed, kind)
         except Disputed as stopped:
-            said = {"disputed": [str(each) for each in stopped.disputes], "ways": list(stopped.ways)}
-            await job.note("Somebody else's hands are on it.", said)
+            await job.note("Somebody else's hands are on it.", shown(stopped))
             raise
 
     async def _tick(self, job: Job, deployed: Deployed, kind: GoalKind) -> Json | None:
         target = self.targets[deployed.spec.target]
-        settled = job.state.outputs.get("settle") or {}
-        place = deployed.placement(firm=kind is GoalKind.ROLL_BACK, overruled_by=settled.get("by", ""))
-        await self._settle(job, target, place)
+        place = deployed.placement(firm=kind is GoalKind.ROLL_BACK)
+        if not place.firm:
+            place = replace(place, overruled=await settled(job, target, place))
         await target.tend(place)
         fleet = await target.observe(place)
         if not place.firm and (disputes := await target.disputes(place)):
@@ -158,17 +159,13 @@ class Rollouts:
         self._still.pop(job.run.id, None)
         return None
 
-    async def _settle(self, job: Job, target: Target, place: Placement) -> None:
-        """Do once what a person has decided about the changes of others."""
-        decided = job.state.outputs.get("settle")
-        if not decided or decided.get("done"):
-            return
-        disputes = await target.disputes(place)
-        if disputes:
-            settle = target.restore if decided["how"] == "restore" else target.adopt
-            await settle(place, disputes, decided["by"])
-        said = "; ".join(str(each) for each in disputes) or "nothing was changed by others"
-        await job.note(f"{decided['by']}: {decided['how']} ({said})", {"settle": {**decided, "done": True}})
+    async def stands_still(self, job: Job) -> StandsStill | None:
+        """Whether a freeze keeps the stage from beginning. What has begun to be placed is brought to its end."""
+        if "release" in job.state.outputs:
+            return None
+        now = job.now()
+        found = await self.store.read(lambda book: frozen(book, job.run, now))
+        return None if found is None else StandsStill(found.until, f"{found} {job.state.name} begins after it.")
 
     async def watch(self, job: Job) -> str:
         """While people are asked, keep visitors away from a group that has lost its instances. Says what was done."""
@@ -181,6 +178,11 @@ class Rollouts:
             return ""
         await target.perform(place, advice)
         return describe_move(advice, deployed)
+
+    async def strangers(self, job: Job) -> tuple[Dispute, ...]:
+        """While people are asked: what somebody else has changed meanwhile."""
+        deployed = await self.deployed(job)
+        return await self.targets[deployed.spec.target].disputes(deployed.placement())
 
     async def _counted(self, run: Run, target: Target, deployed: Deployed) -> dict[str, Any]:
         """What the proxy has counted under the split that ends now."""
@@ -264,8 +266,10 @@ def goal_of(run: Run, deployed: Deployed, kind: GoalKind) -> Goal:
     if kind is GoalKind.ROLL_BACK and old is not None:
         instances = int(old.settings["instances"])
     gray_instances = gray.gray_count if gray else 0
+    shelter = old is not None and not leaves_quietly(old)
     if gray is not None and run.share and gray.follows_share:
-        gray_instances = min(max(1, round(run.share * instances / 100)), instances - 1)
+        others = max(1, 100 - run.share) if shelter else 100  # they all stay beside gray, or make room for it
+        gray_instances = min(max(1, round(run.share * instances / others)), instances - 1)
     return Goal(
         kind=kind,
         new=deployed.new.id,
@@ -279,6 +283,7 @@ def goal_of(run: Run, deployed: Deployed, kind: GoalKind) -> Goal:
         drain=spec.drain,
         hold=spec.hold,
         after_hold=spec.after_hold,
+        shelter=shelter,
     )
 
 
@@ -316,5 +321,7 @@ def _reaches(fleet: Fleet, release: ReleaseId) -> bool:
 
 
 def _picture(fleet: Fleet) -> str:
-    groups = sorted((g.name, sorted(g.ready.items()), g.draining, g.count, g.release) for g in fleet.groups.values())
+    groups = sorted(
+        (g.name, sorted(g.ready.items()), g.draining, g.count, g.release, g.fetching) for g in fleet.groups.values()
+    )
     return f"{groups} {fleet.route} {fleet.in_effect}"

@@ -20,8 +20,9 @@ from tests.support.kube_surroundings import NAME, Json
 GRAY, PROMOTE, ROLL_BACK = GoalKind.GRAY, GoalKind.PROMOTE, GoalKind.ROLL_BACK
 every_way = pytest.mark.parametrize("way", WAYS)
 routed_ways = pytest.mark.parametrize(("way", "kind"), [("istio", VIRTUAL_SERVICE), ("gateway", HTTP_ROUTE)])
+QUIET = {"preStop": {"sleep": {"seconds": 1}}}
 KEPT = {"canary": 2, "blue_green": 3, "istio": 3, "gateway": 2}
-"""How many of three instances stay beside the gray one."""
+"""How many of three instances stay beside the gray one, if they leave quietly; all of them do otherwise."""
 
 
 async def in_gray(place: Place, way: str, tag: str = "v2", **settings: Any) -> Deployed:
@@ -58,15 +59,18 @@ async def test_the_version_that_is_found_is_told_as_a_release(place: Place) -> N
 
 
 @every_way
-async def test_the_first_gray_release_restarts_and_relabels_no_pod(place: Place, way: str) -> None:
+@pytest.mark.parametrize("lifecycle", [QUIET, None], ids=["quiet", "loud"])
+async def test_the_first_gray_release_restarts_and_relabels_no_pod(
+    place: Place, way: str, lifecycle: Json | None
+) -> None:
     await place.has_way(way)
-    await place.has_workload()
+    await place.has_workload(lifecycle=lifecycle)
     before = await place.untouched()
     place.decided_by = "ann"
     deployed = await place.plan("v2", way)
     await place.drive(deployed, GRAY)
     after = await place.untouched()
-    assert len(after) == KEPT[way]
+    assert len(after) == (KEPT[way] if lifecycle else 3)
     assert after.items() <= before.items()
     await place.drive(deployed, ROLL_BACK)
     await place.until(lambda pods: len(pods) == 3, "only the old instances are left")

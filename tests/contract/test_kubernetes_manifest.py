@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 import yaml
 
+from engine.errors import StageFailure
 from engine.rollout.fleet import GoalKind
 from engine.targets.kubernetes import names
 from engine.targets.kubernetes.kinds import DEPLOYMENT, SERVICE, Kind
 from tests.support import kube_foreign as foreign
+from tests.support.kube_hands import KUBECTL
 from tests.support.kube_place import WAYS, Place
 from tests.support.kube_surroundings import NAME, Json
 
@@ -18,7 +20,7 @@ every_way = pytest.mark.parametrize("way", WAYS)
 CONFIG_MAP = Kind("", "v1", "ConfigMap", "configmaps")
 
 
-def manifest(place: Place) -> str:
+def manifest(place: Place, colour: str = "red") -> str:
     """A Deployment, its Service, and a ConfigMap beside them."""
     workload = foreign.deployment(NAME, place.ground.images.pulled("v1"), 7)
     workload["spec"]["template"]["spec"]["containers"][0]["name"] = NAME
@@ -31,15 +33,15 @@ def manifest(place: Place) -> str:
             "resources": {"requests": {"cpu": "5m"}},
         }
     )
-    settings = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"colour": "red"}}
+    settings = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"colour": colour}}
     return yaml.safe_dump_all([json.loads(json.dumps(one)) for one in (settings, workload, foreign.service(NAME))])
 
 
-def written(place: Place) -> dict[str, Any]:
+def written(place: Place, colour: str = "red") -> dict[str, Any]:
     """The settings that go with it."""
     return {
         "creation": "yaml",
-        "manifest": manifest(place),
+        "manifest": manifest(place, colour),
         "service": {"name": NAME, "port": foreign.PORT},
         "readiness": {"within": "60s"},
         "pull": None,
@@ -94,3 +96,45 @@ async def test_what_stands_beside_a_workload_is_applied_with_labels_and_outlives
     assert settings["metadata"]["labels"] == {names.MANAGED: "sluice", names.WORKLOAD: NAME}
     await place.forget()
     assert (await place.hands.get(CONFIG_MAP, "settings"))["data"] == {"colour": "red"}
+
+
+async def colour(place: Place) -> str:
+    return str((await place.hands.get(CONFIG_MAP, "settings"))["data"]["colour"])
+
+
+@pytest.mark.parametrize("way", ["canary", "blue_green", "istio"])
+async def test_what_stands_beside_a_workload_goes_back_with_it(place: Place, way: str) -> None:
+    await released(place, way)
+    deployed = await place.plan("v2", way, **written(place, "green"))
+    await place.drive(deployed, GRAY)
+    assert await colour(place) == "green"
+    await place.drive(deployed, ROLL_BACK)
+    assert await colour(place) == "red"
+    assert await place.target.keep() == ()
+
+
+async def test_what_somebody_else_made_is_not_taken_for_what_stands_beside_a_workload(place: Place) -> None:
+    theirs = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"size": "large"}}
+    await place.put(theirs)
+    deployed = await place.plan("v1", "canary", **written(place))
+    with pytest.raises(
+        StageFailure, match=rf"ConfigMap {place.namespace}/settings is there already, made by {KUBECTL}"
+    ):
+        await place.drive(deployed, PROMOTE)
+    live = await place.hands.get(CONFIG_MAP, "settings")
+    assert (live["data"], live["metadata"].get("labels")) == ({"size": "large"}, None)
+    assert await place.ours() == {}
+
+
+async def test_a_way_back_does_not_wait_for_what_it_may_not_put_back(place: Place) -> None:
+    await released(place, "istio")
+    deployed = await place.plan("v2", "istio", **written(place, "green"))
+    await place.drive(deployed, GRAY)
+    await place.hands.delete(CONFIG_MAP, "settings")
+    theirs = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"size": "large"}}
+    await place.put(theirs)
+    await place.drive(deployed, ROLL_BACK)
+    assert (await place.hands.get(CONFIG_MAP, "settings"))["data"] == {"size": "large"}
+    [said] = await place.target.keep()
+    assert "ConfigMap" in said
+    assert "could not be put back" in said

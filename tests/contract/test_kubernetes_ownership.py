@@ -201,7 +201,7 @@ async def test_a_plan_for_a_found_workload_says_who_holds_what_it_would_change(p
 
 
 async def _has_istio(place: Place) -> bool:
-    return await place.cluster.serves(VIRTUAL_SERVICE.group)
+    return await place.cluster.serves(VIRTUAL_SERVICE)
 
 
 async def test_a_route_asked_for_by_an_older_picture_does_not_undo_a_newer_one(place: Place) -> None:

@@ -68,9 +68,19 @@ async def test_a_delivery_is_new_once(store: SqlStore, other: SqlStore) -> None:
 async def test_old_deliveries_are_forgotten(store: SqlStore) -> None:
     await store.transact(lambda book: book.chats.is_new("old", T0 - timedelta(hours=2)))
     await store.transact(lambda book: book.chats.is_new("fresh", T0))
-    await store.transact(lambda book: book.chats.forget_inbox(T0 - timedelta(hours=1)))
+    await store.transact(lambda book: book.chats.forget_inbox(T0 - timedelta(hours=1), T0 - timedelta(days=9)))
     assert await store.transact(lambda book: book.chats.is_new("old", T0))
     assert not await store.transact(lambda book: book.chats.is_new("fresh", T0))
+
+
+async def test_what_is_known_by_a_signature_is_remembered_for_longer(store: SqlStore) -> None:
+    for key, age in (("push:a:body:1", 2), ("push:a:body:2", 20), ("pushed elsewhere", 2)):
+        at = T0 - timedelta(days=age)
+        await store.transact(lambda book, key=key, at=at: book.chats.is_new(key, at))  # type: ignore[misc]
+    await store.transact(lambda book: book.chats.forget_inbox(T0 - timedelta(days=1), T0 - timedelta(days=9)))
+    assert not await store.transact(lambda book: book.chats.is_new("push:a:body:1", T0))
+    assert await store.transact(lambda book: book.chats.is_new("push:a:body:2", T0))
+    assert await store.transact(lambda book: book.chats.is_new("pushed elsewhere", T0))
 
 
 async def test_messages_are_kept_in_order_and_can_change(store: SqlStore) -> None:

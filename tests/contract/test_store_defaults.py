@@ -24,6 +24,8 @@ def test_the_defaults_of_a_stored_stage_are_those_of_the_first_version() -> None
         "deadline": None,
         "fingerprint": "",
         "votes": (),
+        "deputies_from": None,
+        "is_escalated": False,
     }
 
 
@@ -39,4 +41,10 @@ def test_the_defaults_of_a_stored_rule_are_those_of_the_version_that_first_had_t
         "deadline": None,
         "pass_on_deadline": False,
         "keep_on_deadline": False,
+        "at_least": 0,
+        "no_self_approval": False,
+        "deputies": (),
+        "escalate_after": None,
+        "remind_after": None,
+        "remind_every": None,
     }

@@ -62,3 +62,17 @@ async def test_a_workload_may_be_named_by_cluster_namespace_and_name(store: SqlS
     assert await store.read(lambda book: book.releases.history(LONGEST, 9)) == [marked]
     assert (await store.read(lambda book: book.runs.load(run.id))).state is RunState.RUNNING
     assert await store.read(lambda book: book.releases.ending()) == [LONGEST]
+
+
+async def test_a_lock_that_is_gone_or_new_does_not_come_back_with_what_was_told(store: SqlStore) -> None:
+    await store.transact(lambda book: book.locks.put(LOCK))
+    told = replace(LOCK, told=("shop", "web"))
+    await store.transact(lambda book: book.locks.tell(told))
+    assert await store.read(lambda book: book.locks.find(LOCK.workload)) == told
+    newer = replace(LOCK, at=LOCK.at + timedelta(hours=1), told=())
+    await store.transact(lambda book: book.locks.put(newer))
+    await store.transact(lambda book: book.locks.tell(told))
+    assert await store.read(lambda book: book.locks.find(LOCK.workload)) == newer
+    await store.transact(lambda book: book.locks.remove(LOCK.workload))
+    await store.transact(lambda book: book.locks.tell(told))
+    assert await store.read(lambda book: book.locks.all()) == []

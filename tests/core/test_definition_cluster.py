@@ -57,7 +57,7 @@ REFUSALS = [
         "      target: kubernetes\n",
         "      target: kubernets\n",
         "target",
-        "is none of process, kubernetes",
+        "is none of process, docker, kubernetes",
         "kubernetes",
     ),
     ("creation: standard", "creation: yml", "creation", "is none of standard, yaml", "yaml"),
@@ -287,12 +287,14 @@ def test_as_much_as_a_strategy_allows_is_allowed_in_a_cluster(given: str) -> Non
 
 
 def test_a_bundle_that_is_built_here_cannot_run_in_a_cluster() -> None:
-    built = "pipeline: p\nstages:\n- {name: s, source: {git: 'https://a.b/c'}}\n- {name: i, build: {image: o/r:t}}\n"
+    source = "pipeline: p\nstages:\n- {name: s, source: {git: 'https://a.b/c'}}\n"
+    built = source + "- {name: i, build: {image: o/r:t, builder: bundle}}\n"
     gray = "- name: g\n  gray:\n    target: kubernetes\n    service: {port: 1}\n"
     (only,) = check(built + gray)
     assert (only.path, only.line) == ("stages[2].gray", 6)
-    assert "runs on this machine only" in only.problem
+    assert "runs as a process of this machine only" in only.problem
     assert "image: organization/repository:tag" in only.instead
+    assert check(built.replace(", builder: bundle", "") + gray) == ()
     assert check(built + gray + "    image: o/r:t\n") == ()
     assert check(built + gray.replace("    target: kubernetes\n", "")) == ()
 

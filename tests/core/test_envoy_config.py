@@ -6,14 +6,22 @@ import yaml
 from engine.rollout.fleet import HeaderTest, Matcher, Route, Rule
 from engine.routing import envoy_config
 from engine.routing.envoy import Seen, as_yaml
-from engine.routing.envoy_config import Site
+from engine.routing.envoy_config import LOOPBACK, Endpoint, Site
 
 FOLDER = Path("/place/envoy")
 RULE = Rule((HeaderTest("x-tester", Matcher.REGEX, "a|b"), HeaderTest("x-old", Matcher.EXACT, "1", negate=True)))
 
 
+def _at(port: int) -> Endpoint:
+    return Endpoint(LOOPBACK, port)
+
+
 def _site(route: Route, **others: Any) -> Site:
-    given: dict[str, Any] = {"port": 8080, "preview_port": None, "endpoints": {"stable": (1, 2), "gray": (3,)}}
+    given: dict[str, Any] = {
+        "port": 8080,
+        "preview_port": None,
+        "endpoints": {"stable": (_at(1), _at(2)), "gray": (_at(3),)},
+    }
     return Site("hello", **{**given, **others}, route=route)
 
 
@@ -52,7 +60,7 @@ def test_a_reroute_changes_neither_listeners_nor_clusters() -> None:
 
 
 def test_a_change_of_endpoints_changes_no_cluster() -> None:
-    before, after = _site(Route()), _site(Route(), endpoints={"stable": (), "gray": (3, 4)})
+    before, after = _site(Route()), _site(Route(), endpoints={"stable": (), "gray": (_at(3), _at(4))})
     assert envoy_config.clusters(before, FOLDER) == envoy_config.clusters(after, FOLDER)
 
 
@@ -78,7 +86,7 @@ def test_a_route_is_followed_only_when_envoy_has_that_very_version_and_the_port(
 
 
 def test_a_route_can_be_taken_only_when_every_cluster_it_names_is_there() -> None:
-    seen = Seen(hosts={"hello/stable": frozenset({1})})
+    seen = Seen(hosts={"hello/stable": frozenset({_at(1)})})
     assert seen.can_take(_site(Route({"stable": 100})))
     assert not seen.can_take(_site(Route({"stable": 100}, preview="gray")))
 

@@ -2,6 +2,7 @@ import errno
 import gc
 import json
 import ssl
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -85,6 +86,22 @@ def test_a_refusal_is_for_the_one_who_can_do_something(given: Answer, kind: type
     told = refusal(APPLY, given)
     assert type(told) is kind
     assert words in str(told)
+
+
+@pytest.mark.parametrize(
+    ("given", "after"),
+    [
+        (answer(429, "", headers={"retry-after": "7"}), 7),
+        (answer(429, "", details={"retryAfterSeconds": 3}), 3),
+        (answer(503, "", headers={"retry-after": "11"}), 11),
+        (answer(429, "", headers={"retry-after": "soon"}), 0),
+        (answer(500, ""), 0),
+    ],
+)
+def test_a_cluster_that_asks_to_be_left_alone_is_for_so_long(given: Answer, after: float) -> None:
+    told = refusal(APPLY, given)
+    assert isinstance(told, Interrupted)
+    assert told.after == timedelta(seconds=after)
 
 
 def test_a_field_that_does_not_exist_fails_the_stage_though_the_cluster_calls_it_its_own_error() -> None:

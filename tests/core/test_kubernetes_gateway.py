@@ -240,3 +240,10 @@ def test_what_is_in_effect_is_shown() -> None:
     shown = yaml.safe_load(gateway.effective([live(FIFTH, parents=[])]))
     assert shown.keys() == {"kind", "name", "parentRefs", "hostnames", "rules"}
     assert shown["rules"][0]["backendRefs"][1]["weight"] == 20
+
+
+def test_a_route_that_sends_everything_to_gray_is_still_the_workloads() -> None:
+    everything = live(Route({"gray": 100}))
+    assert [each["name"] for each in everything["spec"]["rules"][0]["backendRefs"]] == ["web-gray"]
+    assert gateway.is_for(everything, WAYS)
+    assert gateway.follows(everything, Route({"gray": 100}), WAYS)

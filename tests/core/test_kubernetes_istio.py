@@ -285,6 +285,14 @@ def test_what_was_found_is_put_back_from_its_annotation() -> None:
     assert istio.remembered(before) is None
 
 
+def test_one_that_sends_everything_to_gray_is_still_the_workloads() -> None:
+    before = found({"route": [OURS]})
+    metadata = {**before["metadata"], "annotations": {FOUND: istio.memory(before)}}
+    spec = {**before["spec"], **istio.routed(before, Route({"gray": 100}), WAYS)["spec"]}
+    assert [each["destination"]["host"] for each in spec["http"][0]["route"]] == ["web-gray"]
+    assert istio.is_for({**before, "metadata": metadata, "spec": spec}, WAYS)
+
+
 def test_the_annotation_is_the_one_that_the_target_knows() -> None:
     assert FOUND == names.FOUND
 

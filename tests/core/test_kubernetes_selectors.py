@@ -152,3 +152,13 @@ def test_a_ratio_that_no_instances_give_comes_with_the_ways_out() -> None:
 
 def test_gray_that_nobody_may_see_needs_a_mesh() -> None:
     assert feasible(0, 1, 100).startswith("Without a mesh gray is shown to everybody")
+
+
+def test_beside_instances_that_stay_the_share_is_of_all_of_them() -> None:
+    assert feasible(25, 1, 4, 4) == ""
+    assert feasible(50, 1, 2, 2) == (
+        "Without a mesh requests follow instances: 1 gray of 3 get 33.3 %, not 50 %. No number below 2, beside 2 that "
+        "stay, comes nearer than 33.3 %. Write strategy: istio where Istio runs, let an HTTPRoute of the Gateway API "
+        "lead to the Service, or leave the ratio to the instances."
+    )
+    assert "Write gray_instances: 3, which gives 42.9 %" in feasible(43, 1, 4, 4)

@@ -9,13 +9,13 @@ from engine.ports import Placement
 from engine.rollout.fleet import Launch, ReleaseId, Reroute, Retire, Route
 from engine.rollout.rolling import InstanceState
 from engine.routing.envoy import Seen
-from engine.routing.envoy_config import routes, version_of
-from engine.targets.process.advance import Facts, advance, decide
-from engine.targets.process.readiness import Verdict
-from engine.targets.process.report import fleet_of
-from engine.targets.process.state import Check, InstanceRecord, Tally, Workload
-from engine.targets.process.supervisor import Seen as Program
-from engine.targets.process.wishes import blank, wish
+from engine.routing.envoy_config import LOOPBACK, Endpoint, routes, version_of
+from engine.targets.fronted.advance import Facts, advance, decide
+from engine.targets.fronted.readiness import Verdict
+from engine.targets.fronted.report import fleet_of
+from engine.targets.fronted.state import Check, InstanceRecord, Tally, Workload
+from engine.targets.fronted.supervisor import Seen as Program
+from engine.targets.fronted.wishes import blank, wish
 
 V1, V2 = ReleaseId("hello@1"), ReleaseId("hello@2")
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -30,19 +30,25 @@ class World:
     def __init__(self) -> None:
         self.now = NOW
         self.workload: Workload = blank(PLACEMENT)
-        self.hosts: dict[str, frozenset[int]] = {}
+        self.hosts: dict[str, frozenset[Endpoint]] = {}
         self.versions: dict[str, str] = {}
-        self.ports = iter(range(1000, 2000))
+        self.places = (Endpoint(LOOPBACK, port) for port in range(1000, 2000))
 
     def ask(self, move: Launch | Reroute | Retire) -> None:
         self.workload = wish(self.workload, PLACEMENT, move, self.now)
 
     def envoy_follows(self) -> None:
         site = self.workload.site
-        self.hosts = {f"hello/{group}": frozenset(ports) for group, ports in site.endpoints.items()}
+        self.hosts = {f"hello/{group}": frozenset(places) for group, places in site.endpoints.items()}
         self.versions = {"hello": version_of(routes(site))}
 
-    def tick(self, verdict: Verdict | None = GOOD, gone: Iterable[str] = (), strangers: Iterable[str] = ()) -> None:
+    def tick(
+        self,
+        verdict: Verdict | None = GOOD,
+        gone: Iterable[str] = (),
+        strangers: Iterable[str] = (),
+        lost: Iterable[str] = (),
+    ) -> None:
         self.now += timedelta(seconds=1)
         serving = [each.name for each in self.workload.instances if each.serves]
         facts = Facts(
@@ -54,9 +60,10 @@ class World:
             },
             verdicts=dict.fromkeys(serving, verdict) if verdict else {},
             strangers=frozenset(strangers),
+            lost=frozenset(lost),
         )
         advanced = advance(self.workload, facts, self.now)
-        self.workload = decide(advanced, dict.fromkeys((V1, V2), Check()), lambda: next(self.ports), self.now)
+        self.workload = decide(advanced, dict.fromkeys((V1, V2), Check()), lambda _: next(self.places), self.now)
 
     def settle(self) -> None:
         for _ in range(30):
@@ -65,6 +72,10 @@ class World:
 
     def one(self, group: str = "stable") -> InstanceRecord:
         return next(each for each in self.workload.instances if each.group == group)
+
+
+def _nowhere(release: ReleaseId) -> Endpoint:
+    raise AssertionError(f"{release} is not to be started")
 
 
 @pytest.fixture
@@ -137,6 +148,31 @@ def test_an_instance_whose_port_a_stranger_has_gets_another(world: World) -> Non
     ]
 
 
+def test_a_missing_instance_whose_place_somebody_has_gets_another_also_when_it_was_the_only_one(world: World) -> None:
+    world.ask(Launch("stable", V1, 1))
+    world.settle()
+    served = world.one()
+    assert served.reached
+    world.tick(CLOSED, strangers=[served.name])
+    assert [each.ending for each in world.workload.instances] == [False]
+    world.tick(CLOSED, strangers=[served.name], gone=[served.name])
+    assert [each.ending for each in world.workload.instances] == [True, False]
+    world.settle()
+    assert [each.name for each in world.workload.instances] == ["hello.stable.2"]
+
+
+def test_an_instance_whose_address_leads_nowhere_gets_another_unless_it_has_served(world: World) -> None:
+    world.ask(Launch("stable", V1, 1))
+    world.tick(CLOSED)
+    first = world.one()
+    world.tick(CLOSED, lost=[first.name])
+    assert [each.ending for each in world.workload.instances] == [True, False]
+    world.settle()
+    served = world.one()
+    world.tick(CLOSED, lost=[served.name])
+    assert [each.ending for each in world.workload.instances] == [False]
+
+
 def test_a_group_is_unrouted_since_envoy_follows_a_route_without_it(world: World) -> None:
     world.ask(Launch("stable", V1, 1))
     world.ask(Launch("gray", V2, 1))
@@ -160,7 +196,7 @@ def test_without_an_answer_from_envoy_nothing_that_drains_is_ended(world: World)
         instances=(replace(world.one(), state=InstanceState.DRAINING, listed=False, exposed=True),),
     )
     later = world.now + timedelta(hours=1)
-    after = decide(advance(world.workload, Facts(), later), {}, lambda: 1, later)
+    after = decide(advance(world.workload, Facts(), later), {}, _nowhere, later)
     assert not after.instances[0].ending
 
 

@@ -9,10 +9,10 @@ import pytest
 from engine import commands as c
 from engine import events as e
 from engine.errors import InvariantViolation, Refused
-from engine.model import OnError, RunState, StageState, Verdict
+from engine.model import OnError, Override, RunState, StageState, Verdict
 from engine.transitions import ACCEPTS, ENGINE, OVER_ACCEPTS, RUN_NEXT, STAGE_NEXT, UNWINDING_ACCEPTS, evolve
-from tests.support.engine import GRAY, HOUR, OFFICIAL, SOURCE, Story, failing, gated, review
-from tests.support.store import ANN
+from tests.support.engine import GRAY, HOUR, OFFICIAL, SOURCE, Story, escalating, failing, gated
+from tests.support.store import ANN, BOB
 
 S = StageState
 
@@ -29,8 +29,9 @@ REACHED: Mapping[StageState, Callable[[], Story]] = {
     S.PENDING: lambda: Story([gated("webhook:go"), GRAY]),
     S.AWAITING_TRIGGER: lambda: Story([GRAY, gated("webhook:go")]).admitted().succeed(),
     S.RUNNING: in_gray,
-    S.AWAITING_REVIEW: lambda: Story([GRAY, review(), gated("webhook:go")]).admitted().succeed().ask(),
+    S.AWAITING_REVIEW: lambda: Story([GRAY, escalating(), gated("webhook:go")]).admitted().succeed().ask(),
     S.HELD: lambda: in_gray().fail(),
+    S.FROZEN: lambda: in_gray().freeze(),
 }
 
 
@@ -44,12 +45,16 @@ def commands_for(story: Story) -> dict[type[c.Command], c.Command]:
         c.Admit(**who),
         c.Stop(**who),
         c.RollBack(**who),
+        c.GiveUp(**who),
         c.Retry(**who),
         c.CastVote(**who, verdict=Verdict.APPROVE),
         c.ChangeShare(**who, percent=30),
         c.MeetCondition(**who, key="webhook:go"),
         c.Expire(**clock),
         c.Remind(**clock),
+        c.Escalate(**clock),
+        c.Thaw(**who),
+        c.OverruleFreezes(**who, override=Override(ANN, BOB, "The checkout is broken.", story.clock.now())),
         c.RemindGray(**who),
         c.ExpireGray(**who),
         c.EndGray(**who, reason="shop-2 took its place."),
@@ -58,6 +63,7 @@ def commands_for(story: Story) -> dict[type[c.Command], c.Command]:
         c.ReportSuccess(**about),
         c.ReportFailure(**about, reason="It broke."),
         c.ReportChanged(**about, review=0, difference="other"),
+        c.ReportFrozen(**about, until=deadline, sentence="Everything is frozen."),
         c.ReportUnwound(**about),
     ]
     return {type(command): command for command in made}
@@ -101,7 +107,7 @@ def test_only_what_stands_in_the_table_is_accepted(state: StageState, kind: type
 
 
 @pytest.mark.parametrize("kind", COMMANDS, ids=lambda kind: kind.__name__)
-def test_a_run_that_goes_back_takes_only_words_of_its_worker(kind: type[c.Command]) -> None:
+def test_a_run_that_goes_back_takes_words_of_its_worker_and_of_who_gives_it_up(kind: type[c.Command]) -> None:
     story = in_gray().stop()
     command = commands_for(story)[kind]
     if kind in UNWINDING_ACCEPTS:
@@ -119,7 +125,9 @@ def test_a_run_that_is_over_takes_nothing(kind: type[c.Command]) -> None:
     assert str(refused).startswith("Run shop-1 is succeeded; it cannot be ")
 
 
-@pytest.mark.parametrize("kind", [kind for kind in COMMANDS if issubclass(kind, c.Report | c.Expire | c.Remind)])
+@pytest.mark.parametrize(
+    "kind", [kind for kind in COMMANDS if issubclass(kind, c.Report | c.Expire | c.Remind | c.Escalate)]
+)
 @pytest.mark.parametrize(("stage", "attempt"), [(0, 2), (1, 1), (0, 0), (-1, 1)])
 def test_a_report_about_another_attempt_changes_nothing(kind: type[c.Command], stage: int, attempt: int) -> None:
     story = in_gray()

@@ -1,6 +1,7 @@
 """The worker: acts for runs under a lease, and for each run until it waits for somebody else."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -74,6 +75,20 @@ async def test_a_passing_failure_is_tried_again(house: House) -> None:
     assert run.stages[0].outputs == {"sha": "abc"}
     assert (len(tries), run.stages[0].attempt) == (3, 1)
     assert house.troubles == [(run.id, "The line was cut.")]
+
+
+async def test_whoever_asks_to_be_left_alone_is_asked_again_no_sooner(house: House) -> None:
+    tries: list[float] = []
+
+    async def busy(_job: Job) -> Outcome:
+        tries.append(time.monotonic())
+        if len(tries) == 1:
+            raise Interrupted("The cluster has too much to do.", after=timedelta(seconds=0.7))
+        return Finished()
+
+    async with working(house.worker(source=busy)):
+        await house.until(await house.request("plain"), is_over)
+    assert tries[1] - tries[0] >= 0.7
 
 
 async def test_a_failed_stage_is_held_and_goes_on_after_a_retry(house: House) -> None:

@@ -200,7 +200,7 @@ async def test_a_way_back_that_fails_is_told_and_tried_until_it_succeeds(house: 
         run = await house.until(run, is_over)
     assert (run.state, len(tries)) == (R.ROLLED_BACK, 3)
     assert [sentence.partition(":")[0] for _, sentence in house.troubles] == [
-        "Nothing has changed for 60 s.",
+        "Nothing has changed for 60 s. `giveup shop-1` ends that and leaves what is there.",
         "A fault in Sluice itself ended the stage",
     ]
 

@@ -76,7 +76,7 @@ def test_no_file_names_a_place_on_somebodys_machine() -> None:
 
 def test_no_file_names_a_package_registry() -> None:
     hosts = (
-        "pypi.org pythonhosted.org registry.npmjs.org npmjs.com docker.io ghcr.io quay.io proxy.golang.org debian.org"
+        "pypi.org pythonhosted.org registry.npmjs.org npmjs.com docker.io/ ghcr.io quay.io proxy.golang.org debian.org"
     )
     assert _lines_with(re.compile("|".join(re.escape(host) for host in hosts.split()))) == []
 

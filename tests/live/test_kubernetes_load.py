@@ -1,7 +1,8 @@
 """What a real cluster promises visitors: no request is lost, whatever becomes of a release and whenever.
 
 The workload was made by others, so each story begins with its adoption. Its pods go on answering for a while when they
-are told to end, as everybody's should: Sluice sees to that in those that it makes.
+are told to end, as everybody's should: Sluice sees to that in those that it makes. Where they do not, gray takes their
+requests before they end.
 """
 
 import time
@@ -50,6 +51,19 @@ async def in_gray(place: Place, way: str) -> Deployed:
     deployed = await place.plan("v2", way)
     await place.drive(deployed, GRAY)
     return deployed
+
+
+@pytest.mark.parametrize("end", [PROMOTE, ROLL_BACK])
+async def test_pods_that_end_at_once_are_spared_requests_before_they_do(
+    end: GoalKind, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with on_cluster() as place:
+        await place.has_workload()
+        place.decided_by = "ann"
+        async with load(place, capsys, f"canary: adoption of pods without a preStop hook, gray, {end}"):
+            deployed = await in_gray(place, "canary")
+            await place.drive(deployed, end)
+            await only(place, "v2" if end is PROMOTE else "v1")
 
 
 async def only(place: Place, tag: str) -> None:

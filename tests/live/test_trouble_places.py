@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.model import Run, RunState, StageKind, StageState
-from engine.targets.process.keep import living
+from engine.targets.fronted.keep import living
 from tests.support.house_living import Alive, alive, without
 from tests.support.house_on_disk import House
 from tests.support.process_target import eventually, runs

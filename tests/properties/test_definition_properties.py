@@ -17,7 +17,7 @@ ODD = st.sampled_from(
 )
 YAMLISH = st.lists(st.one_of(ODD, st.sampled_from(LINES), st.text(max_size=5)), max_size=30).map("".join)
 SECTIONS = (Pipeline, Stage, Source, Gray, Service, Policy, ContentRule, Start)
-WORDS = sorted({name for model in SECTIONS for name in model.model_fields})
+WORDS = sorted({name for model in SECTIONS for name in model.key_names()})
 TREES = st.recursive(
     st.none() | st.sampled_from(["", "5", "x", "360", "${x}", "${tag}", "1h", "canary", "20%"]),
     lambda inner: (

@@ -3,24 +3,25 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from engine import commands as c
 from engine.errors import Refused
-from engine.model import Mode, OnError, PersonId, Run, RunState, StageKind, StageRule, StageState, Verdict
-from engine.transitions import ACCEPTS, ENGINE, consequence, needs_worker
+from engine.model import Mode, OnError, Override, PersonId, Run, RunState, StageKind, StageRule, StageState, Verdict
+from engine.transitions import ACCEPTS, ENGINE, consequence, missing_reviewers, needs_worker
+from engine.voting import dead_end
 from tests.support.engine import Story
 from tests.support.store import ANN, BOB, EVE
 
 S, R = StageState, RunState
 KEYS = ("webhook:a", "channel:b")
-OPEN = {S.PENDING, S.AWAITING_TRIGGER, S.RUNNING, S.AWAITING_REVIEW, S.HELD}
+OPEN = {S.PENDING, S.AWAITING_TRIGGER, S.RUNNING, S.AWAITING_REVIEW, S.HELD, S.FROZEN}
 AT_REST = {
     R.QUEUED: {S.PENDING},
     R.RUNNING: {S.RUNNING},
-    R.WAITING: {S.PENDING, S.AWAITING_TRIGGER, S.AWAITING_REVIEW, S.HELD},
+    R.WAITING: {S.PENDING, S.AWAITING_TRIGGER, S.AWAITING_REVIEW, S.HELD, S.FROZEN},
 }
 """In which states the present stage of a run can rest that is not being taken back."""
 
@@ -42,6 +43,10 @@ def stage_rules(draw: st.DrawFn) -> StageRule:
         deadline=timedelta(hours=1) if kind in (StageKind.REVIEW, StageKind.GRAY) else None,
         pass_on_deadline=draw(st.booleans()),
         keep_on_deadline=draw(st.booleans()),
+        at_least=draw(st.integers(0, len(people))),
+        no_self_approval=draw(st.booleans()),
+        deputies=draw(st.sampled_from(((), (EVE,)))),
+        escalate_after=draw(st.sampled_from((None, timedelta(minutes=30)))),
     )
 
 
@@ -81,7 +86,8 @@ class AnyCommands(RuleBasedStateMachine):
         if after.position < before.position:
             assert {"ReturnedToStart", "VotesVoided"} & set(self.story.kinds(after.seq - before.seq))
         if before.unwinding is not None:
-            assert after.unwinding == before.unwinding or after.state is before.unwinding.final
+            ended = R.FAILED if isinstance(command, c.GiveUp) else before.unwinding.final
+            assert after.unwinding == before.unwinding or after.state is ended
 
     @rule(by=st.sampled_from((ANN, ENGINE)))
     def admit(self, by: PersonId) -> None:
@@ -94,6 +100,10 @@ class AnyCommands(RuleBasedStateMachine):
     @rule()
     def roll_back(self) -> None:
         self.say(c.RollBack(run=self.story.run.id, by=ANN))
+
+    @rule()
+    def give_up(self) -> None:
+        self.say(c.GiveUp(run=self.story.run.id, by=ANN))
 
     @rule()
     def retry(self) -> None:
@@ -115,13 +125,22 @@ class AnyCommands(RuleBasedStateMachine):
     def meet(self, key: str) -> None:
         self.say(c.MeetCondition(run=self.story.run.id, by=ENGINE, key=key, variables={"tag": key}))
 
-    @rule(data=st.data(), remind=st.booleans(), wait=st.sampled_from((0, 30, 90)))
-    def clock(self, data: st.DataObject, remind: bool, wait: int) -> None:  # noqa: FBT001 - drawn by name
+    @rule(data=st.data(), kind=st.sampled_from((c.Remind, c.Expire, c.Escalate)), wait=st.sampled_from((0, 30, 90)))
+    def clock(self, data: st.DataObject, kind: type[c.Remind | c.Expire | c.Escalate], wait: int) -> None:
         self.story.clock.pass_time(timedelta(minutes=wait))
         run = self.story.run
         stage, attempt = data.draw(off(run.position)), data.draw(off(run.stage.attempt))
-        kind = c.Remind if remind else c.Expire
         self.say(kind(run=run.id, by=ENGINE, stage=stage, attempt=attempt))
+
+    @rule(second=st.sampled_from((ANN, BOB)), thaw=st.booleans())
+    def let_through(self, second: PersonId, thaw: bool) -> None:  # noqa: FBT001 - drawn by name
+        run = self.story.run
+        if thaw:
+            self.say(c.Thaw(run=run.id, by=ENGINE))
+            return
+        override = Override(ANN, second, "The checkout is broken.", self.story.clock.now())
+        self.say(c.OverruleFreezes(run=run.id, by=second, override=override))
+        assert self.story.run.override is None or self.story.run.override.confirmed_by is BOB
 
     @rule(what=st.sampled_from(("remind", "expire", "end")), wait=st.sampled_from((0, 40, 90)))
     def clock_of_gray(self, what: str, wait: int) -> None:
@@ -150,7 +169,7 @@ class AnyCommands(RuleBasedStateMachine):
         else:
             self.say(c.ReportSuccess(**about))
 
-    @rule(data=st.data(), what=st.integers(0, 5))
+    @rule(data=st.data(), what=st.integers(0, 6))
     def report_anything(self, data: st.DataObject, what: int) -> None:
         run = self.story.run
         stage, attempt = data.draw(off(run.position)), data.draw(off(run.stage.attempt))
@@ -163,6 +182,7 @@ class AnyCommands(RuleBasedStateMachine):
             c.ReportReview(**about, fingerprint="2", plan={}, deadline=deadline),
             c.ReportChanged(**about, review=data.draw(st.integers(-1, 5)), difference="other"),
             c.ReportUnwound(**about),
+            c.ReportFrozen(**about, until=deadline, sentence="Everything is frozen."),
         )
         self.say(reports[what])
 
@@ -199,7 +219,9 @@ class AnyCommands(RuleBasedStateMachine):
         run, happened = self.story.run, set(self.story.kinds(self.story.run.seq))
         is_alone = run.state.is_over or (run.unwinding is None and run.stage.state in (S.PENDING, S.AWAITING_TRIGGER))
         official = [stage for stage in run.stages if stage.kind is StageKind.OFFICIAL and stage.outputs]
-        placed = any(stage.kind is StageKind.GRAY and stage.outputs for stage in run.stages)
+        placed = any(
+            stage.kind is StageKind.GRAY and {"release", "placed"} & set(stage.outputs) for stage in run.stages
+        )
         if not is_alone or not placed or "UnwindingBegan" in happened:
             assert run.gray_until is None
         elif not official and "GrayEnded" not in happened:
@@ -214,7 +236,10 @@ class AnyCommands(RuleBasedStateMachine):
             assert stage.state in (S.SUCCEEDED, S.IGNORED)
             by_time = rule_.pass_on_deadline and "passed" in stage.outputs
             if stage.kind is StageKind.REVIEW and stage.state is S.SUCCEEDED and not by_time:
-                assert any(vote.verdict is Verdict.APPROVE for vote in stage.votes)
+                passed = {vote.person for vote in stage.votes if vote.verdict is Verdict.APPROVE}
+                assert len(passed) >= max(1, rule_.at_least)
+                assert run.requested_by not in passed or not rule_.no_self_approval
+                assert passed <= {*rule_.reviewers} or (stage.is_escalated and passed <= {ANN, BOB, EVE})
 
 
 TestAnyCommands = AnyCommands.TestCase
@@ -223,6 +248,7 @@ TestAnyCommands = AnyCommands.TestCase
 @given(st.lists(stage_rules(), min_size=1, max_size=6))
 def test_a_run_that_meets_no_trouble_reaches_its_end(rules: list[StageRule]) -> None:
     story = Story(rules)
+    assume(not any(dead_end(rule_, story.run.requested_by) for rule_ in rules))
     for key in {key for rule_ in rules for key in rule_.conditions}:
         story.meet(key)
     story.admitted()
@@ -231,8 +257,12 @@ def test_a_run_that_meets_no_trouble_reaches_its_end(rules: list[StageRule]) -> 
             story.succeed()
             continue
         story.ask()
-        missing = list(story.run.rule.reviewers)
-        while story.run.stage.state is S.AWAITING_REVIEW and missing:
-            story.vote(missing.pop())
+        while story.run.stage.state is S.AWAITING_REVIEW:
+            if people := missing_reviewers(story.run):
+                story.vote(people[-1])
+            else:
+                can_turn_to = story.run.rule.escalate_after and not story.run.stage.is_escalated
+                story.clock.pass_time(timedelta(minutes=30 if can_turn_to else 60))
+                story.escalate() if can_turn_to else story.expire()
     assert story.run.state is R.SUCCEEDED
     assert set(story.states()) == {S.SUCCEEDED}

@@ -13,7 +13,7 @@ from engine.rollout.rolling import InstanceState
 from engine.rollout.strategies import STRATEGIES
 from tests.support.model_fleet import ModelFleet
 
-R0, R1, R2 = ReleaseId("hello@0"), ReleaseId("hello@1"), ReleaseId("hello@2")
+R0, R1, R2, LEFT = ReleaseId("hello@0"), ReleaseId("hello@1"), ReleaseId("hello@2"), ReleaseId("hello@left")
 TESTERS = (Rule((HeaderTest("x-tester", Matcher.EXACT, "yes"),), "testers"),)
 SHARED = st.sampled_from([1, 20, 50, 99])
 QUICK = settings(max_examples=250, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck))
@@ -34,6 +34,7 @@ def goals(draw: st.DrawFn, share: st.SearchStrategy[int] = SHARED) -> Goal:
         drain=timedelta(seconds=draw(st.sampled_from([0, 5]))),
         hold=timedelta(seconds=draw(st.sampled_from([0, 20]))),
         after_hold=draw(st.sampled_from(["upgrade", "remove"])),
+        shelter=draw(st.booleans()),
     )
 
 
@@ -62,7 +63,8 @@ def assert_reached(model: ModelFleet, goal: Goal) -> None:
     seen = {copy.release for copy in model.plain()}
     if kind is not GoalKind.GRAY:
         assert seen == {goal.new if kind is GoalKind.PROMOTE else goal.old}
-        assert len(model.plain()) == goal.instances
+        kept = goal.shelter and kind is GoalKind.ROLL_BACK  # none of them ends while requests reach it
+        assert len(model.plain()) == goal.instances or (kept and len(model.plain()) > goal.instances)
         assert fleet.route.matched is None
     elif goal.old in {group.release for group in fleet.groups.values()}:
         assert sorted(fleet.route.weights.values()) == sorted(part for part in (goal.share, 100 - goal.share) if part)
@@ -77,9 +79,18 @@ class Rollout(RuleBasedStateMachine):
     model: ModelFleet
     goal: Goal
 
-    @initialize(goal=goals(), before=st.sampled_from([(), (R1,), (R0, R1)]), bad=st.booleans())
-    def begin(self, goal: Goal, before: tuple[ReleaseId, ...], bad: bool) -> None:  # noqa: FBT001 - drawn
-        self.model = deployed(self.strategy, goal, *before)
+    @initialize(
+        goal=goals(),
+        before=st.sampled_from([(), (R1,), (R0, R1)]),
+        bad=st.booleans(),
+        more=st.sampled_from([0, 0, 3]),
+        left=st.booleans(),
+    )
+    def begin(self, goal: Goal, before: tuple[ReleaseId, ...], *, bad: bool, more: int, left: bool) -> None:
+        self.model = deployed(self.strategy, replace(goal, instances=goal.instances + more), *before)
+        self.model.loud = {R1} if before and goal.shelter else set()
+        if before and left:
+            self.model.reach(self.strategy, replace(goal, new=LEFT))
         self.model.least = least(goal) if before else 0
         self.model.bad = {R2} if bad else set()
         self.goal = replace(goal, old=R1 if before else None)
@@ -207,6 +218,27 @@ def test_a_release_that_never_gets_ready_gets_no_plain_request_and_takes_no_prom
             assert len(model.plain()) >= least(goal)
     model.reach(strategy, replace(goal, kind=GoalKind.ROLL_BACK))
     assert_reached(model, replace(goal, kind=GoalKind.ROLL_BACK))
+    assert not model.broken
+
+
+@given(goal=goals(), strategy=st.sampled_from(sorted(STRATEGIES)), recreate=st.booleans(), data=st.data())
+@settings(QUICK, max_examples=200)
+def test_instances_that_cannot_leave_quietly_go_only_when_nobody_is_led_to_them(
+    goal: Goal, strategy: str, *, recreate: bool, data: st.DataObject
+) -> None:
+    goal = replace(goal, shelter=True, recreate=recreate)
+    found = data.draw(st.integers(0, 8), "more than the definition says")
+    model = deployed(strategy, replace(goal, instances=goal.instances + found), R1)
+    model.loud = {R1}
+    if data.draw(st.booleans(), "a gray version was left"):
+        model.reach(strategy, replace(goal, new=LEFT))
+    new = data.draw(st.sampled_from([R2, R1, LEFT]))
+    for kind in data.draw(st.lists(st.sampled_from([GoalKind.GRAY, GoalKind.ROLL_BACK]), max_size=2)):
+        model.reach(strategy, replace(goal, new=new, kind=kind))
+    ready = len(model.plain())
+    for _ in model.settle(strategy, replace(goal, new=new, kind=GoalKind.PROMOTE)):
+        assert len(model.plain()) >= min(ready, goal.instances)
+    assert_reached(model, replace(goal, new=new, kind=GoalKind.PROMOTE))
     assert not model.broken
 
 

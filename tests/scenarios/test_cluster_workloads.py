@@ -160,3 +160,22 @@ async def test_a_run_whose_cluster_was_taken_out_of_the_settings_is_held_and_say
         held = await bot.is_held(run)
         assert "This Sluice knows no cluster." in held.stage.reason
         assert held.state is RunState.WAITING
+
+
+async def test_a_bot_that_is_started_anew_is_the_same_to_its_clusters(tmp_path: Path) -> None:
+    """Its database is, whatever it is called; another one's bot is somebody else."""
+    config = tmp_path / "config"
+    config.write_text(
+        "{current-context: c, contexts: [{name: c, context: {cluster: c, user: u}}], users: [{name: u, user: {}}],"
+        " clusters: [{name: c, cluster: {server: 'http://127.0.0.1:1'}}]}"
+    )
+    home, other = tmp_path / "home", tmp_path / "other"
+    where = (home, f"sqlite:///{home}/sluice.db"), (home, f"sqlite:///{home}/../home/sluice.db"), (other, "")
+    managers: list[str] = []
+    for folder, database in where:
+        given = {"home": folder, "database": database, "port": 0, "hooks_port": 0}
+        given["clusters"] = {"prod": {"kubeconfig": str(config)}}
+        async with running(Settings.model_validate(given)) as app:
+            managers.append(app.sites["prod"].cluster.manager)
+    assert managers[0] == managers[1] != managers[2]
+    assert all(manager.startswith("sluice-") for manager in managers)

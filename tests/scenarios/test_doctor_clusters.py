@@ -100,7 +100,7 @@ async def test_a_cluster_that_gives_the_shipped_role_is_well(tmp_path: Path, *, 
     assert health(seen) == {Health.WELL}
     assert seen["cluster prod"].sentence.startswith("Kubernetes v1.")
     assert ("Istio" in seen["prod routing"].sentence) is True
-    assert seen["prod rights in shop"].sentence == f"all {18 + 6 * istio + 6 * gateway} that are used"
+    assert seen["prod rights in shop"].sentence == f"all {20 + 7 * istio + 6 * gateway} that are used"
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ async def test_rights_for_what_a_manifest_brings_are_looked_at_where_one_does(tm
         cluster.role(role(), "shop")
         given = settings(tmp_path, cluster)
         one = (await found(given, text))["prod rights in shop"]
-        assert (one.health, "create, patch configmaps" in one.sentence) == (Health.ODD, True)
+        assert (one.health, "get, create, patch configmaps" in one.sentence) == (Health.ODD, True)
         assert (await found(given, pipeline()))["prod rights in shop"].health is Health.WELL
 
 

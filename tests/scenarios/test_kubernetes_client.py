@@ -163,11 +163,11 @@ async def test_only_the_one_that_is_meant_is_deleted(api: Kube, cluster: Cluster
 
 async def test_istio_is_known_by_its_api_group(api: Kube) -> None:
     cluster = Cluster("prod", api.configuration(), "sluice", remembers=timedelta(0))
-    assert not await cluster.serves(VIRTUAL_SERVICE.group)
+    assert not await cluster.serves(VIRTUAL_SERVICE)
     with pytest.raises(Broken, match="knows no VirtualService"):
         await cluster.get(VIRTUAL_SERVICE, "shop", "web")
     api.serve(VIRTUAL_SERVICE.group)
-    assert await cluster.serves(VIRTUAL_SERVICE.group)
+    assert await cluster.serves(VIRTUAL_SERVICE)
     assert await cluster.get(VIRTUAL_SERVICE, "shop", "web") is None
     await cluster.close()
 

@@ -1,9 +1,14 @@
 """How Sluice finds a cluster and what it shows to it, from files as people have them."""
 
+import asyncio
 import base64
 import json
+import os
+import signal
+import subprocess
 import sys
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +17,9 @@ import yaml
 
 from engine.errors import Broken, Interrupted
 from engine.targets.kubernetes.cluster import Cluster, connect
+from engine.targets.kubernetes.credentials import Where, load
+from engine.targets.kubernetes.faults import CredentialsUnread
+from tests.support.eventually import eventually
 from tests.support.kube_faults import KubeFaults, answered, kube_faults, refused
 
 SECRET = "the-token-nobody-may-see"
@@ -141,7 +149,7 @@ def test_a_directory_is_no_kubeconfig(tmp_path: Path) -> None:
 def test_a_broken_kubeconfig_is_told_without_quoting_it(tmp_path: Path, changes: dict[str, Any]) -> None:
     path = kubeconfig(tmp_path / "config", **changes)
     with pytest.raises(Broken, match="cannot be read") as told:
-        connect("prod", manager="sluice", kubeconfig=str(path))
+        load("prod", Where(str(path)))
     error: BaseException | None = told.value
     assert error is not None
     assert SECRET not in f"{error} {error.__cause__!r}"
@@ -222,3 +230,69 @@ async def test_the_kubeconfig_is_left_as_it_is(server: KubeFaults, tmp_path: Pat
     await asked_version(server, cluster)
     assert path.read_bytes() == before
     await cluster.close()
+
+
+def hanging(directory: Path) -> dict[str, Any]:
+    """A user whose program starts another one, writes both process numbers down, and never ends."""
+    pids = str(directory / "pids")
+    child = "import signal; signal.pause()"
+    script = directory / "hang"
+    script.write_text(
+        "import os, pathlib, signal, subprocess, sys\n"
+        f"child = subprocess.Popen([sys.executable, '-c', {child!r}])\n"
+        f"pathlib.Path({pids + '.new'!r}).write_text(f'{{os.getpid()}} {{child.pid}}')\n"
+        f"os.replace({pids + '.new'!r}, {pids!r})\n"
+        "signal.pause()\n"
+    )
+    ran = {"apiVersion": "client.authentication.k8s.io/v1", "command": sys.executable, "args": [str(script)]}
+    return {"name": "sluice", "user": {"exec": {**ran, "interactiveMode": "Never"}}}
+
+
+async def test_a_program_that_hangs_holds_up_nobody_and_is_ended_with_what_it_started(tmp_path: Path) -> None:
+    path = kubeconfig(tmp_path / "config", users=[hanging(tmp_path)])
+    cluster = connect("prod", manager="sluice", kubeconfig=str(path), patience=timedelta(seconds=1))
+    asking = asyncio.create_task(cluster.version())
+    started = tmp_path / "pids"
+    await eventually(started.exists)  # the loop goes on meanwhile
+    assert not asking.done()
+    with pytest.raises(CredentialsUnread, match="gave none, or not within 1 s"):
+        await asking
+    await eventually(lambda: not any(_is_running(int(pid)) for pid in started.read_text().split()))
+    await cluster.close()
+
+
+def test_a_program_that_hangs_keeps_no_process_from_its_end(tmp_path: Path) -> None:
+    path = kubeconfig(tmp_path / "config", users=[hanging(tmp_path)])
+    script = (
+        "import asyncio, datetime, os\n"
+        "from engine.targets.kubernetes.cluster import connect\n"
+        "async def main():\n"
+        f"    cluster = connect('prod', manager='sluice', kubeconfig={str(path)!r},\n"
+        "                      patience=datetime.timedelta(seconds=20))\n"
+        "    asking = asyncio.create_task(cluster.version())\n"
+        f"    while not os.path.exists({str(tmp_path / 'pids')!r}):\n"
+        "        await asyncio.sleep(0.01)\n"
+        "    await cluster.close()\n"
+        "    asking.cancel()\n"
+        "asyncio.run(main())\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=15)
+    for pid in (tmp_path / "pids").read_text().split():
+        os.kill(int(pid), signal.SIGKILL)
+
+
+async def test_a_program_that_is_not_there_is_said_to_give_none(tmp_path: Path) -> None:
+    user = {"apiVersion": "client.authentication.k8s.io/v1", "command": "give-me-none", "interactiveMode": "Never"}
+    path = kubeconfig(tmp_path / "config", users=[{"name": "sluice", "user": {"exec": user}}])
+    cluster = connect("prod", manager="sluice", kubeconfig=str(path))
+    with pytest.raises(CredentialsUnread, match="give-me-none gave none"):
+        await cluster.version()
+    await cluster.close()
+
+
+def _is_running(pid: int) -> bool:
+    """Whether there is such a process that has not ended: a dead one may wait for somebody to ask how it ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False

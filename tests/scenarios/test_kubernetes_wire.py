@@ -16,7 +16,7 @@ from kubernetes.client import Configuration
 from engine.errors import Broken, Interrupted, StageFailure
 from engine.targets.kubernetes.cluster import Cluster
 from engine.targets.kubernetes.faults import Gone, Held
-from engine.targets.kubernetes.kinds import ACCESS_REVIEW, DEPLOYMENT, POD, SERVICE, VIRTUAL_SERVICE
+from engine.targets.kubernetes.kinds import ACCESS_REVIEW, DEPLOYMENT, HTTP_ROUTE, POD, SERVICE, VIRTUAL_SERVICE
 from engine.targets.kubernetes.streams import Stream
 from tests.support.eventually import eventually
 from tests.support.kube_faults import KubeFaults, answered, cut, kube_faults, refused
@@ -170,23 +170,48 @@ async def test_what_is_still_there_is_not_called_deleted(server: KubeFaults, clu
         await cluster.delete(DEPLOYMENT, "shop", "web", uid=there["metadata"]["uid"])
 
 
+def discovery(server: KubeFaults, *groups: str, **versions: tuple[str, ...]) -> None:
+    """What the API says next of itself: its groups, and the resources of Istio's or the Gateway API's v1, if any."""
+    named = json.dumps({"groups": [{"name": name} for name in groups]})
+    server.play("GET", answered(200, named, "application/json"), "/apis")
+    for kind in (VIRTUAL_SERVICE, HTTP_ROUTE):
+        if kind.plural in versions:
+            listed = json.dumps({"resources": [{"name": name} for name in versions[kind.plural]]})
+            server.play("GET", answered(200, listed, "application/json"), f"/apis/{kind.api_version}")
+
+
 async def test_which_apis_are_served_is_remembered_for_a_while(server: KubeFaults) -> None:
     cluster = Cluster("prod", server.configuration(), "sluice")
-    groups = json.dumps({"groups": [{"name": "apps"}, {"name": "networking.istio.io"}]})
-    server.play("GET", answered(200, groups, "application/json"), "/apis")
-    assert await cluster.serves("networking.istio.io")
-    assert not await cluster.serves("gateway.networking.k8s.io")
-    assert cluster.calls == {("get", "/apis"): 1}
+    discovery(server, "apps", VIRTUAL_SERVICE.group, virtualservices=("gateways", "virtualservices"))
+    for _ in range(2):
+        assert await cluster.serves(VIRTUAL_SERVICE)
+        assert not await cluster.serves(HTTP_ROUTE)
+    assert cluster.calls == {("get", "/apis"): 1, ("get", "/apis/networking.istio.io/v1"): 1}
     assert cluster.rights == set()
     await cluster.close()
 
 
 async def test_an_api_that_is_installed_later_is_noticed(server: KubeFaults, cluster: Cluster) -> None:
-    for names in (["apps"], ["apps", "networking.istio.io"]):
-        groups = json.dumps({"groups": [{"name": name} for name in names]})
-        server.play("GET", answered(200, groups, "application/json"), "/apis")
-    assert not await cluster.serves("networking.istio.io")
-    assert await cluster.serves("networking.istio.io")
+    discovery(server, "apps")
+    discovery(server, "apps", VIRTUAL_SERVICE.group, virtualservices=("virtualservices",))
+    assert not await cluster.serves(VIRTUAL_SERVICE)
+    assert await cluster.serves(VIRTUAL_SERVICE)
+
+
+@pytest.mark.parametrize("resources", [(), ("grpcroutes",)])
+async def test_an_api_that_has_a_kind_in_an_older_version_only_is_as_if_it_had_none(
+    server: KubeFaults, cluster: Cluster, resources: tuple[str, ...]
+) -> None:
+    discovery(server, HTTP_ROUTE.group, httproutes=resources)
+    assert not await cluster.serves(HTTP_ROUTE)
+
+
+async def test_an_api_whose_version_is_not_there_at_all_is_as_if_it_were_not(
+    server: KubeFaults, cluster: Cluster
+) -> None:
+    discovery(server, HTTP_ROUTE.group)
+    server.play("GET", answered(404, "404 page not found", "text/plain"), f"/apis/{HTTP_ROUTE.api_version}")
+    assert not await cluster.serves(HTTP_ROUTE)
 
 
 async def test_the_version_is_the_clusters_own_word(server: KubeFaults, cluster: Cluster) -> None:

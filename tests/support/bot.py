@@ -29,9 +29,9 @@ PATIENCE = 60.0
 _STARTED = re.compile(r"([a-z0-9-]+-\d+) is on its way\.")
 
 
-@dataclass
+@dataclass(repr=False)
 class Bot:
-    """A running bot that knows `PEOPLE`."""
+    """A running bot that knows `PEOPLE`. It has no repr: asyncio asks for them, and a whole bot's takes seconds."""
 
     app: App
     home: Path

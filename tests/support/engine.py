@@ -1,7 +1,7 @@
 """A run to be told about: commands go in, and after each the journal, replayed, must give the run that stands."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -9,9 +9,9 @@ from engine import commands as c
 from engine import events as e
 from engine.control import replay
 from engine.errors import Refused
-from engine.model import Mode, OnError, PersonId, Run, StageKind, StageRule, StageState, Verdict
+from engine.model import Mode, OnError, Override, PersonId, Run, StageKind, StageRule, StageState, Verdict
 from engine.transitions import ENGINE, begin, decide, evolve
-from tests.support.store import ANN, BOB, ManualClock, a_run
+from tests.support.store import ANN, BOB, EVE, ManualClock, a_run
 
 HOUR = timedelta(hours=1)
 SOURCE = StageRule("code", StageKind.SOURCE)
@@ -29,6 +29,23 @@ def review(*reviewers: PersonId, needed: Mode = Mode.ANY, take_back: bool = True
         take_back_on_refusal=take_back,
         deadline=24 * HOUR,
     )
+
+
+def quorum(
+    *reviewers: PersonId,
+    at_least: int = 0,
+    needed: Mode = Mode.ANY,
+    no_self: bool = False,
+    deputies: tuple[PersonId, ...] = (),
+    after: timedelta | None = None,
+) -> StageRule:
+    rule = review(*reviewers, needed=needed)
+    return replace(rule, at_least=at_least, no_self_approval=no_self, deputies=deputies, escalate_after=after)
+
+
+def escalating() -> StageRule:
+    """A review that turns to eve when nobody has decided for an hour."""
+    return quorum(ANN, BOB, deputies=(EVE,), after=HOUR)
 
 
 def gated(*keys: str, mode: Mode = Mode.ALL) -> StageRule:
@@ -94,6 +111,16 @@ class Story:
     def meet(self, key: str) -> "Story":
         return self.say(c.MeetCondition(run=self.run.id, by=ENGINE, key=key))
 
+    def escalate(self) -> "Story":
+        return self.say(c.Escalate(run=self.run.id, by=ENGINE, stage=self.run.position, attempt=self.run.stage.attempt))
+
+    def overrule(self, by: PersonId = ANN, confirmed_by: PersonId = BOB) -> "Story":
+        override = Override(by, confirmed_by, "The checkout is broken.", self.clock.now())
+        return self.say(c.OverruleFreezes(run=self.run.id, by=confirmed_by, override=override))
+
+    def thaw(self) -> "Story":
+        return self.say(c.Thaw(run=self.run.id, by=ENGINE))
+
     def expire(self) -> "Story":
         return self.say(c.Expire(run=self.run.id, by=ENGINE, stage=self.run.position, attempt=self.run.stage.attempt))
 
@@ -114,6 +141,10 @@ class Story:
 
     def changed(self, review_at: int) -> "Story":
         return self.say(c.ReportChanged(**self.about(), review=review_at, difference="image v1 is now v2"))
+
+    def freeze(self, within: timedelta = HOUR) -> "Story":
+        until = self.clock.now() + within
+        return self.say(c.ReportFrozen(**self.about(), until=until, sentence="Everything is frozen."))
 
     def unwound(self) -> "Story":
         return self.say(c.ReportUnwound(**self.about()))

@@ -24,6 +24,8 @@ class GitServer(ThreadingHTTPServer):
         self.let_in = threading.Event()
         self.go_on = threading.Event()
         self.redirect_to = ""
+        self.moved: dict[str, str] = {}
+        """Paths that lead on to another path of this server."""
         self.seen: list[str | None] = []
         if not held:
             self.go_on.set()
@@ -54,7 +56,10 @@ class _Answer(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         given = self.headers.get("Authorization")
         self.server.seen.append(given)
-        if self.server.redirect_to:
+        old = next((one for one in self.server.moved if self.path.startswith(one)), "")
+        if old:
+            self._refuse(301, "Location", self.path.replace(old, self.server.moved[old], 1))
+        elif self.server.redirect_to:
             self._refuse(302, "Location", self.server.redirect_to + self.path)
         elif self.server.expected and given != self.server.expected:
             self._refuse(401, "WWW-Authenticate", 'Basic realm="git"')

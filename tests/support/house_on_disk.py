@@ -65,7 +65,7 @@ class House:
     def __init__(self, root: Path, *, home: Path | None = None, database: str = "") -> None:
         self.root = root
         self.port = free_port()
-        self.settings = Settings(home=home or root / "home", database=database, local_git=True, port=0)
+        self.settings = Settings(home=home or root / "home", database=database, local_git=True, port=0, hooks_port=0)
         self.built, self.started = root / "built", root / "started"
         self.repository = Repository(root / "hello")
         shutil.copy(SERVER, self.repository.path / "server.py")

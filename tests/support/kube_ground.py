@@ -62,8 +62,8 @@ class Ground(Protocol):
         """How fast it is here."""
         ...
 
-    def cluster(self) -> Mortal:
-        """A way there of Sluice's own, that remembers nothing."""
+    def cluster(self, manager: str) -> Mortal:
+        """A way there of Sluice's own, that remembers nothing and writes under this name."""
         ...
 
     async def serves(self, group: str) -> None:

@@ -111,6 +111,8 @@ class Api(kmock.KubernetesScaffold):
             self._front.rights.check(call.verb, resource, call.subresource, call.namespace, call.name, who=who)
         if request.resource is not None and request.resource.group not in self._front.served:
             return web.Response(status=404, text=_NOTHING)
+        if resource is None and self._is_of_another_version(request):
+            return web.Response(status=404, text=_NOTHING)
         if resource is None:
             return await super()._handle(request)
         if not resource.kind:
@@ -120,6 +122,15 @@ class Api(kmock.KubernetesScaffold):
             return await self._watch(request._raw_request, resource, call, trouble)
         status, answer = self._done(request, resource, call)
         return web.json_response(answer, status=status)
+
+    def _is_of_another_version(self, request: kmock.Request) -> bool:
+        """Whether discovery is asked of a group in a version that it is not served in."""
+        assert request._raw_request is not None
+        match request._raw_request.path.strip("/").split("/"):
+            case ["apis", group, version]:
+                return all((one.group, one.version) != (group, version) for one in self.resources)
+            case _:
+                return False
 
     def _known(self, raw: web.BaseRequest) -> str:
         """Who asks: the one user, or nobody."""

@@ -15,8 +15,10 @@ class Mortal(Cluster):
     left: int | None = None
     written: int = 0
 
-    async def apply(self, kind: Kind, thing: Json, *, force: bool = False, dry: bool = False) -> Json:
-        answer = await super().apply(kind, thing, force=force, dry=dry)
+    async def apply(
+        self, kind: Kind, thing: Json, *, force: bool = False, dry: bool = False, manager: str = ""
+    ) -> Json:
+        answer = await super().apply(kind, thing, force=force, dry=dry, manager=manager)
         if not dry:
             self._spend()
         return answer

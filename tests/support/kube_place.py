@@ -40,9 +40,12 @@ class Place(Surroundings):
     """The namespace, its one workload `hello`, and as many targets over it, one after another, as a test wants.
 
     `before_each` is done before each look of `drive`. `decided_by` is who says that what others hold may be taken over,
-    as soon as it is asked; nobody does at first.
+    as soon as it is asked; nobody does at first. `manager` is the name that targets write under, `before` are its older
+    ones.
     """
 
+    manager: str = "sluice"
+    before: frozenset[str] = frozenset()
     deployed: Release | None = None
     decided_by: str = ""
     moves: list[Move] = field(default_factory=list)
@@ -51,7 +54,7 @@ class Place(Surroundings):
     _made: list[Mortal] = field(default_factory=list)
     _sites: list[Site] = field(default_factory=list)
     _expected: Expected | None = None
-    _overruled: bool = False
+    _overruled: frozenset[tuple[str, str, str]] = frozenset()
 
     def __post_init__(self) -> None:
         self.target = self.another_target()
@@ -76,13 +79,13 @@ class Place(Surroundings):
 
         This one is killed as well, after `left` writes.
         """
-        cluster = self.ground.cluster()
+        cluster = self.ground.cluster(self.manager)
         cluster.left = left
         self._made.append(cluster)
         watching = Watching(cluster, stale=self.pace.stale)
         looking = Looking(cluster, watching, self.ground.clock)
         registry = self.ground.images.registry
-        site = Site("here", cluster, watching, looking, registry=registry, settle=self.pace.settle)
+        site = Site("here", cluster, watching, looking, registry, self.pace.settle, before=self.before)
         self._sites.append(site)
         self.target = KubernetesTarget({"here": site}, self.ground.clock)
         return self.target
@@ -152,7 +155,7 @@ class Place(Surroundings):
     ) -> list[Move]:
         """Look, ask and move until the goal is reached, or `until` says so. Returns the moves."""
         begun, seen = len(self.moves), list[object]()
-        self._overruled = False
+        self._overruled = frozenset()
 
         async def look() -> bool:
             if self.before_each is not None:
@@ -167,7 +170,7 @@ class Place(Surroundings):
             except Disputed as stopped:
                 if not self.decided_by or stopped.ways != ("adopt",):
                     raise
-                await self.settle(deployed, "adopt")
+                await self.settle(deployed, "adopt", stopped.disputes)
                 return False
             seen.append((advice, fleet))
             if isinstance(advice, Done) or until(fleet):
@@ -187,8 +190,7 @@ class Place(Surroundings):
 
     async def tick(self, deployed: Deployed, kind: GoalKind, share: int | None = None) -> tuple[Advice, Fleet]:
         """One pass, as the stages of a run make it."""
-        by = self.decided_by if self._overruled else ""
-        place = deployed.placement(firm=kind is GoalKind.ROLL_BACK, overruled_by=by)
+        place = replace(deployed.placement(firm=kind is GoalKind.ROLL_BACK), overruled=self._overruled)
         await self.target.tend(place)
         fleet = await self.target.observe(place)
         if not place.firm and (disputes := await self.target.disputes(place)):
@@ -244,11 +246,11 @@ class Place(Surroundings):
         await eventually(look, "somebody is in the way", self.pace.within, self.pace.between)
         return tuple(found)
 
-    async def settle(self, deployed: Deployed, how: str) -> None:
-        """Let ann decide about what is in dispute: to restore or to adopt it."""
-        self._overruled = True
-        place = deployed.placement(overruled_by="ann")
-        disputes = await self.target.disputes(place)
+    async def settle(self, deployed: Deployed, how: str, shown: Sequence[Dispute] = ()) -> None:
+        """Let ann decide about what is in dispute (`shown`, or all that there is): to restore or to adopt it."""
+        place = replace(deployed.placement(), overruled=self._overruled)
+        disputes = [each for each in await self.target.disputes(place) if not shown or each in shown]
+        self._overruled |= {each.key for each in (*shown, *disputes)}
         await (self.target.restore if how == "restore" else self.target.adopt)(place, disputes, "ann")
 
     # -- promises
@@ -258,7 +260,10 @@ class Place(Surroundings):
         apart = spec.strategy != "canary" or any(kind == HTTP_ROUTE.kind for kind, _ in self.foreign)
         seen = await self.ground.changes()
         since = max((one.version for one in seen), default=0)
-        since = self._expected.since if self._expected and self._expected.least else since
+        if self._expected and self._expected.least and self._expected.apart == apart:
+            since = self._expected.since
+        else:
+            await self.kept()  # under another strategy, what came before may have been otherwise
         rest = self.pace.drain + self.pace.settle
         self._expected = Expected(NAME, since, least, apart, rest, self.pace.slack)
 

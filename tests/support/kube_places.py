@@ -29,7 +29,6 @@ from tests.support.kube_server import Kube, kube
 from tests.support.kube_store import DELETED
 from tests.support.process_target import WallClock
 
-MANAGER = "sluice"
 QUICK = Pace(
     drain=timedelta(seconds=6),
     hold=timedelta(seconds=9),
@@ -72,9 +71,9 @@ class StandIn:
         """The cluster's own time."""
         return self.kube
 
-    def cluster(self) -> Mortal:
+    def cluster(self, manager: str) -> Mortal:
         """A way there of Sluice's own."""
-        return Mortal("here", self.kube.configuration(), MANAGER, patience=self.patience)
+        return Mortal("here", self.kube.configuration(), manager, patience=self.patience)
 
     async def serves(self, group: str) -> None:
         """Have an API group."""
@@ -117,9 +116,9 @@ class RealCluster:
     clock: Clock = field(default_factory=WallClock)
     seen: list[Change] = field(default_factory=list)
 
-    def cluster(self) -> Mortal:
+    def cluster(self, manager: str) -> Mortal:
         """A way there of Sluice's own."""
-        return Mortal("here", credentials.load("here"), MANAGER)
+        return Mortal("here", credentials.load("here"), manager)
 
     async def serves(self, group: str) -> None:
         """Skip the test unless there is this API group."""

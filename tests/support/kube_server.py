@@ -12,6 +12,7 @@ import copy
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -108,6 +109,13 @@ class Kube:
         for one in RESOURCES:
             if one.group == group:
                 (self._api.serve if on else self._api.withhold)(one)
+
+    def serve_older(self, group: str, *, on: bool = True) -> None:
+        """Have an API group as an older version of it has it, or not: nothing in it is v1."""
+        (self.served.add if on else self.served.discard)(group)
+        for one in RESOURCES:
+            if one.group == group:
+                (self._api.serve if on else self._api.withhold)(replace(one, version="v1beta1"))
 
     def put(self, thing: Mapping[str, Any], manager: str = "kubectl-client-side-apply") -> Json:
         """Create or replace an object, as somebody else would who is no applier. Its namespace is made if need be."""

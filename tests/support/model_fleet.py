@@ -53,10 +53,14 @@ class Kept:
 
 @dataclass
 class ModelFleet:
-    """The workload. `bad` releases never get ready. `least` is how many ready instances plain requests are promised."""
+    """The workload. `bad` releases never get ready. `least` is how many ready instances plain requests are promised.
+
+    Instances of a `loud` release do not leave quietly: whoever can reach them when they go is turned away.
+    """
 
     drain: timedelta = timedelta(seconds=5)
     bad: set[ReleaseId] = field(default_factory=set)
+    loud: set[ReleaseId] = field(default_factory=set)
     least: int = 0
     now: datetime = START
     groups: dict[str, Kept] = field(default_factory=dict)
@@ -75,6 +79,7 @@ class ModelFleet:
         """Note what is wanted."""
         match move:
             case Launch(group, release, count, missing, recreate):
+                self._check_replacement(move)
                 spec = GroupSpec(release, count, missing, recreate, self.drain)
                 since = self.groups[group].unrouted_since if group in self.groups else self.now
                 self.groups[group] = Kept(spec, since)
@@ -201,6 +206,13 @@ class ModelFleet:
             if self.effective.refers_to(copy.group):
                 copy.last_reachable = self.now
 
+    def _check_replacement(self, move: Launch) -> None:
+        """Only what serves alone may go down as a whole while it is routed to."""
+        routed = self.asked.groups() | self.effective.groups()
+        changes = move.group in self.groups and self.groups[move.group].spec.release != move.release
+        if changes and move.recreate and move.group in routed and move.group != "stable":
+            self.broken.append(f"{move.group} goes down as a whole while a route refers to it")
+
     def _check_route(self, route: Route) -> None:
         ready = {copy.group for copy in self.ready()}
         if ready and not route.groups() <= ready:
@@ -211,6 +223,9 @@ class ModelFleet:
             self.broken.append(f"a route takes plain requests from {before} to {after} ready instances")
 
     def _check_capacity(self, leaving: Copy, spec: GroupSpec) -> None:
+        is_reached = leaving.state is InstanceState.READY and self.effective.refers_to(leaving.group)
+        if is_reached and leaving.release in self.loud:
+            self.broken.append(f"{leaving.name} goes while requests are sent to {leaving.group}")
         if leaving not in self.plain() or spec.recreate:
             return
         in_group = sum(1 for copy in self.of(leaving.group) if copy.state is InstanceState.READY) - 1

@@ -12,8 +12,8 @@ from pathlib import Path
 from engine.model import Release, RunId
 from engine.ports import Placement
 from engine.rollout.fleet import Fleet, Group, Launch, Move, ReleaseId, Reroute, Route
+from engine.targets.fronted.keep import identity
 from engine.targets.process import ProcessTarget
-from engine.targets.process.keep import identity
 
 _SERVER = Path(__file__).parents[2] / "deploy/demo/server.py"
 _BETWEEN_LOOKS = 0.02
@@ -71,6 +71,7 @@ class Place:
     drain: timedelta = timedelta(milliseconds=300)
     releases: dict[ReleaseId, Release] = field(default_factory=dict)
     commands: dict[str, str] = field(default_factory=dict)
+    between: float = _BETWEEN_LOOKS
 
     def __post_init__(self) -> None:
         self.target = self.another_target()
@@ -130,7 +131,7 @@ class Place:
             return condition(seen[-1])
 
         try:
-            await eventually(look, what, within)
+            await eventually(look, what, within, self.between)
         except AssertionError as error:
             raise AssertionError(f"{error}; last seen {seen[-1:]}") from None
         return seen[-1]

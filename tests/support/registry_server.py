@@ -20,8 +20,11 @@ _CONFIG = """\
 version: 0.1
 log: {{level: info}}
 storage: {{filesystem: {{rootdirectory: {root}}}}}
-http: {{addr: "127.0.0.1:0"}}
+http: {{addr: "127.0.0.1:{port}"}}
 """
+_GUARDED = "auth: {{htpasswd: {{realm: tests, path: {file}}}}}\n"
+USER, PASSWORD = "sluice", "open sesame hunter2"
+_HASH = "$2y$04$abcdefghijklmnopqrstuunXuSmY68uBSNtbnEkhXZfc6fvT4G6tq"
 _LISTENS = re.compile(r"listening on 127\.0\.0\.1:(\d+)")
 _PATIENCE = 20.0
 _NEEDED = "There is no image registry: apt-get install docker-registry"
@@ -66,13 +69,21 @@ def _put(http: httpx.Client, tag: str, body: bytes, kind: str) -> str:
 
 
 @contextmanager
-def registry_server(folder: Path) -> Iterator[RegistryServer]:
-    """Run one that keeps its images in `folder`. Skips when it is not installed."""
+def registry_server(folder: Path, *, guarded: bool = False, port: int = 0) -> Iterator[RegistryServer]:
+    """Run one that keeps its images in `folder`. Skips when it is not installed.
+
+    One that is `guarded` lets in nobody but `USER` with `PASSWORD`. `port` is that of one that ran before (0: a free
+    one).
+    """
     binary = shutil.which("docker-registry")
     if binary is None:
         pytest.skip(_NEEDED)
     config, log = folder / "registry.yml", folder / "registry.log"
-    config.write_text(_CONFIG.format(root=folder / "images"))
+    text = _CONFIG.format(root=folder / "images", port=port)
+    if guarded:
+        (folder / "htpasswd").write_text(f"{USER}:{_HASH}\n")
+        text += _GUARDED.format(file=folder / "htpasswd")
+    config.write_text(text)
     with log.open("wb") as out, subprocess.Popen([binary, "serve", config], stdout=out, stderr=out) as server:
         try:
             yield RegistryServer(f"http://127.0.0.1:{_port(server, log)}")

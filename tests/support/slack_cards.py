@@ -140,6 +140,25 @@ def error() -> Card:
     return Card("Run shop-api-41 is done; it cannot be approved.", Tone.BAD, "`status` shows what is going on.")
 
 
+def frozen() -> Card:
+    return Card(
+        "shop-api-42 · version=v2",
+        Tone.ASKING,
+        "Pipeline shop-api is frozen until Mon 09 March 2026, 08:00 (Europe/Berlin) by ann: nobody is on call (f3). "
+        "official begins after it.",
+        topology=stages(4, "frozen"),
+        ballot=Ballot("At least 2 of 3 must pass", ("ann", "bob")),
+        fields=(
+            Field("Asked for by", "cleo"),
+            Field("May not pass it", "cleo, who asked for the run"),
+            Field("Deputies", "dan, since 28 November, 04:15 UTC"),
+        ),
+        buttons=(Button("Roll back", "rollback shop-api-42", danger=True),),
+        key="shop-api-42",
+        badge="frozen",
+    )
+
+
 def locked() -> Card:
     return Card(
         "shop-api is locked by ann since 01 March, 03:12 UTC: rolled back by ann from shop/api:v2: too many errors.",
@@ -168,5 +187,19 @@ def hostile() -> Card:
 
 CARDS = {
     made.__name__: made()
-    for made in (running, review, held, succeeded, refused, table, narrow_table, log, question, error, locked, hostile)
+    for made in (
+        running,
+        review,
+        held,
+        succeeded,
+        refused,
+        table,
+        narrow_table,
+        log,
+        question,
+        error,
+        locked,
+        frozen,
+        hostile,
+    )
 }

@@ -1,7 +1,7 @@
 """A bot that is in Slack: what people do there is delivered to it, and what they see is read where they look."""
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +28,7 @@ WITHIN = 30.0
 _CODE = re.compile(r"link ([A-Z2-9]{4}-[A-Z2-9]{4})")
 
 
-@dataclass
+@dataclass(repr=False)
 class SlackTalk:
     """Speaks in `slack` with a bot."""
 
@@ -164,15 +164,24 @@ def settings_of(slack: SlackWire, *, http: bool = False) -> Settings:
 
 @asynccontextmanager
 async def in_slack(
-    home: Path, slack: SlackWire, *persons: str, http: bool = False, target: Target | None = None
+    home: Path,
+    slack: SlackWire,
+    *persons: str,
+    http: bool = False,
+    target: Target | None = None,
+    settings: Mapping[str, object] | None = None,
 ) -> AsyncIterator[SlackTalk]:
-    """Run a bot in `home` that is in this Slack, over Socket Mode or `http`, and knows these people there."""
+    """Run a bot in `home` that is in this Slack, over Socket Mode or `http`, and knows these people there.
+
+    `settings` are more of the bot's.
+    """
     made = connect(settings_of(slack, http=http))
     assert made is not None
     chat, ears = made
     messengers: dict[str, Messenger] = {"slack": chat}
-    async with a_bot(home, target, messengers) as bot, AsyncExitStack() as after:
+    async with a_bot(home, target, messengers, settings) as bot, AsyncExitStack() as after:
         chat.pressing = bot.app.intake.pressing
+        chat.carry(bot.app.packages.files)
         ears.front = Front(bot.app.store, bot.app.dispatch.desk)
         await after.enter_async_context(ears.listening(bot.app.intake))
         if http:

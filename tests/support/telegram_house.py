@@ -4,7 +4,7 @@ Rooms are quick here, unless a test is about the pace: then it asks for the real
 """
 
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -33,7 +33,7 @@ UNLIMITED = 1_000_000
 _CODE = re.compile(r"link ([A-Z2-9]{4}-[A-Z2-9]{4})")
 
 
-@dataclass
+@dataclass(repr=False)
 class OnTelegram:
     """Acts in Telegram as people do, and reads what they read."""
 
@@ -163,11 +163,16 @@ async def on_telegram(
     target: Target | None = None,
     webhook: bool = False,
     quick: bool = True,
+    settings: Mapping[str, object] | None = None,
 ) -> AsyncIterator[OnTelegram]:
-    """A bot in `home` that is in Telegram and knows these people there. With `webhook`, updates are delivered to it."""
+    """A bot in `home` that is in Telegram and knows these people there. With `webhook`, updates are delivered to it.
+
+    `settings` are more of the bot's.
+    """
     chat, ears = both_sides(home, wire, webhook="http://127.0.0.1:0" if webhook else "", quick=quick)
-    async with a_bot(home, target, {"telegram": chat}) as bot:
+    async with a_bot(home, target, {"telegram": chat}, settings) as bot:
         chat.pressing = bot.app.intake.pressing
+        chat.carry(bot.app.packages.files)
         async with door("127.0.0.1", 0, {"telegram": ears.web} if ears.web else {}) as port:
             ears.webhook = f"http://127.0.0.1:{port}" if webhook else ""
             async with ears.listening(bot.app.intake):

@@ -1,16 +1,15 @@
 """A Sluice in a process of its own that brings one release to its end, from wherever it stands, and may be killed.
 
-    python -m tests.support.victim HOME DATABASE-URL PIPELINE-FILE TAG ENDING
-
-It does what has not been done yet and decides what that is by looking at the store, so that a second process takes up
-where a killed one was. ENDING is what the people do at the review: ``approve``, ``reject`` or ``rollback``, or ``fire``
-to end everything that was deployed. Prints how many commits it made to the journal.
+Its arguments are HOME DATABASE-URL PIPELINE-FILE TAG ENDING. It does what has not been done yet and decides what that
+is by looking at the store, so that a second process takes up where a killed one was. ENDING is what the people do at
+the review: ``approve``, ``reject`` or ``rollback``, or ``fire`` to end everything that was deployed. Prints how many
+commits it made to the journal.
 """
 
 import asyncio
 import json
 import logging
-import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -114,14 +113,9 @@ async def _main(settings: Settings, pipeline: str, tag: str, ending: str) -> Non
         print(json.dumps({"state": run.state, "commits": app.store.writer.faults.count}))
 
 
-if __name__ == "__main__":
+def main(arguments: Sequence[str]) -> None:
+    """Live as the arguments say: see above."""
     logging.basicConfig(level="WARNING")
-    _home, _database, _file, _tag, _ending = sys.argv[1:]
-    asyncio.run(
-        _main(
-            Settings(home=Path(_home), database=_database, local_git=True, port=0),
-            Path(_file).read_text(),
-            _tag,
-            _ending,
-        )
-    )
+    home, database, file, tag, ending = arguments
+    settings = Settings(home=Path(home), database=database, local_git=True, port=0, hooks_port=0)
+    asyncio.run(_main(settings, Path(file).read_text(), tag, ending))

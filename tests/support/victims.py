@@ -2,19 +2,16 @@
 
 import asyncio
 import json
-import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.support import forked, victim
 from tests.support.house_on_disk import House
 
 WITHIN = 80.0
-_CHECKOUT = Path(__file__).parents[2]
 
 
 @dataclass(slots=True)
@@ -47,21 +44,13 @@ class Home:
     def settle(self) -> None:
         """Deploy the first version."""
         self.deployed = self.house.new_tag()
-        done = subprocess.run(
-            self._words(self.deployed, "approve"),
-            env=self._environment(0),
-            cwd=_CHECKOUT,
-            check=False,
-            capture_output=True,
-            text=True,
-            timeout=WITHIN,
-        )
-        assert done.returncode == 0, done.stderr
+        done = asyncio.run(self.play(self.deployed, "approve"))
+        assert done.code == 0, done.complaints
 
     def clear(self) -> None:
         """End everything that was deployed."""
-        words = self._words(self.deployed, "fire")
-        subprocess.run(words, env=self._environment(0), cwd=_CHECKOUT, check=True, timeout=WITHIN)
+        done = asyncio.run(self.play(self.deployed, "fire"))
+        assert done.code == 0, done.complaints
 
     @contextmanager
     def used(self) -> Iterator[None]:
@@ -72,28 +61,8 @@ class Home:
 
     async def play(self, tag: str, ending: str, die_at: int = 0) -> Ended:
         """Release `tag` from wherever it stands; the process dies at the given commit."""
-        process = await asyncio.create_subprocess_exec(
-            *self._words(tag, ending),
-            env=self._environment(die_at),
-            cwd=_CHECKOUT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        try:
-            async with asyncio.timeout(WITHIN):
-                out, complaints = await process.communicate()
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
-        assert process.returncode is not None
-        commits = json.loads(out)["commits"] if process.returncode == 0 else 0
-        return Ended(process.returncode, commits, complaints.decode())
-
-    def _words(self, tag: str, ending: str) -> list[str]:
         settings = self.house.settings
-        place = [str(settings.home), settings.database, str(self._file)]
-        return [sys.executable, "-m", "tests.support.victim", *place, tag, ending]
-
-    def _environment(self, die_at: int) -> dict[str, str]:
-        return {**os.environ, "SLUICE_DIE_AT": str(die_at), "SLUICE_AS": "ann"}
+        words = [str(settings.home), settings.database, str(self._file), tag, ending]
+        ended = await forked.run(victim.main, words, {"SLUICE_DIE_AT": str(die_at), "SLUICE_AS": "ann"}, WITHIN)
+        commits = json.loads(ended.out)["commits"] if ended.code == 0 and ending != "fire" else 0
+        return Ended(ended.code, commits, ended.complaints)

@@ -12,11 +12,14 @@ from enum import StrEnum
 from engine.model import Json
 from engine.targets.kubernetes.kinds import (
     ACCESS_REVIEW,
+    AUTHORIZATION_POLICY,
     AUTOSCALER,
+    BUDGET,
     DEPLOYMENT,
     ENDPOINT_SLICE,
     EVENT,
     HTTP_ROUTE,
+    NETWORK_POLICY,
     POD,
     SERVICE,
     VIRTUAL_SERVICE,
@@ -73,12 +76,15 @@ RIGHTS: tuple[Right, ...] = (
     *_of(EVENT, ("list",), "why an instance is not ready"),
     *_of(ENDPOINT_SLICE, _SEEN, "whether a Service leads to the instances that it should"),
     *_of(AUTOSCALER, ("list",), "an autoscaler of a workload and a release would undo each other's work"),
+    *_of(NETWORK_POLICY, ("list",), "a plan names those that do not cover the pods beside the workload's own"),
+    *_of(BUDGET, ("list",), "a plan names those that do not cover the pods beside the workload's own"),
     *_of(VIRTUAL_SERVICE, _WRITTEN, "who gets which version is said in VirtualServices", For.ISTIO),
+    *_of(AUTHORIZATION_POLICY, ("list",), "a plan names those that do not cover the pods of gray", For.ISTIO),
     *_of(HTTP_ROUTE, _WRITTEN, "who gets which version is said in HTTPRoutes", For.GATEWAY),
     *(
         Right(verb, group, resource, "objects that a pipeline's manifest brings along", For.MANIFESTS)
         for group, resource in _BESIDE
-        for verb in ("create", "patch")
+        for verb in ("get", "create", "patch")
     ),
 )
 _ANYBODYS = frozenset({ACCESS_REVIEW.plural})

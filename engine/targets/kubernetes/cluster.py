@@ -14,7 +14,6 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
@@ -29,6 +28,7 @@ from engine.targets.kubernetes.exchange import Answer, Asked
 from engine.targets.kubernetes.faults import Gone, content, is_missing, late, refusal
 from engine.targets.kubernetes.kinds import Kind
 from engine.targets.kubernetes.streams import Stream
+from engine.targets.kubernetes.threads import Threads
 from engine.targets.kubernetes.wire import Body, Wire
 
 T = TypeVar("T")
@@ -58,14 +58,14 @@ class Cluster:
 
     `calls` counts requests by their RBAC verb and resource (a path of its own stands for itself); `rights` are those
     that were needed, which are one more when an object was applied that was not there. `patience` is how long to wait
-    for a connection, and for an answer to go on. `load` reads the configuration anew when the cluster takes it no
-    longer; `remembers` is how long it is known which APIs are served.
+    for a connection, and for an answer to go on. `load` reads the configuration when it is first needed (if none is
+    given) and anew when the cluster takes it no longer; `remembers` is how long it is known which APIs are served.
     """
 
     def __init__(
         self,
         name: str,
-        configuration: Configuration,
+        configuration: Configuration | None,
         manager: str,
         *,
         patience: timedelta = timedelta(seconds=10),
@@ -78,11 +78,11 @@ class Cluster:
         self.rights: set[tuple[str, str]] = set()
         self._patience = patience
         self._wire = Wire(configuration, patience, load)
-        self._threads = ThreadPoolExecutor(_THREADS, f"sluice-cluster-{name}")
+        self._threads = Threads(_THREADS, f"sluice-cluster-{name}")
         self._is_closed = False
         self._counting = threading.Lock()
         self._remembers = remembers.total_seconds()
-        self._groups: tuple[float, frozenset[str]] = (-self._remembers, frozenset())
+        self._discovered: dict[str, tuple[float, frozenset[str]]] = {}
 
     async def get(self, kind: Kind, namespace: str, name: str) -> Json | None:
         """One object, or None when there is none of that name."""
@@ -100,15 +100,18 @@ class Cluster:
                 continue
         return await self._pages(asked, kind, query)
 
-    async def apply(self, kind: Kind, thing: Json, *, force: bool = False, dry: bool = False) -> Json:
+    async def apply(
+        self, kind: Kind, thing: Json, *, force: bool = False, dry: bool = False, manager: str = ""
+    ) -> Json:
         """Make what `thing` says true, and nothing else; returns the whole object.
 
         What an earlier apply said and this one does not is removed. Raises `Held` when somebody else holds a field that
-        would change, unless it is taken by `force`. `dry` changes nothing and returns what would be.
+        would change, unless it is taken by `force`. `dry` changes nothing and returns what would be. `manager` is an
+        older name of Sluice's, under which something was said that is to be taken back.
         """
         metadata = thing["metadata"]
         asked = Asked(self.name, "patch", kind, str(metadata.get("namespace", "")), str(metadata["name"]))
-        query = {"fieldManager": self.manager, "fieldValidation": "Strict"}
+        query = {"fieldManager": manager or self.manager, "fieldValidation": "Strict"}
         query |= {"force": "true"} if force else {}
         query |= {"dryRun": "All"} if dry else {}
         is_new, applied = await self._ask(asked, "PATCH", query, Body(_json(thing), _APPLY), reading=_applied)
@@ -135,15 +138,24 @@ class Cluster:
                 return
         raise refusal(asked, answer)
 
-    async def serves(self, group: str) -> bool:
-        """Whether the cluster has that API group (Istio's, the Gateway API's)."""
-        at, groups = self._groups
-        if time.monotonic() - at >= self._remembers:
-            asked = Asked(self.name, "get", name="/apis")
-            read = await self._ask(asked, "GET", reading=content)
-            groups = frozenset(str(each.get("name")) for each in read.get("groups") or ())
-            self._groups = (time.monotonic(), groups)
-        return group in groups
+    async def serves(self, kind: Kind) -> bool:
+        """Whether the cluster has that kind in the version that is used here (Istio's, the Gateway API's).
+
+        An older Istio or Gateway API has the group, and the kind only in a version before: it is as if it had none.
+        """
+        if kind.group not in await self._named("/apis", "groups"):
+            return False
+        return kind.plural in await self._named(f"/apis/{kind.api_version}", "resources")
+
+    async def _named(self, path: str, part: str) -> frozenset[str]:
+        """The names in a part of a page of discovery, remembered for a while; none when there is no such page."""
+        at, known = self._discovered.get(path, (-self._remembers, frozenset()))
+        if time.monotonic() - at < self._remembers:
+            return known
+        read = await self._ask(Asked(self.name, "get", name=path), "GET", reading=_page_if_any)
+        found = frozenset(str(each.get("name")) for each in read.get(part) or ())
+        self._discovered[path] = (time.monotonic(), found)
+        return found
 
     async def version(self) -> str:
         """Which Kubernetes it is, such as v1.36.2."""
@@ -169,7 +181,7 @@ class Cluster:
     async def close(self) -> None:
         """Ask nothing more, and close connections. What is under way ends by itself."""
         self._is_closed = True
-        self._threads.shutdown(wait=False)
+        self._threads.close()
         self._wire.close()
 
     async def _pages(self, asked: Asked, kind: Kind, query: Mapping[str, str]) -> Listed:
@@ -203,7 +215,7 @@ class Cluster:
 
         try:
             async with asyncio.timeout(_PATIENCES * self._patience.total_seconds()):
-                return await asyncio.get_running_loop().run_in_executor(self._threads, exchange)
+                return await self._threads.run(exchange)
         except TimeoutError as error:
             raise late(asked) from error
 
@@ -223,16 +235,20 @@ def connect(
     in_cluster: bool = False,
     patience: timedelta = timedelta(seconds=10),
 ) -> Cluster:
-    """Find the way to a cluster, without speaking to it. Blocks while a kubeconfig's program gives its credentials.
+    """Find the way to a cluster, without speaking to it.
 
     `kubeconfig` is a path (empty: KUBECONFIG, or the usual one), `context` one of its contexts (empty: the current
-    one); `in_cluster` means the service account of the pod that Sluice runs in. Raises `Broken` with what to do.
+    one); `in_cluster` means the service account of the pod that Sluice runs in. Raises `Broken` with what to do when
+    there is none of them. What is wrong in it is told by the first request, which reads it in its own thread: a program
+    may have to be run for the credentials.
     """
+    where = credentials.Where(kubeconfig, context, in_cluster)
+    credentials.check(name, where)
 
     def load() -> Configuration:
-        return credentials.load(name, kubeconfig=kubeconfig, context=context, in_cluster=in_cluster)
+        return credentials.load(name, where, within=patience)
 
-    return Cluster(name, load(), manager, patience=patience, load=load)
+    return Cluster(name, None, manager, patience=patience, load=load)
 
 
 def _as_it_is(_: Asked, answer: Answer) -> Answer:
@@ -241,6 +257,12 @@ def _as_it_is(_: Asked, answer: Answer) -> Answer:
 
 def _content_if_any(asked: Asked, answer: Answer) -> Json | None:
     return None if is_missing(asked, answer) else content(asked, answer)
+
+
+def _page_if_any(asked: Asked, answer: Answer) -> Json:
+    """A page of discovery; an empty one when a part of the API is not there, which is no fault."""
+    is_absent = answer.status == HTTPStatus.NOT_FOUND and asked.name != "/apis"
+    return {} if is_absent else content(asked, answer)
 
 
 def _applied(asked: Asked, answer: Answer) -> tuple[bool, Json]:

@@ -6,28 +6,56 @@ is looked for here first, and said in our words.
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import yaml
 from kubernetes.client import Configuration
-from kubernetes.config import load_incluster_config, load_kube_config
+from kubernetes.config import load_incluster_config
 from kubernetes.config.config_exception import ConfigException
+from kubernetes.config.kube_config import KubeConfigLoader, KubeConfigMerger
 
 from engine.errors import Broken
+from engine.targets.kubernetes import bounded
 from engine.targets.kubernetes.faults import CredentialsUnread
 
 _NAME_IT = "SLUICE_CLUSTERS says where it is: kubeconfig, context, or in_cluster."
 _USUAL = "~/.kube/config"
+_UNREADABLE = (ConfigException, OSError, ValueError, KeyError, TypeError, AttributeError)
 
 
-def load(cluster: str, *, kubeconfig: str = "", context: str = "", in_cluster: bool = False) -> Configuration:
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Where it is read. `kubeconfig` is one path or more, as KUBECONFIG has them, which counts when it is empty."""
+
+    kubeconfig: str = ""
+    context: str = ""
+    in_cluster: bool = False
+
+    @property
+    def given(self) -> str:
+        """The paths that count."""
+        return self.kubeconfig or os.environ.get("KUBECONFIG", "") or _USUAL
+
+
+def check(cluster: str, where: Where) -> None:
+    """Raise `Broken` when there is nothing to read; runs no program."""
+    if where.in_cluster:
+        _inside(cluster)
+    else:
+        _look(cluster, where.given, where.context)
+
+
+def load(cluster: str, where: Where | None = None, *, within: timedelta = timedelta(seconds=10)) -> Configuration:
     """Read where `cluster` is and how to speak to it; anew with each call, so that renewed credentials are found.
 
-    `kubeconfig` is one path or more, as KUBECONFIG has them, which counts when it is empty. No file is written: what a
-    kubeconfig's program returns is kept in memory. Runs that program, if there is one.
+    No file is written: what a kubeconfig's program returns is kept in memory. Runs that program, if there is one, here
+    and whenever what it gave has ended; it is ended when it takes longer than `within`. Blocks as long.
     """
-    return _inside(cluster) if in_cluster else _from_file(cluster, kubeconfig, context)
+    where = where or Where()
+    return _inside(cluster) if where.in_cluster else _from_file(cluster, where, within)
 
 
 def _inside(cluster: str) -> Configuration:
@@ -40,18 +68,34 @@ def _inside(cluster: str) -> Configuration:
     return configuration
 
 
-def _from_file(cluster: str, kubeconfig: str, context: str) -> Configuration:
-    given = kubeconfig or os.environ.get("KUBECONFIG", "") or _USUAL
+def _from_file(cluster: str, where: Where, within: timedelta) -> Configuration:
+    given = where.given
     configuration = Configuration()
+    _look(cluster, given, where.context)
     try:
-        _look(cluster, given, context)
-        load_kube_config(given, context or None, configuration, persist_config=False)
-    except (ConfigException, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        read = KubeConfigMerger(given).config
+        bound = [name for each in read.value["users"] if (name := _bind(each.value, within))]
+        KubeConfigLoader(read, where.context or None, config_base_path=None).load_and_set(configuration)
+    except _UNREADABLE as error:
         # Whatever the library says may hold what the file holds, so not even the chain of errors keeps it.
         raise CredentialsUnread(
             cluster, f"something in {given} is not as it should be ({type(error).__name__})"
         ) from None
+    if bound and not configuration.api_key and not configuration.cert_file:
+        told = f"{', '.join(bound)} gave none, or not within {within.total_seconds():g} s"
+        raise CredentialsUnread(cluster, told)
     return configuration
+
+
+def _bind(user: dict[str, Any], within: timedelta) -> str:
+    """Have the program of a kubeconfig's user run for so long at most. Returns its name; empty when there is none."""
+    program = (user.get("user") or {}).get("exec")
+    if not isinstance(program, dict) or not isinstance(program.get("command"), str):
+        return ""
+    command = str(program["command"])
+    arguments = [str(each) for each in program.get("args") or ()]
+    program["command"], program["args"] = bounded.wrapped(command, arguments, within.total_seconds())
+    return Path(command).name
 
 
 def _look(cluster: str, given: str, context: str) -> None:

@@ -6,7 +6,7 @@ has the value that the cluster itself made of what was written. And what Sluice 
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -53,10 +53,13 @@ class Drift(Dispute):
         return f"{self.thing}: {self.field} is {self.theirs} by {who}; Sluice wants {self.ours}."
 
 
-def drifted(applied: Json, live: Json, manager: str) -> tuple[Dispute, ...]:
-    """Every field that `manager` applied and that is not so any more, once for each who holds it now."""
+def drifted(applied: Json, live: Json, manager: str, before: Collection[str] = ()) -> tuple[Dispute, ...]:
+    """Every field that `manager` applied and that is not so any more, once for each who holds it now.
+
+    `before` are older names of `manager`.
+    """
     found = [each for each in lost(applied, live) if _counts(each.path)]
-    return tuple(dispute for each in found for dispute in _drifts(each, applied, live, manager))
+    return tuple(dispute for each in found for dispute in _drifts(each, applied, live, {manager, *before}))
 
 
 def held(fields: Sequence[tuple[str, str]], wanted: Json, live: Json, thing: str) -> tuple[Dispute, ...]:
@@ -107,9 +110,9 @@ def shown(value: Any) -> str:
     return one_line(json.dumps(value, ensure_ascii=False, separators=(", ", ": ")), _LONGEST)
 
 
-def _drifts(each: Difference, applied: Json, live: Json, manager: str) -> Iterator[Dispute]:
+def _drifts(each: Difference, applied: Json, live: Json, us: Collection[str]) -> Iterator[Dispute]:
     owners = owners_of(live, each.path)
-    others = [owner for owner in owners if owner.manager != manager]
+    others = [owner for owner in owners if owner.manager not in us]
     if owners and not others:
         return
     decided = is_decided(applied, each.path)

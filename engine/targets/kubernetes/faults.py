@@ -12,6 +12,7 @@ import re
 import socket
 import ssl
 from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
 
@@ -37,6 +38,7 @@ _STRANGER = 'User "system:anonymous"'
 _HOLDER = re.compile(r'^conflict with ("(?:[^"\\]|\\.)*")')
 _UNFIT = "failed to create typed patch object"
 """How the API says that a field does not exist or is of another type. It calls that an error of its own (500)."""
+_A_DAY = 86_400
 _TO_CORRECT = (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY)
 
 
@@ -83,7 +85,7 @@ def refusal(asked: Asked, answer: Answer) -> SluiceError:
     if _is_to_correct(answer):
         return StageFailure(f"Cluster {asked.cluster} does not take {asked}: {sentence(answer.message)}")
     if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return _silent(asked, f"{answer.status}, {answer.message}")
+        return _silent(asked, f"{answer.status}, {answer.message}", _asked_to_wait(answer))
     told = f"Cluster {asked.cluster} answered {answer.status} ({_what(asked)}): {sentence(answer.message)}"
     return Broken(told, "Look whether the address in the kubeconfig is that of a Kubernetes API.")
 
@@ -122,8 +124,8 @@ def late(asked: Asked) -> Interrupted:
     return _silent(asked, "nothing came in time")
 
 
-def _silent(asked: Asked, how: str) -> Interrupted:
-    return Interrupted(f"Cluster {asked.cluster} does not answer: {how.rstrip('.')} ({_what(asked)}).")
+def _silent(asked: Asked, how: str, after: timedelta = timedelta(0)) -> Interrupted:
+    return Interrupted(f"Cluster {asked.cluster} does not answer: {how.rstrip('.')} ({_what(asked)}).", after=after)
 
 
 def _how(error: Exception, cause: OSError | None) -> str:
@@ -219,9 +221,15 @@ def _manager(message: str) -> str:
 
 
 def _busy(asked: Asked, answer: Answer) -> Interrupted:
-    after = answer.headers.get("retry-after") or str(answer.details.get("retryAfterSeconds", ""))
-    wait = f" and asks to wait {after} s" if after.isdecimal() else ""
-    return _silent(asked, f"it has too much to do{wait}")
+    after = _asked_to_wait(answer)
+    wait = f" and asks to wait {after.total_seconds():g} s" if after else ""
+    return _silent(asked, f"it has too much to do{wait}", after)
+
+
+def _asked_to_wait(answer: Answer) -> timedelta:
+    """For how long it wants to be left alone; not at all when it does not say."""
+    said = answer.headers.get("retry-after") or str(answer.details.get("retryAfterSeconds", ""))
+    return timedelta(seconds=min(int(said), _A_DAY) if said.isascii() and said.isdecimal() else 0)
 
 
 def _gone(asked: Asked, _: Answer) -> Gone:

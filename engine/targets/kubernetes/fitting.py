@@ -2,11 +2,13 @@
 
 import difflib
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from typing import TypeVar
 
 from engine.definition import Gray
 from engine.deployment import DEFAULT_CLUSTER, Deployment
 from engine.errors import StageFailure
+from engine.manifest import QUIETLY, has_stop_hook
 from engine.model import Json
 from engine.routing import gateway, selectors
 from engine.routing.ways import Ways
@@ -15,6 +17,8 @@ from engine.targets.kubernetes.kinds import AUTOSCALER, DEPLOYMENT, HTTP_ROUTE, 
 from engine.targets.kubernetes.names import Place
 from engine.targets.kubernetes.site import Site
 
+_BEGUN = timedelta(minutes=1)
+"""For how long a gray release that stood counts as one that is on its way to everybody."""
 T = TypeVar("T")
 
 
@@ -42,7 +46,7 @@ async def fit(site: Site, place: Place, spec: Deployment) -> Deployment:
     """
     if "name" not in spec.service.model_fields_set:
         spec = spec.model_copy(update={"service": spec.service.model_copy(update={"name": place.name})})
-    has_istio = await site.cluster.serves(VIRTUAL_SERVICE.group)
+    has_istio = await site.cluster.serves(VIRTUAL_SERVICE)
     if "strategy" not in spec.model_fields_set and has_istio:
         spec = spec.model_copy(update={"strategy": "istio"})
     if spec.strategy == "istio" and not has_istio:
@@ -53,7 +57,10 @@ async def fit(site: Site, place: Place, spec: Deployment) -> Deployment:
     service = await site.looking.standing(SERVICE, place.namespace, spec.service.name)
     if service is not None:
         _check_service(place, spec, service)
-    spec = found.filled(spec, await site.looking.standing(DEPLOYMENT, place.namespace, place.name), service)
+    live = await site.looking.standing(DEPLOYMENT, place.namespace, place.name)
+    if live is not None and spec.strategy != "blue_green" and spec.upgrade == "recreate":
+        _check_recreating(place, live)
+    spec = found.filled(spec, live, service)
     if isinstance(spec, Gray):
         await _check_split(site, place, spec)
     return spec
@@ -70,6 +77,18 @@ async def _check_scaling(site: Site, place: Place) -> None:
                 f"instances {place.name} has, and a release needs to.",
                 "Remove it, or release under another workload name.",
             )
+
+
+def _check_recreating(place: Place, live: Json) -> None:
+    """Nobody can apply a Deployment's `rollingUpdate` away that somebody else has set, and beside it none recreates."""
+    if names.is_ours(live) or not (live["spec"].get("strategy") or {}).get("rollingUpdate"):
+        return
+    patch = '{"spec":{"strategy":{"type":"Recreate","rollingUpdate":null}}}'
+    raise StageFailure(
+        f"The Deployment {place.namespace}/{place.name} is somebody else's and replaces its pods step by step; the "
+        "cluster lets only its owner make that upgrade: recreate.",
+        f"kubectl -n {place.namespace} patch deployment {place.name} -p '{patch}', or leave upgrade out.",
+    )
 
 
 def _check_service(place: Place, spec: Deployment, live: Json) -> None:
@@ -106,13 +125,32 @@ async def _check_split(site: Site, place: Place, spec: Gray) -> None:
             "Write policy: with a ratio alone, or put an HTTPRoute in front of the service.",
         )
     if ratio is not None:
+        await _check_ratio(site, place, spec, ratio)
+
+
+async def _check_ratio(site: Site, place: Place, spec: Gray, ratio: int) -> None:
+    """Instances give shares: gray's part of all, or beside all where those that run now do not make room for it."""
+    live = await site.looking.standing(DEPLOYMENT, place.namespace, place.name)
+    staying = max(spec.instances, int(live["spec"].get("replicas", 1))) if live is not None else spec.instances
+    beside = selectors.feasible(ratio, spec.gray_count, spec.instances, staying)
+    if live is not None and not _is_quiet(place, spec, live):
+        said = beside
+    else:
         said = selectors.feasible(ratio, spec.gray_count, spec.instances)
-        if said:
-            raise StageFailure(said, "")
+        begun = place.deployment("gray")
+        if said and not beside and await site.looking.standing(DEPLOYMENT, place.namespace, begun, _BEGUN):
+            return  # it was beside the ones that are being replaced now
+    if said:
+        raise StageFailure(said, "")
+
+
+def _is_quiet(place: Place, spec: Gray, live: Json) -> bool:
+    said = names.annotation(live, QUIETLY)
+    return said == "true" if said else has_stop_hook(live["spec"]["template"], place.name, spec.image or "")
 
 
 async def _has_routes(site: Site, place: Place, spec: Deployment) -> bool:
-    if not await site.cluster.serves(HTTP_ROUTE.group):
+    if not await site.cluster.serves(HTTP_ROUTE):
         return False
     there = await site.watching.seen(HTTP_ROUTE, place.namespace)
     ways = Ways(place.namespace, spec.service.name, spec.service.port, {names.STABLE: spec.service.name})

@@ -97,18 +97,20 @@ class Follower:
         """Follow until it is ended, or until it cannot go on; returns what kept it then."""
         pause = _SHORTEST
         while not self._ended.is_set():
-            began, version = time.monotonic(), self.version
+            began, version, asked = time.monotonic(), self.version, 0.0
             try:
                 self._follow()
             except Gone as error:
                 return error
             except Interrupted as error:
+                asked = min(error.after.total_seconds(), _LONGEST)
                 self._tell(error)
             except SluiceError as error:
                 return error
             was_good = self.version != version or time.monotonic() - began > _STEADY
             pause = _SHORTEST if was_good else min(_LONGEST, 2 * pause)
-            self._ended.wait(pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads, hides nothing
+            spread = pause * random.uniform(0.5, 1.0)  # noqa: S311 - spreads, hides nothing
+            self._ended.wait(max(asked, spread))
         return None
 
     def _follow(self) -> None:

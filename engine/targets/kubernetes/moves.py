@@ -1,13 +1,15 @@
 """What a strategy's move writes to a cluster. Pure: from the scene and the move to objects."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from engine.deployed import leaves_quietly
 from engine.deployment import Deployment
 from engine.errors import InvariantViolation
 from engine.model import Json, Release
 from engine.ports import Placement
 from engine.rollout.fleet import Launch, Move, Reroute, Retire, Scale
+from engine.routing import selectors
 from engine.targets.kubernetes import names, objects
 from engine.targets.kubernetes.kinds import DEPLOYMENT, SERVICE, Kind, kind_of
 from engine.targets.kubernetes.scene import Medium, Scene
@@ -86,19 +88,57 @@ def _retire(scene: Scene, placement: Placement, group: str) -> Iterator[Write]:
         yield Remove(SERVICE, service["metadata"]["name"], service["metadata"]["uid"])
 
 
-def warnings_of(scene: Scene) -> tuple[str, ...]:
-    """What people should know before somebody else's pods are replaced."""
-    live = scene.adopted
-    if live is None or scene.medium is Medium.SELECTOR:
+def warnings_of(scene: Scene, placement: Placement, moves: Sequence[Move]) -> tuple[str, ...]:
+    """What people should know before pods are replaced that end while requests are on their way to them."""
+    if scene.medium is Medium.SELECTOR:
         return ()
-    containers = live["spec"]["template"]["spec"]["containers"]
-    if any((each.get("lifecycle") or {}).get("preStop") for each in containers):
-        return ()
-    said = (
-        f"Deployment {scene.place.namespace}/{scene.place.name}: its pods have no preStop hook. Those that end may be "
-        "sent requests for a moment longer than they answer; strategy: blue_green moves visitors away from them first."
-    )
-    return (said,)
+    new, *before = placement.releases.values()
+    said = [_share_given(scene, moves)] if scene.medium is Medium.INSTANCES else []
+    count = _taking_over(moves)
+    said += [
+        f"{old.image}: its pods have no preStop hook, so gray grows to {count} instances and takes every request while "
+        "they are replaced."
+        for old in before
+        if count and not leaves_quietly(old)
+    ]
+    if any(isinstance(move, Launch) and move.release == new.id for move in moves) and not leaves_quietly(new):
+        where = "the manifest" if new.settings.get("creation") == "yaml" else "its Deployment"
+        said.append(
+            f"{new.image}: its pods have no preStop hook. Those that end may be sent requests for a moment longer than "
+            f"they answer; `preStop: {{sleep: {{seconds: 5}}}}` in {where} mends that."
+        )
+    return tuple(filter(None, said))
+
+
+def _taking_over(moves: Sequence[Move]) -> int:
+    """With how many instances gray takes every request on the way; 0 if it does not."""
+    count = 0
+    for move in moves:
+        match move:
+            case Launch("gray", _, wanted) | Scale("gray", wanted):
+                count = wanted
+            case Reroute(route) if {name for name, weight in route.weights.items() if weight > 0} == {"gray"}:
+                return count
+    return 0
+
+
+def _share_given(scene: Scene, moves: Sequence[Move]) -> str:
+    """What share the instances give to gray while it stands, where that is not what is asked for; empty where it is."""
+    counts = {name: int(live["spec"].get("replicas", 1)) for name, live in scene.deployments.items()}
+    share, given = 0, list[tuple[int, int, int]]()
+    for move in moves:
+        match move:
+            case Launch(names.STABLE) if share:
+                break
+            case Launch(group, _, count) | Scale(group, count):
+                counts[group] = count
+            case Reroute(route):
+                share = route.weights.get("gray", 0) if route.weights.get(names.STABLE, 0) else 0
+        if share:
+            given.append((share, counts.get("gray", 0), counts.get(names.STABLE, 0)))
+    # On the way there and from there it is another one for a while.
+    nearest = min(given, key=lambda each: abs(100 * each[1] / max(1, each[1] + each[2]) - each[0]), default=None)
+    return selectors.otherwise(*nearest) if nearest else ""
 
 
 def settings_of(release: Release) -> Deployment:

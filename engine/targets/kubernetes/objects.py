@@ -14,7 +14,7 @@ from typing import Any
 
 from engine.deployment import FOUND, Deployment
 from engine.errors import StageFailure
-from engine.manifest import container_of
+from engine.manifest import QUIETLY, container_of, has_stop_hook
 from engine.model import Json, Release
 from engine.targets.kubernetes import found, manifests, names, standard
 from engine.targets.kubernetes.kinds import DEPLOYMENT, SERVICE, Kind
@@ -23,6 +23,8 @@ from engine.targets.kubernetes.overlay import laid_over, without_ours
 
 _KEPT_REVISIONS = 2
 _TYPES = {"node": "NodePort", "balancer": "LoadBalancer"}
+_NAMING = ("app", names.APP, "app.kubernetes.io/instance", "k8s-app", "name", "app.kubernetes.io/component", "tier")
+"""Labels by which much is selected, the most usual first."""
 _PORT_KEYS = ("name", "protocol", "targetPort", "appProtocol")
 
 
@@ -52,6 +54,7 @@ def deployment(
     if spec.creation not in ("yaml", FOUND):
         written["spec"]["strategy"] = standard.strategy(count, max_unavailable, recreate=recreate)
     notes = {**marks, names.RELEASE: release.id, names.COUNT: str(count)}
+    notes[QUIETLY] = "true" if _leaves_quietly(place, release, spec, written, base) else "false"
     if base is not None and group == names.STABLE:
         return _partial(place, release, written, base, notes)
     if base is not None and spec.creation not in ("yaml", FOUND):
@@ -107,6 +110,16 @@ def extra_objects(release: Release, place: Place) -> tuple[dict[str, Any], ...]:
     return tuple(laid_over(each, additions) for each in manifests.parse(release.settings["manifest"]).beside)
 
 
+def label_apart(group: str, selected: Mapping[str, str]) -> dict[str, str]:
+    """The one label in which the pods of a group differ from those that the workload's own Service selects.
+
+    The more a key is used to name an application, the more of others' policies select by it: another one is taken.
+    """
+    used = {key: number for number, key in enumerate(_NAMING)}
+    key = max(sorted(selected), key=lambda key: used.get(key, len(used)), default=None)
+    return {} if key is None else {key: short(f"{selected[key]}-{group}")}
+
+
 def with_applied(thing: Json) -> dict[str, Any]:
     """`thing` with a note of itself, so that what was applied can be read from the live object."""
     bare_thing = without_applied(thing)
@@ -137,6 +150,12 @@ def applied_of(live: Json) -> dict[str, Any] | None:
     return kept if isinstance(kept, dict) and isinstance(kept.get("metadata"), dict) else None
 
 
+def workload_of(live: Json) -> str:
+    """The workload that Sluice wrote the object for; empty when it never did. Its label may have been taken off."""
+    labels = (applied_of(live) or {"metadata": {}})["metadata"].get("labels") or {}
+    return names.label(live, names.WORKLOAD) or str(labels.get(names.WORKLOAD, ""))
+
+
 def scaled(applied: Json, count: int) -> dict[str, Any]:
     """What was applied, for another number of instances."""
     notes = {names.COUNT: str(count)}
@@ -164,6 +183,14 @@ def _written(place: Place, release: Release, spec: Deployment, base: Json | None
         return {"spec": {"template": standard.template(spec, place.name, image)}}
     chosen = _chosen(base["spec"]["template"]["spec"]["containers"], place, release)
     return {"spec": {"template": standard.template(spec, chosen, image, without_ours(base)["spec"]["template"])}}
+
+
+def _leaves_quietly(place: Place, release: Release, spec: Deployment, written: Json, base: Json | None) -> bool:
+    """Whether the pods that result answer on while visitors leave them, or their owner wants nothing waited for."""
+    template = written["spec"]["template"]
+    if base is not None:
+        template = laid_over(without_ours(base)["spec"]["template"], template)
+    return (spec.creation == "standard" and not spec.drain) or has_stop_hook(template, place.name, release.image)
 
 
 def _chosen(containers: Sequence[Json], place: Place, release: Release) -> str:
@@ -266,9 +293,9 @@ def _whole(
 
 
 def _labels(place: Place, group: str, selected: Mapping[str, str], *, apart: bool) -> dict[str, str]:
-    """By what the pods of a group are found. Those that are apart have no label by which the own Service selects."""
-    chosen = {key: short(f"{value}-{group}") if apart else value for key, value in selected.items()}
-    return {**chosen, names.WORKLOAD: place.name, names.GROUP: group}
+    """By what the pods of a group are found. Those that are apart differ in one label of the own Service's selector."""
+    changed = label_apart(group, selected) if apart else {}
+    return {**selected, **changed, names.WORKLOAD: place.name, names.GROUP: group}
 
 
 def _note(template: dict[str, Any], key: str, value: str) -> None:

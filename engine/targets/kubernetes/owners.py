@@ -36,6 +36,18 @@ def owners_of(live: Json, path: Path) -> tuple[Owner, ...]:
     return tuple(sorted(found, key=lambda each: each.at.timestamp() if each.at else 0.0, reverse=True))
 
 
+def appliers(live: Json) -> frozenset[str]:
+    """Everybody who has applied a part of the object."""
+    notes = (live.get("metadata") or {}).get("managedFields") or ()
+    return frozenset(str(each.get("manager")) for each in notes if each.get("operation") == "Apply")
+
+
+def makers(live: Json) -> frozenset[str]:
+    """Everybody who has written the object itself, and not only its status."""
+    notes = (live.get("metadata") or {}).get("managedFields") or ()
+    return frozenset(one_line(each.get("manager") or "somebody") for each in notes if not each.get("subresource"))
+
+
 def _owner(note: Json) -> Owner:
     operation, part = one_line(note.get("operation") or "", 40), one_line(note.get("subresource") or "", 40)
     return Owner(

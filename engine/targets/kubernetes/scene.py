@@ -38,6 +38,8 @@ _SELDOM_BESIDE = timedelta(seconds=10)
 _SELDOM_HEARD = timedelta(seconds=10)
 _MOST_ASKED = 3
 _GETTING_READY = timedelta(seconds=5)
+_READ_WHOLE = {"istio": VIRTUAL_SERVICE, "canary": HTTP_ROUTE}
+"""Which kind a strategy looks through as a whole, because those of others decide, too."""
 _APART = ("gray", "blue", "green", "preview")
 
 
@@ -57,8 +59,8 @@ class Scene:
     """One workload as it is.
 
     `service` is the one that visitors use, `services` those that lead to one group alone, by name. `pods` are by group.
-    `routers` are the VirtualServices or HTTPRoutes that speak of the service. `standing` is the release that runs where
-    no pod says another.
+    `routers` are the VirtualServices or HTTPRoutes that speak of the service, `strays` those that are still as another
+    strategy has written them. `standing` is the release that runs where no pod says another.
     """
 
     place: Place
@@ -71,6 +73,7 @@ class Scene:
     pods: Mapping[str, tuple[Json, ...]] = field(default_factory=dict)
     slices: tuple[Json, ...] = ()
     routers: tuple[Json, ...] = ()
+    strays: tuple[tuple[Kind, Json], ...] = ()
     events: tuple[Json, ...] = ()
 
     @property
@@ -128,6 +131,7 @@ class Scene:
             *((DEPLOYMENT, live) for live in self.deployments.values()),
             *((SERVICE, live) for live in (*([self.service] if self.service else []), *self.services.values())),
             *((router, live) for live in self.routers),
+            *self.strays,
         ]
 
     def named(self, kind: Kind, name: str) -> Json | None:
@@ -183,7 +187,7 @@ class Looking:
         medium, routers = await self._routers(bare)
         events = await self._events(place, [pod for group in pods.values() for pod in group])
         seen = replace(bare, medium=medium, pods=pods, slices=tuple(slices.values()), routers=routers)
-        return replace(seen, events=events)
+        return replace(seen, strays=await self._strays(seen), events=events)
 
     async def standing(self, kind: Kind, namespace: str, name: str, every: timedelta = _SELDOM) -> Json | None:
         """One object by its name, asked for anew every now and then."""
@@ -260,11 +264,25 @@ class Looking:
         if strategy == "istio":
             there = await self.watching.seen(VIRTUAL_SERVICE, namespace)
             return Medium.ISTIO, tuple(one for one in there.values() if istio.is_for(one, scene.ways))
-        if not await self.cluster.serves(HTTP_ROUTE.group):
+        if not await self.cluster.serves(HTTP_ROUTE):
             return Medium.INSTANCES, ()
         there = await self.watching.seen(HTTP_ROUTE, namespace)
         routes = tuple(one for one in there.values() if gateway.is_for(one, scene.ways))
         return (Medium.GATEWAY, routes) if routes else (Medium.INSTANCES, ())
+
+    async def _strays(self, scene: Scene) -> tuple[tuple[Kind, Json], ...]:
+        """The VirtualServices and HTTPRoutes with a split in them that no present router is: a strategy left them."""
+        place, found = scene.place, list[tuple[Kind, Json]]()
+        present = {one["metadata"]["uid"] for one in scene.routers}
+        for kind in (VIRTUAL_SERVICE, HTTP_ROUTE):
+            if not await self.cluster.serves(kind):
+                continue
+            seen_whole = _READ_WHOLE.get(scene.spec.strategy) == kind
+            there = await self.watching.seen(kind, place.namespace, "" if seen_whole else place.labels)
+            mine = (one for one in there.values() if names.label(one, names.WORKLOAD) == place.name)
+            split = (one for one in mine if names.is_ours(one) or names.annotation(one, names.FOUND))
+            found += [(kind, one) for one in split if one["metadata"]["uid"] not in present]
+        return tuple(found)
 
 
 def _is_late(pod: Json, now: datetime) -> bool:

@@ -16,7 +16,8 @@ class Site:
     """A cluster. `registry` goes in front of image names (empty: as they are written).
 
     `settle` is how long proxies may take to follow a changed route. `counting` asks Prometheus for a workload's
-    requests; None where there is none. `trouble` says why it does not, empty while it does.
+    requests; None where there is none. `trouble` says why it does not, empty while it does. `before` are the names
+    under which this Sluice has written to the cluster before it had its present one.
     """
 
     name: str
@@ -27,3 +28,4 @@ class Site:
     settle: timedelta = timedelta(seconds=2)
     counting: Callable[[Place], Awaitable[Traffic]] | None = None
     trouble: Callable[[], str] = lambda: ""
+    before: frozenset[str] = frozenset()

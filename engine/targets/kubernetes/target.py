@@ -20,20 +20,30 @@ from datetime import datetime, timedelta
 
 import yaml
 
-from engine.deployed import Disputed
 from engine.deployment import Deployment
 from engine.model import Json, Release
 from engine.ports import Clock, Dispute, Instance, Placement, Traffic
 from engine.rollout.fleet import Fleet, Launch, Move, ReleaseId
-from engine.targets.kubernetes import differences, fitting, found, leaving, moves, names, objects, ways
-from engine.targets.kubernetes.faults import Held
+from engine.targets.kubernetes import (
+    beside,
+    differences,
+    fitting,
+    found,
+    leaving,
+    moves,
+    names,
+    objects,
+    policies,
+    ways,
+    writing,
+)
 from engine.targets.kubernetes.holding import Holding
 from engine.targets.kubernetes.kinds import DEPLOYMENT, HTTP_ROUTE, SERVICE, VIRTUAL_SERVICE, Kind
 from engine.targets.kubernetes.names import place_of
 from engine.targets.kubernetes.objects import applied_of
 from engine.targets.kubernetes.scene import Scene
 from engine.targets.kubernetes.site import Site
-from engine.targets.kubernetes.writes import Apply, Remove, Write
+from engine.targets.kubernetes.writes import Apply, Write
 
 _FIT_FOR = timedelta(seconds=5)
 
@@ -47,6 +57,7 @@ class KubernetesTarget:
         self._fitted: dict[str, tuple[datetime, Deployment, Deployment]] = {}
         self._holding = Holding()
         self._said: list[str] = []
+        self._given_up: set[str] = set()
         self._used: dict[Site, None] = {}
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
@@ -83,7 +94,7 @@ class KubernetesTarget:
     async def observe(self, placement: Placement) -> Fleet:
         """What is there now."""
         site = self._site(placement.workload)
-        scene = await site.looking.look(placement)
+        scene = await _scene(site, placement)
         now = self._clock.now()
         effective = ways.in_effect(scene, moves.marks_of(placement), site.settle, now)
         return Fleet(scene.groups(now), scene.wish.route, effective)
@@ -95,33 +106,45 @@ class KubernetesTarget:
         said: list[str] = []
         for move in moves_:
             for write in moves.writes_of(scene, placement, move, site.registry):
-                said += await self._rehearsed(site, scene, write)
-        return (*dict.fromkeys(said), *moves.warnings_of(scene))
+                said += await writing.rehearse(site, scene, write)
+        uncovered = await policies.uncovered(site, scene, moves_)
+        return (*dict.fromkeys(said), *moves.warnings_of(scene, placement, moves_), *uncovered)
 
     async def disputes(self, placement: Placement) -> tuple[Dispute, ...]:
         """What was changed by others since it was written, and what they would not let be written."""
         site = self._site(placement.workload)
         scene = await site.looking.look(placement)
-        drifted = tuple(each for _, live in _written(scene) for each in self._drift(site, live))
+        drifted = tuple(each for _, live in _written(scene) for each in writing.drift_of(site, live))
         return drifted or await self._holding.held(site, scene, placement)
 
     async def restore(self, placement: Placement, disputes: Sequence[Dispute], by: str) -> None:  # noqa: ARG002
-        """Write again what was written last; what others did not let be written may be written from now on."""
+        """Write again what was written last, on objects of which nothing but `disputes` was changed."""
         site = self._site(placement.workload)
-        await self._put_right(site, await site.looking.look(placement))
+        scene = await site.looking.look(placement)
+        decided = {each.key for each in disputes}
+        for kind, live in _written(scene):
+            applied = applied_of(live)
+            if applied is not None and writing.drift_of(site, live):
+                again = Apply(kind, objects.with_applied(applied))
+                await writing.settle(site, scene, again, live, decided)
 
     async def adopt(self, placement: Placement, disputes: Sequence[Dispute], by: str) -> None:
-        """Write what is there as if it had been ours, and on each object who may be overruled from now on."""
+        """Write what is there as if it had been ours, and on each object who may be overruled from now on.
+
+        What somebody has changed beside `disputes` is left to be asked about.
+        """
         site = self._site(placement.workload)
         scene = await site.looking.look(placement)
         for kind, live in scene.all():
-            theirs = [each for each in disputes if each.thing == _thing(kind, scene, live["metadata"]["name"])]
+            thing = writing.thing_of(kind, scene, live["metadata"]["name"])
+            theirs = [each for each in disputes if each.thing == thing]
             if not theirs:
                 continue
             applied = applied_of(live) or moves.marked(kind, scene, live, placement)
             kept = differences.present(applied, live, [each for each in theirs if not each.held])
             let = names.let(live, {each.manager for each in theirs}, by)
-            await self._apply(site, scene, Apply(kind, objects.with_notes(kept, let)), force=True)
+            noted = Apply(kind, objects.with_notes(kept, let))
+            await writing.settle(site, scene, noted, live, {each.key for each in theirs})
 
     async def perform(self, placement: Placement, move: Move) -> None:
         """Write what `move` wants. The cluster's own controllers and `tend` do the rest."""
@@ -138,10 +161,12 @@ class KubernetesTarget:
 
     async def _step(self, placement: Placement) -> None:
         site = self._site(placement.workload)
-        scene = await site.looking.look(placement)
-        if placement.firm and (righted := await self._put_right(site, scene)):
-            self._said += [_overwritten(placement, thing, managers) for thing, managers in righted.items()]
-            return
+        scene = await _scene(site, placement)
+        await writing.hand_over(site, scene)
+        if placement.firm:
+            self._said += await beside.put_back(site, scene, placement, self._given_up)
+            if await self._overwrite(site, scene, placement):
+                return
         marks, now = moves.marks_of(placement), self._clock.now()
         pending = ways.steps(scene, marks)
         for write in pending:
@@ -155,21 +180,23 @@ class KubernetesTarget:
         if after != kept:
             await self._write(site, scene, ways.asked(scene, after, marks), placement)
 
-    async def _put_right(self, site: Site, scene: Scene) -> dict[str, set[str]]:
-        """Write again what was written last wherever it is no longer so; returns who had changed which object."""
-        righted: dict[str, set[str]] = {}
+    async def _overwrite(self, site: Site, scene: Scene, placement: Placement) -> bool:
+        """Put right whatever others have changed, and say so; whether there was anything."""
+        righted = 0
         for kind, live in _written(scene):
-            applied, drift = applied_of(live), self._drift(site, live)
+            applied, drift = applied_of(live), writing.drift_of(site, live)
             if applied is not None and drift:
-                await self._apply(site, scene, Apply(kind, objects.with_applied(applied)), force=True)
-                righted[_thing(kind, scene, live["metadata"]["name"])] = {each.manager for each in drift}
-        return righted
+                await writing.apply(site, scene, Apply(kind, objects.with_applied(applied)), force=True)
+                thing = writing.thing_of(kind, scene, live["metadata"]["name"])
+                self._said.append(writing.overwritten(placement, thing, {each.manager for each in drift}))
+                righted += 1
+        return righted > 0
 
     async def forget(self, workload: str) -> None:
         """End everything of `workload` that Sluice made; what it found is left as it was, but without instances."""
         site, place = self._site(workload), place_of(workload)
         for kind in (VIRTUAL_SERVICE, HTTP_ROUTE, SERVICE, DEPLOYMENT):
-            if kind.group.count(".") > 1 and not await site.cluster.serves(kind.group):
+            if kind.group.count(".") > 1 and not await site.cluster.serves(kind):
                 continue
             listed = await site.cluster.list(kind, place.namespace, labels=place.labels)
             for live in listed.items:
@@ -189,7 +216,7 @@ class KubernetesTarget:
         site, place = self._site(workload), place_of(workload)
         things: list[Json] = []
         for kind in (DEPLOYMENT, SERVICE, VIRTUAL_SERVICE, HTTP_ROUTE):
-            if kind.group.count(".") <= 1 or await site.cluster.serves(kind.group):
+            if kind.group.count(".") <= 1 or await site.cluster.serves(kind):
                 things += [
                     {"apiVersion": kind.api_version, "kind": kind.kind, **found.cleaned(live)}
                     for live in (await site.cluster.list(kind, place.namespace, labels=place.labels)).items
@@ -213,55 +240,8 @@ class KubernetesTarget:
         self._used.setdefault(site)
         return site
 
-    def _drift(self, site: Site, live: Json) -> tuple[Dispute, ...]:
-        applied = applied_of(live)
-        return () if applied is None else differences.drifted(applied, live, site.cluster.manager)
-
     async def _write(self, site: Site, scene: Scene, write: Write, placement: Placement) -> None:
-        if isinstance(write, Remove):
-            await site.cluster.delete(write.kind, scene.place.namespace, write.name, uid=write.uid)
-            site.watching.forget(write.kind, scene.place.namespace, write.name)
-            return
-        try:
-            await self._apply(site, scene, write)
-        except Held as held:
-            await self._overrule(site, scene, write, placement, held)
-
-    async def _overrule(self, site: Site, scene: Scene, write: Apply, placement: Placement, held: Held) -> None:
-        """Take over what others hold if a person has allowed it, and write down on the object who did."""
-        live, by = scene.named(write.kind, write.name), placement.overruled_by
-        managers = {manager for _, manager in held.fields}
-        if not (managers <= names.adopted_from(live) or placement.firm or by):
-            now = await site.cluster.get(write.kind, scene.place.namespace, write.name)
-            said = differences.held(held.fields, write.thing, now or {}, _thing(write.kind, scene, write.name))
-            raise Disputed(said, placement.pipeline) from held
-        if live is not None and by:
-            write = Apply(write.kind, objects.with_notes(write.thing, names.let(live, managers, by)))
-        elif placement.firm:
-            self._said.append(_overwritten(placement, _thing(write.kind, scene, write.name), managers))
-        await self._apply(site, scene, write, force=True)
-
-    async def _apply(self, site: Site, scene: Scene, write: Apply, *, force: bool = False) -> None:
-        thing, live = write.thing, scene.named(write.kind, write.name)
-        if live is not None and write.kind == SERVICE:
-            thing = _unless_changed(thing, live)
-        answer = await site.cluster.apply(write.kind, thing, force=force)
-        site.watching.note(write.kind, answer)
-        site.looking.forget(write.kind, scene.place.namespace, write.name)
-
-    async def _rehearsed(self, site: Site, scene: Scene, write: Write) -> tuple[str, ...]:
-        live = scene.named(write.kind, write.name)
-        thing = _thing(write.kind, scene, write.name)
-        if isinstance(write, Remove):
-            return (f"{thing}: removed",)
-        try:
-            after = await site.cluster.apply(write.kind, write.thing, dry=True)
-        except Held as held:
-            allowed = {manager for _, manager in held.fields} <= names.adopted_from(live)
-            if not allowed:
-                return tuple(str(each) for each in differences.held(held.fields, write.thing, live or {}, thing))
-            after = await site.cluster.apply(write.kind, write.thing, dry=True, force=True)
-        return differences.changed(live, after, thing)
+        self._said += await writing.write(site, scene, write, placement)
 
     async def _forget_one(self, site: Site, namespace: str, kind: Kind, live: Json) -> None:
         name = live["metadata"]["name"]
@@ -272,27 +252,24 @@ class KubernetesTarget:
         site.watching.forget(kind, namespace, name)
 
 
-def _overwritten(placement: Placement, thing: str, managers: set[str]) -> str:
-    changed = f"{thing} was changed by {', '.join(sorted(managers))}"
-    return f"{changed}; taking {placement.workload} back has overwritten that."
+async def _scene(site: Site, placement: Placement) -> Scene:
+    """See the workload; a way back does without a preview whose Service's name is somebody else's."""
+    scene = await site.looking.look(placement)
+    service = scene.spec.service
+    name = scene.place.service(service.name, "preview")
+    if not placement.firm or service.preview_port is None or name in scene.services:
+        return scene
+    live = await site.looking.standing(SERVICE, scene.place.namespace, name)
+    if live is None or objects.workload_of(live) == scene.place.name:
+        return scene
+    plain = service.model_copy(update={"preview_port": None})
+    return replace(scene, spec=scene.spec.model_copy(update={"service": plain}))
 
 
 def _bare(workload: str, spec: Deployment) -> Placement:
     return Placement(workload, spec.service.port, {}, spec=spec)
 
 
-def _unless_changed(thing: Json, live: Json) -> Json:
-    """`thing`, refused by the API server if the object is no longer the one that was read.
-
-    The wish for a route is read, changed and written; two that do so at once must not undo one another.
-    """
-    return {**thing, "metadata": {**thing["metadata"], "resourceVersion": live["metadata"]["resourceVersion"]}}
-
-
 def _written(scene: Scene) -> list[tuple[Kind, Json]]:
     """The objects that Sluice has written, wholly or in part."""
     return [(kind, live) for kind, live in scene.all() if applied_of(live) is not None]
-
-
-def _thing(kind: Kind, scene: Scene, name: str) -> str:
-    return f"{kind.kind} {scene.place.namespace}/{name}"

@@ -18,14 +18,15 @@ from engine.rollout.fleet import Route
 from engine.routing import gateway, istio, selectors
 from engine.routing.ways import is_home
 from engine.targets.kubernetes import names, objects, wish
-from engine.targets.kubernetes.kinds import HTTP_ROUTE, SERVICE, VIRTUAL_SERVICE
+from engine.targets.kubernetes.kinds import HTTP_ROUTE, SERVICE, VIRTUAL_SERVICE, Kind
 from engine.targets.kubernetes.scene import Medium, Scene
 from engine.targets.kubernetes.wish import Wish
 from engine.targets.kubernetes.writes import Apply, Remove, Write
 
 Marks = Mapping[str, str]
 _TRACKS = {names.STABLE, "gray"}
-_ROUTERS = {Medium.ISTIO: (istio, VIRTUAL_SERVICE), Medium.GATEWAY: (gateway, HTTP_ROUTE)}
+_ROUTERS = {Medium.ISTIO: VIRTUAL_SERVICE, Medium.GATEWAY: HTTP_ROUTE}
+_LANGUAGES = {VIRTUAL_SERVICE: istio, HTTP_ROUTE: gateway}
 
 
 def is_wished(scene: Scene) -> bool:
@@ -37,10 +38,10 @@ def steps(scene: Scene, marks: Marks) -> tuple[Write, ...]:
     """What can be written now so that the route asked for comes true; empty when the objects say so, or must wait."""
     if not is_wished(scene):
         return ()
-    first = tuple(_services(scene, marks))
+    first = tuple(_services(scene, marks)) or tuple(_own(scene, marks))
     if first or not _reachable(scene):
         return first
-    return tuple(_deciding(scene, marks))
+    return (*_routed(scene, marks), *_astray(scene, marks))
 
 
 def says(scene: Scene, marks: Marks) -> bool:
@@ -83,10 +84,12 @@ def _own_selector(scene: Scene, route: Route) -> dict[str, str]:
 def _by_selector(scene: Scene, route: Route) -> bool:
     """Whether the own Service's selector decides.
 
-    It does as well where a colour serves that another strategy has left: until the route leaves it, it must stay so.
+    It does as well where a colour serves that another strategy has left: until the route leaves it, it must stay so;
+    and where gray takes everything beside a stable track that nobody is to be led to any more.
     """
     weighted = {name for name, weight in route.weights.items() if weight > 0}
-    return scene.medium is Medium.SELECTOR or not weighted <= _TRACKS
+    alone = scene.medium is Medium.INSTANCES and weighted == {"gray"} and names.STABLE in scene.deployments
+    return scene.medium is Medium.SELECTOR or alone or not weighted <= _TRACKS
 
 
 def _heaviest(route: Route) -> str:
@@ -135,11 +138,9 @@ def _is_routed(scene: Scene) -> bool:
 
 
 def _reachable(scene: Scene) -> bool:
-    """Whether each group that a mesh is to refer to has a Service, and that its ready pods and no other."""
-    if not _is_routed(scene):
-        return True
-    apart = scene.wish.route.groups() - {names.STABLE}
-    return all(_is_reached(scene, group) for group in apart)
+    """Whether each group that requests are to be sent to has a Service, and that its ready pods and no other."""
+    apart = scene.wish.route.groups() - {names.STABLE} if _is_routed(scene) else ()
+    return all(_is_reached(scene, group) for group in apart) and (_endpoints_fit(scene) or _is_moving(scene))
 
 
 def _is_reached(scene: Scene, group: str) -> bool:
@@ -151,12 +152,40 @@ def _is_reached(scene: Scene, group: str) -> bool:
 
 def _endpoints_fit(scene: Scene) -> bool:
     """Whether the workload's own Service leads to the ready pods that the route means, and to no other."""
-    route, service = scene.wish.route, scene.service
-    if service is None or _is_routed(scene) or not any(route.weights.values()):
+    service = scene.service
+    if service is None or not _behind_own(scene):
         return True
-    meant = {_heaviest(route)} if _by_selector(scene, route) else _TRACKS
-    pods = tuple(pod for group in meant for pod in scene.pods.get(group, ()))
-    return selectors.in_effect(service, _ours_in(scene), _own_selector(scene, route), pods)
+    return selectors.in_effect(service, _ours_in(scene), _own_selector(scene, scene.wish.route), _pods_of_own(scene))
+
+
+def _behind_own(scene: Scene) -> set[str]:
+    """The groups that requests are to reach by the workload's own Service."""
+    route = scene.wish.route
+    weighted = {name for name, weight in route.weights.items() if weight > 0}
+    if weighted and _by_selector(scene, route):
+        return {_heaviest(route)}
+    return weighted & {names.STABLE} if _is_routed(scene) else weighted
+
+
+def _pods_of_own(scene: Scene) -> tuple[Json, ...]:
+    """The pods that ought to be behind the own Service, and those that its selector cannot tell from them."""
+    meant, wanted = _behind_own(scene), _own_selector(scene, scene.wish.route).items()
+    return tuple(
+        pod
+        for group, pods in scene.pods.items()
+        for pod in pods
+        if group in meant or wanted <= (pod["metadata"].get("labels") or {}).items()
+    )
+
+
+def _is_moving(scene: Scene) -> bool:
+    """Whether pods behind the own Service come or go, so that endpoints lag behind, and requests find others there."""
+    pods = [pod for group in _behind_own(scene) for pod in scene.pods.get(group, ())]
+    ready = [pod for pod in pods if selectors.is_ready(pod)]
+    if scene.service is None or len(ready) == len(pods):
+        return False
+    selector = _own_selector(scene, scene.wish.route)
+    return any(selectors.leads_to(scene.service, scene.slices, selector, pod) for pod in ready)
 
 
 def _ours_in(scene: Scene) -> tuple[Json, ...]:
@@ -169,48 +198,72 @@ def _ours_in(scene: Scene) -> tuple[Json, ...]:
     return tuple({**one, "endpoints": list(filter(is_known, one.get("endpoints") or ()))} for one in scene.slices)
 
 
-def _deciding(scene: Scene, marks: Marks) -> Iterator[Write]:
-    """The object that decides who gets a request."""
+def _own(scene: Scene, marks: Marks) -> Iterator[Write]:
+    """The workload's own Service, if its selector is not yet the one that the route needs."""
     service = scene.service
     if service is not None and dict(service["spec"].get("selector") or {}) != _own_selector(scene, scene.wish.route):
         yield asked(scene, replace(scene.wish, set_at=None), marks)
-    if scene.medium in _ROUTERS:
-        yield from _routed(scene, marks)
 
 
 def _routed(scene: Scene, marks: Marks) -> Iterator[Write]:
     """The VirtualServices or HTTPRoutes that do not say yet what the route wants."""
-    module, _ = _ROUTERS[scene.medium]
-    route, reached = scene.wish.route, scene.ways
+    if scene.medium not in _ROUTERS:
+        return
+    kind, route, reached = _ROUTERS[scene.medium], scene.wish.route, scene.ways
     for live in scene.routers:
         if is_home(route, reached) or not _is_routed(scene):
-            yield from _put_back(scene, live, marks)
-        elif not module.follows(live, route, reached):
+            yield from _put_back(scene, kind, live, marks)
+        elif not _LANGUAGES[kind].follows(live, route, reached):
             yield from shared(scene, live, route, marks)
     alone = scene.medium is Medium.ISTIO and not any(istio.serves_mesh(live, reached) for live in scene.routers)
     if alone and _is_routed(scene) and not is_home(route, reached):
-        yield _router(scene, None, istio.routed(None, route, reached), "", marks)
+        yield _router(scene, kind, istio.routed(None, route, reached), marks)
+
+
+def _astray(scene: Scene, marks: Marks) -> Iterator[Write]:
+    """The VirtualServices and HTTPRoutes that another strategy has left: they are put back as they were found.
+
+    As long as nobody is to be led to the own Service, they say what the route says.
+    """
+    plain = Route(scene.wish.route.weights)
+    home = bool(_behind_own(scene)) or not any(plain.weights.values())
+    late = [
+        write
+        for kind, live in scene.strays
+        if home or not _LANGUAGES[kind].follows(live, plain, scene.ways)
+        for write in (_put_back(scene, kind, live, marks) if home else _shared(scene, kind, live, plain, marks))
+    ]
+    if late and scene.wish.set_at is not None:  # proxies need their time to follow what changes now
+        yield asked(scene, replace(scene.wish, set_at=None), marks)
+    yield from late
 
 
 def shared(scene: Scene, live: Json, route: Route, marks: Marks) -> Iterator[Write]:
     """One VirtualService or HTTPRoute as `route` wants it, with what was found written down on it."""
-    module, _ = _ROUTERS[scene.medium]
+    yield from _shared(scene, _ROUTERS[scene.medium], live, route, marks)
+
+
+def _shared(scene: Scene, kind: Kind, live: Json, route: Route, marks: Marks) -> Iterator[Write]:
+    module = _LANGUAGES[kind]
     found = None if names.is_ours(live) else module.remembered(live) or live
     memory = module.memory(found) if found else ""
-    yield _router(scene, live, module.routed(found, route, scene.ways), memory, marks)
+    yield _router(scene, kind, module.routed(found, route, scene.ways), marks, live=live, memory=memory)
 
 
-def _put_back(scene: Scene, live: Json, marks: Marks) -> Iterator[Write]:
-    module, kind = _ROUTERS[scene.medium]
+def _put_back(scene: Scene, kind: Kind, live: Json, marks: Marks) -> Iterator[Write]:
+    module = _LANGUAGES[kind]
+    if objects.workload_of(live) not in ("", scene.place.name):
+        return  # in the middle of another workload's release, which puts it back
     if names.is_ours(live):
         yield Remove(kind, live["metadata"]["name"], live["metadata"]["uid"])
     elif (found := module.remembered(live)) is not None:
-        yield _router(scene, live, module.restored(found), "", marks)
+        yield _router(scene, kind, module.restored(found), marks, live=live)
 
 
-def _router(scene: Scene, live: Json | None, thing: Json, memory: str, marks: Marks) -> Apply:
+def _router(
+    scene: Scene, kind: Kind, thing: Json, marks: Marks, *, live: Json | None = None, memory: str = ""
+) -> Apply:
     """A VirtualService or HTTPRoute with what Sluice writes beside its routes."""
-    _, kind = _ROUTERS[scene.medium]
     labels = {names.WORKLOAD: scene.place.name}
     if live is None or names.is_ours(live):
         labels[names.MANAGED] = "sluice"

@@ -25,6 +25,7 @@ from urllib3 import BaseHTTPResponse, PoolManager, Timeout
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import HTTPError
 
+from engine.errors import InvariantViolation
 from engine.targets.kubernetes.exchange import Answer, Asked
 from engine.targets.kubernetes.faults import CredentialsUnread, is_stranger, late, refusal, silence
 
@@ -56,15 +57,16 @@ class _Link:
 class Wire:
     """The way to one cluster. Calls block; they may come from many threads.
 
-    `patience` is for the connection and again for each silence of an answer. `load` reads the configuration anew.
+    `patience` is for the connection and again for each silence of an answer. `load` reads the configuration: by the
+    first request when there is none yet, and anew.
     """
 
     def __init__(
-        self, configuration: Configuration, patience: timedelta, load: Callable[[], Configuration] | None = None
+        self, configuration: Configuration | None, patience: timedelta, load: Callable[[], Configuration] | None = None
     ) -> None:
         self._patience = patience.total_seconds()
         self._load = load
-        self._link = _linked(configuration)
+        self._link = None if configuration is None else _linked(configuration)
         self._turn = threading.Lock()
         self._renewed = -_RENEW_AFTER
 
@@ -81,10 +83,11 @@ class Wire:
 
     def close(self) -> None:
         """Close the connections that nobody uses."""
-        self._link.pool.clear()
+        if self._link is not None:
+            self._link.pool.clear()
 
     def _asking(self, request: "_Request") -> BaseHTTPResponse:
-        link = self._link
+        link = self._linked(request.asked)
         try:
             response = self._once(link, request)
         except CredentialsUnread:
@@ -95,7 +98,18 @@ class Wire:
                 return response
             if not self._renew(request.asked, link):
                 return response
-        return self._once(self._link, request)
+        return self._once(self._linked(request.asked), request)
+
+    def _linked(self, asked: Asked) -> _Link:
+        """How to get there; read now if this is the first request."""
+        if self._link is not None:
+            return self._link
+        with self._alone(asked):
+            if self._link is None and self._load is not None:
+                self._link = _linked(self._load())
+            if self._link is None:
+                raise InvariantViolation(f"Nobody has said where cluster {asked.cluster} is.")
+            return self._link
 
     def _once(self, link: _Link, request: "_Request") -> BaseHTTPResponse:
         headers = {"Accept": JSON, "User-Agent": _AGENT, **self._credentials(request.asked, link)}

@@ -1,0 +1,72 @@
+"""What of a configuration is not for a room: values of environment variables that no definition of Sluice's says.
+
+The danger: an adopted Deployment comes with the environment that its owner gave it, passwords among it. Whoever asks
+for the configuration in a room would have them posted to everybody there. What a definition says is known to all who
+may see it; of everything else the name is shown, and that it has a value.
+"""
+
+from collections.abc import Container, Iterator
+from typing import Any
+
+import yaml
+
+from bot.cards import Card
+from engine.deployment import target_of
+from engine.manifest import objects
+from engine.model import Json, Release
+
+HIDDEN = "(not shown)"
+_OWN = frozenset({"PORT"})
+_LISTS = ("containers", "initContainers")
+
+
+def version_card(release: Release) -> Card:
+    """What a version was deployed with."""
+    return Card(
+        f"{release.workload}, version {release.number}", code=_shown(release.manifest, release.workload, release)
+    )
+
+
+def effect_card(workload: str, text: str, latest: Release | None) -> Card:
+    """What is in effect. In a cluster routes are objects among others. `latest` is the newest release, if any."""
+    what = "Objects" if target_of(workload) == "kubernetes" else "Routes"
+    return Card(f"{what} of {workload} in effect", code=_shown(text, workload, latest))
+
+
+def _shown(text: str, workload: str, release: Release | None) -> str:
+    said = said_by(release.settings if release is not None else {})
+    return masked(text, said) if target_of(workload) == "kubernetes" else text
+
+
+def said_by(settings: Json) -> frozenset[str]:
+    """The variables whose values a release's settings say themselves. What was found says none of its own."""
+    written = (each for thing in objects(settings.get("manifest") or "") for each in _variables(thing))
+    return _OWN | frozenset(settings.get("environment") or ()) | {str(each.get("name")) for each in written}
+
+
+def masked(text: str, shown: Container[str]) -> str:
+    """A configuration in YAML without the values of variables that are not `shown`; as it is, if there are none."""
+    things = list(yaml.safe_load_all(text))
+    hidden = [
+        each
+        for thing in things
+        for each in _variables(thing)
+        if each.get("value") not in (None, "") and each.get("name") not in shown
+    ]
+    for each in hidden:
+        each["value"] = HIDDEN
+    return yaml.safe_dump_all(things, sort_keys=False, allow_unicode=True) if hidden else text
+
+
+def _variables(thing: Any) -> Iterator[dict[str, Any]]:
+    """Every entry of an environment, wherever containers stand in it."""
+    if isinstance(thing, list):
+        for each in thing:
+            yield from _variables(each)
+    elif isinstance(thing, dict):
+        for key, value in thing.items():
+            if key in _LISTS and isinstance(value, list):
+                environments = (each.get("env") or () for each in value if isinstance(each, dict))
+                yield from (one for env in environments for one in env if isinstance(one, dict))
+            else:
+                yield from _variables(value)

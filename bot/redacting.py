@@ -1,0 +1,35 @@
+"""What must not come to stand in a log: the settings' secrets, made known to the redaction, which watches the logs.
+
+Secrets that are said later are made known by whoever opens them: `bot.secrets_kept`, `bot.keyring`.
+"""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import unquote, urlsplit
+
+from bot.settings import Settings
+from engine.redaction import Redaction, unwatch_logs, watch_logs
+
+
+def redaction_of(settings: Settings) -> Redaction:
+    """Know every secret of the settings."""
+    redaction = Redaction()
+    for secret in settings.secrets:
+        value = secret.get_secret_value()
+        redaction.add(value, *value.replace(",", " ").split())
+    password = urlsplit(settings.database).password if "@" in settings.database else None
+    if password:
+        redaction.add(password, unquote(password))
+    return redaction
+
+
+@contextmanager
+def watched(redaction: Redaction) -> Iterator[None]:
+    """Have what this process logs looked through, as long as the `with` lasts."""
+    handlers = tuple(logging.getLogger().handlers)
+    watch_logs(redaction, handlers)
+    try:
+        yield
+    finally:
+        unwatch_logs(redaction, handlers)

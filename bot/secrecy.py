@@ -1,0 +1,93 @@
+"""Lines that carry a secret: sealed before anything keeps them, and masked before anything shows them.
+
+The danger: what people say is kept before it is carried out, written into the audit, shown to a room, and named in the
+log when it breaks. A token in it would stay in all these places. The promise: whatever takes lines from outside gives
+them to `conceal` first. The secret part of `account bind` and of `secret set` is sealed there with the vault, and only
+what binds the account or keeps the secret opens it again. A token that stands where none belongs (after a slip of the
+finger) is cut out for good.
+
+Whether nobody else read along is sealed with it, so that a form that was opened in a channel can say so of itself.
+"""
+
+import json
+import re
+from dataclasses import dataclass, field
+
+from storage.vault import Vault
+
+SEALED = "sealed:"
+_SET = re.compile(r"\s*(?:/?sluice\s+)?/?secret\s+set\b", re.IGNORECASE)
+_OF_SET = 2
+"""Words behind `secret set` that are not secret: the pipeline, and the variable."""
+_BIND = re.compile(r"\s*(?:/?sluice\s+)?/?account\s+bind\b", re.IGNORECASE)
+_WORD = re.compile(r"\S+")
+_OPTIONS = frozenset({"as", "at", "app", "installation"})
+_TOKENS = re.compile(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
+    r"|\b(?:gh[opsur]_[A-Za-z0-9]{16,}|github_pat_\w{16,}|glpat-[\w.-]{16,}|gl(?:dt|ptt|rt|soat|oas|cbt|ft)-[\w.-]{16,}"
+    r"|xox[a-z]-[\w-]{10,}|sluicepkg_[0-9a-f]{16}_[\w-]{43})",
+    re.DOTALL,
+)
+MASK = "(a secret)"
+
+
+@dataclass(frozen=True, slots=True)
+class Whispered:
+    """A secret that was said; `alone`: nobody else read it. `head` is the line that it was said in, without it."""
+
+    secret: str = field(repr=False)
+    alone: bool
+    head: str = ""
+
+
+def conceal(vault: Vault, line: str, *, alone: bool) -> str:
+    """Return the line as it may be kept."""
+    end = _end_of_words(line)
+    if end is None:
+        return _TOKENS.sub(MASK, line)
+    head, secret = line[:end].strip(), line[end:].strip()
+    if not secret or secret.startswith(SEALED):
+        return head if not secret else line
+    return f"{head} {SEALED}{vault.seal(json.dumps({'secret': secret, 'alone': alone, 'head': head}))}"
+
+
+def reveal(vault: Vault, word: str) -> Whispered:
+    """Open what `conceal` sealed. Raises `Broken`."""
+    found = json.loads(vault.open(word.removeprefix(SEALED)))
+    return Whispered(str(found["secret"]), bool(found["alone"]), str(found.get("head", "")))
+
+
+def masked(line: str) -> str:
+    """Return the line as it may be shown: with nothing secret in it."""
+    end = _end_of_words(line)
+    if end is None or not line[end:].strip():
+        return _TOKENS.sub(MASK, line)
+    return f"{line[:end].strip()} {MASK}"
+
+
+def carries_secret(line: str) -> bool:
+    """Whether there is a secret in the line, sealed or not."""
+    end = _end_of_words(line)
+    return bool(line[end:].strip()) if end is not None else False
+
+
+def _end_of_words(line: str) -> int | None:
+    """Return where the secret of a line would begin; None when it is no line that has one.
+
+    `account bind FORGE [as NAME] [at URL] [app ID] [installation ID]`, or `secret set PIPELINE NAME`.
+    """
+    if (setting := _SET.match(line)) is not None:
+        named = list(_WORD.finditer(line.partition("\n")[0], setting.end()))[:_OF_SET]
+        return named[-1].end() if len(named) == _OF_SET else len(line.partition("\n")[0])
+    said = _BIND.match(line)
+    if said is None:
+        return None
+    first_end = len(line.partition("\n")[0])
+    words = list(_WORD.finditer(line, said.end(), first_end))
+    if not words:
+        return first_end if line[first_end:].strip() else len(line)
+    position, end = 1, words[0].end()
+    while position + 1 < len(words) and words[position][0].lower() in _OPTIONS:
+        end = words[position + 1].end()
+        position += 2
+    return end

@@ -1,0 +1,78 @@
+"""`sluice person`: who may speak here, said to the running bot or, without one, to its database."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TypeVar
+
+import typer
+
+from bot.audit_marks import Marks, chain_key
+from bot.persons import add, remove
+from bot.sealing import vault_of
+from bot.settings import Settings
+from bot.terminal.client import Client
+from engine.clock import WallClock
+from engine.errors import Refused
+from engine.model import Person, PersonId
+from storage.book import SqlBook
+from storage.store import SqlStore
+
+people = typer.Typer(no_args_is_help=True, help="Who may speak here.")
+T = TypeVar("T")
+
+
+@people.command("add")
+def add_person(name: str, email: str = "", phone: str = "") -> None:
+    """Make a person known, who may then speak and review."""
+    settings = Settings.read()
+    if settings.socket.exists():
+        Client(settings.socket).add_person(name, email, phone)
+    else:
+        person = Person(PersonId(name), email, phone)
+        asyncio.run(_change(settings, lambda book: add(book, person, datetime.now(UTC))))
+    print(f"{name} is known.")  # noqa: T201
+
+
+@people.command("list")
+def listknown() -> None:
+    """Print everybody who may speak here."""
+    for name in asyncio.run(known(Settings.read())) or []:
+        print(name)  # noqa: T201
+
+
+@people.command("remove")
+def remove_person(name: str) -> None:
+    """Know a person no more: they can neither speak nor decide, in any chat. What they did stays told."""
+    settings = Settings.read()
+    if settings.socket.exists():
+        removed = Client(settings.socket).remove_person(name)
+    else:
+        removed = asyncio.run(_change(settings, lambda book: remove(book, PersonId(name), datetime.now(UTC))))
+    if not removed:
+        raise Refused(f"Nobody here knows {name}.", "`sluice person list` lists everybody.")
+    print(f"{name} is not known any more.")  # noqa: T201
+
+
+async def _change(settings: Settings, work: Callable[[SqlBook], T]) -> T:
+    """Change the database of a Sluice that does not run."""
+    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    vault = vault_of(settings)
+    store = SqlStore.open(settings.database_url, chain_key=chain_key(vault))
+    store.start()
+    try:
+        await Marks(store, WallClock(), vault, settings.home).begin()
+        return await store.transact(work)
+    finally:
+        store.close()
+
+
+async def known(settings: Settings) -> list[PersonId] | None:
+    """Return everybody whom the Sluice of this home knows; None when there has been none to ask."""
+    if not settings.database and not (settings.home / "sluice.db").exists():
+        return None
+    store = SqlStore.open(settings.database_url, migrate=False)
+    try:
+        return await store.read(lambda book: book.people.names())
+    finally:
+        store.close()

@@ -1,0 +1,65 @@
+"""Lines that carry a secret: what is kept and shown of them holds none."""
+
+import pytest
+
+from bot.acting import audited
+from bot.secrecy import SEALED, carries_secret, conceal, masked, reveal
+from engine.errors import Broken
+from storage.vault import Vault, new_key
+
+TOKEN = "ghp_abcdefghijklmnopqrstuvwx"
+PEM = "-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----"
+VAULT = Vault([new_key()])
+
+
+@pytest.mark.parametrize(
+    ("line", "head", "secret"),
+    [
+        (f"account bind github {TOKEN}", "account bind github", TOKEN),
+        (f"/account bind gitlab as team at https://git.example.com {TOKEN}", "", TOKEN),
+        (f"sluice account bind github app 12 installation 7\n{PEM}", "", PEM),
+        ("ACCOUNT BIND gitee 0123456789abcdef", "ACCOUNT BIND gitee", "0123456789abcdef"),
+        (
+            "account bind devcloud\nID SECRET tenant/ann password",
+            "account bind devcloud",
+            "ID SECRET tenant/ann password",
+        ),
+    ],
+)
+def test_a_secret_is_sealed_and_opened_again_with_whether_others_read_it(line: str, head: str, secret: str) -> None:
+    kept = conceal(VAULT, line, alone=True)
+    assert secret not in kept
+    assert kept.startswith(head)
+    said = reveal(VAULT, kept.split()[-1])
+    assert (said.secret, said.alone) == (secret, True)
+    assert conceal(VAULT, kept, alone=False) == kept
+    assert carries_secret(line)
+    assert carries_secret(kept)
+    for shown in (masked(line), masked(kept), audited(line), audited(kept), repr(said)):
+        assert secret not in shown
+        assert SEALED not in shown
+
+
+@pytest.mark.parametrize(
+    "line", ["account bind github", "account bind github as me at https://x.example", "list", "run shop"]
+)
+def test_a_line_without_a_secret_stays_as_it_is(line: str) -> None:
+    assert conceal(VAULT, line, alone=True) == masked(line) == line
+    assert not carries_secret(line)
+
+
+@pytest.mark.parametrize(
+    "secret", [TOKEN, PEM, "glpat-0123456789abcdefghij", "github_pat_0123456789abcdefghij", PEM[:50]]
+)
+def test_a_token_where_none_belongs_is_cut_out_for_good(secret: str) -> None:
+    kept = conceal(VAULT, f"acount bind github {secret} now", alone=True)
+    assert secret not in kept
+    assert kept == masked(kept)
+
+
+def test_what_was_sealed_by_nobody_is_not_opened() -> None:
+    with pytest.raises(Broken):
+        reveal(VAULT, f"{SEALED}gAAAAABforged")
+    sealed = conceal(Vault([new_key()]), f"account bind github {TOKEN}", alone=True).split()[-1]
+    with pytest.raises(Broken):
+        reveal(VAULT, sealed)

@@ -1,0 +1,201 @@
+"""Accounts at forges: bound only where nobody reads along, tried, kept sealed, listed, shared and let go of."""
+
+import re
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from bot.chat import Incoming
+from bot.web.room import LOBBY
+from engine.model import PersonId
+from storage.code_accounts import CodeAccount
+from tests.support.bot import Bot, a_bot, words_of
+from tests.support.forge_server import TOKEN, ForgeServer, Trouble, gitlab
+from tests.support.repository import Repository
+from tests.support.slack_talk import ROOM, a_slack, in_slack, user, words
+from tests.support.telegram_house import ANN, on_telegram
+from tests.support.telegram_wire import telegram_wire
+
+PRIVATE = {"plain_git": True, "private_forges": ["127.0.0.0/8"]}
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[ForgeServer]:
+    Repository(tmp_path / "forge" / "shop" / "api").commit()
+    with gitlab(tmp_path / "forge") as made:
+        yield made
+
+
+@pytest.fixture
+async def bot(tmp_path: Path, server: ForgeServer) -> AsyncIterator[Bot]:
+    async with a_bot(tmp_path / "home", settings=PRIVATE) as made:
+        yield made
+
+
+async def bound(bot: Bot, server: ForgeServer, name: str = "forge", person: str = "ann") -> str:
+    return await bot.say(f"account bind gitlab as {name} at {server.origin} {TOKEN}", person)
+
+
+async def account(bot: Bot, name: str = "forge") -> CodeAccount:
+    return await bot.app.store.read(lambda book: book.code_accounts.load(name))
+
+
+def pipeline(server: ForgeServer, name: str = "shop", used: str = "forge") -> str:
+    return f"""define
+pipeline: {name}
+stages:
+  - name: code
+    source: {{git: "{server.url("shop/api")}", account: {used}}}
+"""
+
+
+def leftovers(home: Path) -> list[Path]:
+    """Files in which the token can be read."""
+    return [path for path in home.rglob("*") if path.is_file() and TOKEN.encode() in path.read_bytes()]
+
+
+async def test_an_account_is_tried_kept_sealed_and_listed_without_its_token(bot: Bot, server: ForgeServer) -> None:
+    said = await bound(bot, server)
+    assert "forge is bound" in said
+    assert "ann-dev" in said
+    listed = await bot.say("accounts")
+    assert "GitLab" in listed
+    kept = await account(bot)
+    assert bot.app.vault.open(kept.sealed) == TOKEN
+    deeds = await bot.app.store.read(lambda book: book.audit.latest(10))
+    assert "account bind gitlab as forge" in deeds[0].line
+    assert TOKEN not in f"{said} {listed} {kept!r} {deeds}"
+    assert leftovers(bot.home) == []
+
+
+async def test_a_token_that_the_forge_does_not_take_binds_nothing_and_missing_scopes_are_said(
+    bot: Bot, server: ForgeServer
+) -> None:
+    said = await bot.say(f"account bind gitlab as forge at {server.origin} glpat-wrong0123456789abcdef")
+    assert "does not accept" in said
+    assert "glpat" not in said
+    server.trouble.append(Trouble(503))
+    assert "Nothing was bound" in await bound(bot, server)
+    assert "You have no code account" in await bot.say("accounts")
+    server.trouble += [
+        Trouble(200, body='{"username": "ann-dev"}'),
+        Trouble(200, body='{"scopes": ["read_repository"]}'),
+    ]
+    assert "api: to attach webhooks" in await bound(bot, server)
+    assert "lacks api" in await bot.say("accounts")
+
+
+async def test_what_cannot_be_done_is_said(bot: Bot) -> None:
+    for line, said in (
+        ("account", "That is not how account is said"),
+        ("account bind", "At which forge?"),
+        ("account bind svn token", "no forge that Sluice knows"),
+        ("account bind github as UPPER x", "cannot be an account's name"),
+        ("account bind gitlab at ext::sh x", "cannot be used"),
+        ("account bind gitlab at https://git.example.com/a?b x", "cannot be used"),
+        ("account bind github two words", "That is no token"),
+        ("account unbind", "Which account?"),
+        ("account unbind nothing", "There is no code account"),
+        ("repositories", "You have no code account"),
+    ):
+        assert said in await bot.say(line), line
+
+
+async def test_where_others_read_along_or_after_a_slip_of_the_finger_the_token_is_not_kept(
+    bot: Bot, server: ForgeServer
+) -> None:
+    line = f"account bind gitlab as forge at {server.origin} {TOKEN}"
+    answers = await bot.app.dispatch.answer(Incoming(LOBBY, PersonId("ann"), line, "one", is_alone=False))
+    assert "Others read along" in words_of(answers[0].card)
+    assert "You have no code account" in await bot.say("accounts")
+    assert server.asked == []
+    said = await bot.say(f"acount bind gitlab {TOKEN}")
+    assert "There is no command" in said
+    deeds = await bot.app.store.read(lambda book: book.audit.latest(5))
+    assert all(TOKEN not in deed.line for deed in deeds)
+    assert leftovers(bot.home) == []
+
+
+async def test_somebody_elses_account_is_not_there_until_it_is_shared(bot: Bot, server: ForgeServer) -> None:
+    await bound(bot, server)
+    assert "There is no code account forge" in await bot.say(pipeline(server), "bob")
+    assert "There is no code account forge" in await bot.say("repositories forge", "bob")
+    assert "is taken" in await bound(bot, server, person="bob")
+    assert "forge is ann's" in await bot.say("account unbind forge", "bob")
+    await bot.say("account share forge")
+    before = await account(bot)
+    await bound(bot, server)
+    after = await account(bot)
+    assert (after.shared, after.sealed != before.sealed) == (True, True)
+    assert "is defined" in await bot.say(pipeline(server), "bob")
+    await bot.say("account unshare forge")
+    changed = pipeline(server).replace("stages:", "description: Ours\nstages:")
+    assert "is defined, version 2" in await bot.say(changed, "bob")
+    assert "There is no code account forge" in await bot.say(pipeline(server, "other"), "bob")
+
+
+async def test_an_account_goes_to_no_address_but_its_forges(bot: Bot, server: ForgeServer) -> None:
+    await bound(bot, server)
+    elsewhere = pipeline(server).replace("127.0.0.1", "localhost")
+    assert "is not there" in await bot.say(elsewhere)
+    other_port = re.sub(r"(127\.0\.0\.1):\d+", r"\1:9", pipeline(server))
+    assert "is defined" in await bot.say(other_port)
+    run = await bot.start("run shop")
+    held = await bot.is_held(run)
+    assert "it gets no token" in held.stage.reason
+    assert TOKEN not in str(server.seen)
+
+
+async def test_what_the_account_sees_is_listed_in_pages(bot: Bot, server: ForgeServer, tmp_path: Path) -> None:
+    repository = Repository(tmp_path / "forge" / "shop" / "api")
+    for name in ("one", "two"):
+        repository.git("branch", name)
+        repository.git("tag", f"v-{name}")
+    await bound(bot, server)
+    assert "shop/api" in await bot.say("repositories")
+    first = await bot.say("branches forge shop/api")
+    assert "branches forge shop/api 2" in first
+    assert "two" in first + await bot.say("branches forge shop/api 2")
+    assert "v-two" in await bot.say("tags forge shop/api")
+
+
+async def test_in_slack_a_form_takes_the_token_also_when_it_was_asked_for_in_a_channel(
+    tmp_path: Path, server: ForgeServer
+) -> None:
+    async with a_slack() as slack, in_slack(tmp_path / "home", slack, "ann", settings=PRIVATE) as talk:
+        await talk.deliver(talk.people.command(user("ann"), ROOM, "account bind gitlab"))
+        form = await talk.form("ann")
+        assert "Bind an account" in words(form)
+        filled = {"name": "forge", "address": server.origin, "secret": TOKEN}
+        before = len(talk.whispers("ann"))
+        await talk.deliver(talk.people.submit(user("ann"), filled))
+        assert "forge is bound" in words(await talk.whisper("ann", before))
+        assert (await account(talk.bot)).person == "ann"
+        refused = await talk.command("ann", f"account bind gitlab as two at {server.origin} {TOKEN}")
+        assert "Others read along" in words(refused)
+        assert TOKEN not in str(await talk.audited())
+        assert leftovers(talk.bot.home) == []
+
+
+async def test_in_telegram_the_message_with_the_token_is_deleted(tmp_path: Path, server: ForgeServer) -> None:
+    async with telegram_wire() as wire, on_telegram(tmp_path / "home", wire, "ann", settings=PRIVATE) as talk:
+        alone = talk.alone(ANN)
+        line = f"account bind gitlab as forge at {server.origin} {TOKEN}"
+        await talk.asks(ANN, alone, line, "forge is bound")
+        assert [shown for shown in alone.messages.values() if TOKEN in str(shown)] == []
+        assert leftovers(talk.bot.home) == []
+
+
+async def test_a_definition_of_an_earlier_version_lets_nobody_choose_an_account_and_can_be_mended(
+    bot: Bot, server: ForgeServer
+) -> None:
+    await bound(bot, server)
+    mended = pipeline(server).removeprefix("define\n")
+    text = mended.replace("stages:", 'variables: {acc: ""}\nstages:').replace("account: forge", 'account: "${acc}"')
+    now = bot.app.control.clock.now()
+    await bot.app.store.transact(lambda book: book.pipelines.save("shop", "default", text, PersonId("bob"), now))
+    assert "could choose somebody's account" in await bot.say("run shop acc=forge", "bob")
+    assert await bot.app.store.read(lambda book: book.runs.active("shop")) == []
+    assert "There is no code account forge" in await bot.say(f"define\n{mended}", "bob")
+    assert "shop is defined, version 2" in await bot.say(f"define\n{mended}")

@@ -1,0 +1,269 @@
+"""The ways on which messages go out: web addresses, mail, gateways, chats; what each does when it cannot."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from bot.cards import Card, Tone
+from bot.heralds.faults import NotEver, NotNow
+from bot.heralds.lanes import ChatLane, GatewayLane, MailLane, WebLane
+from bot.heralds.mail_server import MailServer
+from bot.heralds.parcels import Note, sealed
+from engine.addresses import parse_network
+from engine.model import PersonId, RoomId, RunId
+from engine.outbound import outbound_client
+from storage.accounts import Account
+from storage.outbox import Parcel
+from storage.vault import Vault, new_key
+from tests.support.mailbox import Mailbox, mailbox
+from tests.support.model_messenger import CHANNEL, ModelMessenger, unreachable
+from tests.support.outside import Outside, outside
+from tests.support.receiver import Receiver, receiving
+from tests.support.store import T0
+from tests.support.told import NOTIFIES, TELLS
+
+MINUTE = timedelta(minutes=1)
+
+
+def parcel(vault: Vault, way: str, to: str, card: Card | None = None, key: str = "shop-1:9:notify-0") -> Parcel:
+    content = sealed(
+        vault, Note(to, card or Card("shop-1 succeeded", Tone.GOOD, "All <is> well"), "https://c.example.com")
+    )
+    return Parcel(key, T0, "shop", RunId("shop-1"), "about", way, to, content)
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    async with receiving() as receiver:
+        yield receiver
+
+
+@pytest.fixture
+async def web(tmp_path: Path) -> AsyncIterator[Outside]:
+    """A world whose webhooks really go out; loopback is allowed."""
+    vault = Vault([new_key()])
+    async with outbound_client((parse_network("127.0.0.0/8"),)) as client:
+        lane = WebLane(vault, client)
+        async with outside(tmp_path, {"webhook": lane}, vault=vault) as world:
+            await world.herald.catch_up()
+            yield world
+
+
+def calling(url: str, more: str = "") -> str:
+    head, _, rest = TELLS.partition("      - webhook: ")
+    return f"{head}      - webhook: {url}\n{more}{rest.partition(chr(10))[2]}".replace("Bearer hidden", "Bearer x")
+
+
+async def tell(world: Outside, url: str, more: str = "", tag: str = "v1") -> Parcel:
+    await world.define(calling(url, more))
+    await world.succeed(await world.start("tells", tag=tag))
+    await world.tell()
+    return (await world.outbox())[-1]
+
+
+async def test_a_receiver_that_fails_is_called_again_with_the_same_idempotency_key(
+    web: Outside, receiver: Receiver
+) -> None:
+    receiver.statuses = [500, 429, 200]
+    assert (await tell(web, receiver.url)).status == "waiting"
+    for _ in range(2):
+        web.clock.pass_time(MINUTE)
+        await web.send()
+    (sent,) = await web.outbox()
+    assert (sent.status, sent.attempts) == ("sent", 3)
+    assert {one.headers["idempotency-key"] for one in receiver.requests} == {sent.key}
+
+
+async def test_an_answer_that_says_no_is_final(web: Outside, receiver: Receiver) -> None:
+    receiver.statuses = [403]
+    told = await tell(web, receiver.url)
+    assert (told.status, told.attempts) == ("refused", 1)
+    assert told.error == f"{receiver.url.removeprefix('http://')} answered 403."
+
+
+async def test_a_redirect_is_not_followed_and_is_written_down(web: Outside, receiver: Receiver) -> None:
+    receiver.statuses, receiver.location = [302], f"{receiver.url}/elsewhere"
+    told = await tell(web, f"{receiver.url}/here")
+    assert (told.status, "which is not followed" in told.error) == ("refused", True)
+    assert [one.path for one in receiver.requests] == ["/here"]
+
+
+async def test_a_receiver_that_never_answers_is_given_up_and_holds_up_nothing(web: Outside, receiver: Receiver) -> None:
+    receiver.silent = asyncio.Event()
+    lane = web.courier.lanes["webhook"]
+    assert isinstance(lane, WebLane)
+    lane.client.timeout = httpx.Timeout(0.05)
+    told = await tell(web, receiver.url)
+    receiver.silent.set()
+    assert (told.status, "cannot be reached" in told.error) == ("waiting", True)
+    assert (await web.run("tells-1")).stage.name == "more"
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://127.0.0.1:1/", "http://localhost:1/", "http://[::1]:1/", "http://0x7f000001:1/", "http://2130706433:1/"],
+)
+async def test_a_private_address_is_refused_and_nothing_is_sent(tmp_path: Path, url: str) -> None:
+    vault = Vault([new_key()])
+    async with (
+        outbound_client() as client,
+        outside(tmp_path, {"webhook": WebLane(vault, client)}, vault=vault) as world,
+    ):
+        await world.herald.catch_up()
+        told = await tell(world, url)
+        assert (told.status, told.attempts) == ("refused", 1)
+        assert "not public" in told.error
+
+
+@pytest.mark.parametrize(
+    "value", ["evil.example.com/", "evil.example.com#", "x@evil.example.com", "a:1/", "a\\b", "%2f"]
+)
+async def test_a_value_that_would_change_where_an_address_leads_is_refused(web: Outside, value: str) -> None:
+    told = await tell(web, "http://${tag}.example.com/hook", tag=value)
+    assert (told.status, told.attempts) == ("refused", 0)
+    assert "would change where the address leads" in told.error
+
+
+async def test_a_value_stays_one_value_in_an_address_and_in_a_body(web: Outside, receiver: Receiver) -> None:
+    value = 'v1&admin=1#x","admin":true,"y":"'
+    more = """        body: '{"tag": "${tag}"}'\n        parameters: {again: tag}\n"""
+    told = await tell(web, f"{receiver.url}/a/${{tag}}/b?tag=${{tag}}", more, tag=value)
+    assert told.status == "sent", told.error
+    (request,) = receiver.requests
+    assert request.query == {"tag": value, "again": value}
+    assert json.loads(request.body) == {"tag": value}
+    assert request.path.count("/") == 3
+
+
+async def test_a_mail_says_the_outcome_and_is_the_same_mail_when_it_comes_twice(tmp_path: Path) -> None:
+    vault = Vault([new_key()])
+    async with mailbox() as box, outside(tmp_path) as world:
+        lane = mail_lane(vault, world, box)
+        for _ in range(2):
+            await lane.send(parcel(vault, "email", "team@example.com"))
+        first, second = box.mails
+        assert (first["Subject"], first["To"], first["From"]) == (
+            "shop-1 succeeded",
+            "team@example.com",
+            "s@example.com",
+        )
+        assert first["Message-ID"] == second["Message-ID"] == "<shop-1.9.notify-0@example.com>"
+        page = first.get_body(("html",))
+        assert page is not None
+        assert "All &lt;is&gt; well" in page.get_content()
+
+
+async def test_a_mail_server_that_is_away_is_said_once_and_everything_goes_out_when_it_is_back(tmp_path: Path) -> None:
+    vault = Vault([new_key()])
+    async with mailbox() as box, outside(tmp_path, vault=vault) as world:
+        world.lanes = {"email": mail_lane(vault, world, box)}
+        world.start_telling()
+        await world.define(NOTIFIES)
+        await world.herald.catch_up()
+        await box.go()
+        for _ in range(3):
+            await world.succeed(await world.start("notifies"))
+        await world.tell()
+        assert [tone for _, tone in world.said] == [Tone.BAD]
+        assert "cannot be reached" in world.said[0][0]
+        assert world.courier.troubles() == (world.said[0][0],)
+        await box.come()
+        world.clock.pass_time(MINUTE)
+        await world.send()
+        assert [tone for _, tone in world.said] == [Tone.BAD, Tone.GOOD]
+        assert world.courier.troubles() == ()
+        assert len(box.mails) == 3
+
+
+async def test_an_address_that_the_mail_server_refuses_is_no_trouble_of_the_server(tmp_path: Path) -> None:
+    vault = Vault([new_key()])
+    async with mailbox() as box, outside(tmp_path, vault=vault) as world:
+        world.lanes = {"email": mail_lane(vault, world, box)}
+        world.start_telling()
+        await world.define(NOTIFIES)
+        await world.herald.catch_up()
+        box.refuses = {"team@example.com": "550 no such user"}
+        await world.succeed(await world.start("notifies"))
+        await world.tell()
+        (told,) = await world.outbox()
+        assert (told.status, world.said) == ("refused", [])
+        assert "does not take mail for team@example.com (550)" in told.error
+        box.refuses = {"team@example.com": "450 mailbox is busy"}
+        await world.succeed(await world.start("notifies"))
+        await world.tell()
+        assert (await world.outbox())[-1].status == "waiting"
+
+
+async def test_without_a_mail_server_it_is_said_what_to_set(tmp_path: Path) -> None:
+    async with outside(tmp_path) as world:
+        lane = MailLane(world.vault, world.clock, MailServer("", 25), "s@example.com")
+        world.lanes = {"email": lane}
+        world.start_telling()
+        await world.define(NOTIFIES)
+        await world.herald.catch_up()
+        await world.succeed(await world.start("notifies"))
+        await world.tell()
+        await world.succeed(await world.start("notifies"))
+        await world.tell()
+        said = "No mail server is set up. Whoever runs Sluice sets SLUICE_SMTP_HOST."
+        assert [one.error for one in await world.outbox()] == [said, said]
+        assert world.said == [(f"Mail: {said}", Tone.BAD)]
+
+
+async def test_a_phone_is_told_through_the_gateway_that_the_settings_name(tmp_path: Path, receiver: Receiver) -> None:
+    vault = Vault([new_key()])
+    address = receiver.url.replace("http://", "json://") + "/sms/{to}"
+    lane = GatewayLane(vault, {"phone": SecretStr(address)})
+    await lane.send(parcel(vault, "phone", "+49 (30) 1234567"))
+    (request,) = receiver.requests
+    assert request.path == "/sms/+49301234567"
+    assert "shop-1 succeeded" in json.loads(request.body)["message"]
+
+
+async def test_a_gateway_that_is_not_set_up_is_refused_and_one_that_fails_is_tried_again(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    receiver.statuses = [500]
+    async with outside(tmp_path) as world:
+        address = receiver.url.replace("http://", "json://secret-user:secret-word@")
+        lane = GatewayLane(world.vault, {"pager": SecretStr(address)})
+        world.lanes = {"gateway": lane, "phone": lane}
+        world.start_telling()
+        await world.define(NOTIFIES)
+        await world.herald.catch_up()
+        await world.fail(await world.start("notifies"))
+        await world.tell()
+        told = {one.way: one for one in await world.outbox()}
+        assert told["phone"].error.startswith("No gateway called phone is set up.")
+        assert (told["gateway"].status, told["gateway"].error) == ("waiting", "Gateway pager did not take the message.")
+        assert "secret" not in f"{told} {world.said}"
+
+
+async def test_rooms_and_people_are_told_in_their_chats_and_a_lost_room_is_refused(tmp_path: Path) -> None:
+    chat = ModelMessenger()
+    async with outside(tmp_path) as world:
+        lane = ChatLane(world.vault, world.store, {"model": chat})
+        account = Account("model:ann", PersonId("ann"), "Ann", RoomId(""), T0)
+        await world.store.transact(lambda book: book.accounts.link(account))
+        await lane.send(parcel(world.vault, "room", CHANNEL))
+        await lane.send(parcel(world.vault, "account", "model:ann"))
+        assert {room: len(shown) for room, shown in chat.rooms.items()} == {CHANNEL: 1, "model:direct-ann": 1}
+        chat.fails = unreachable
+        with pytest.raises(NotNow):
+            await lane.send(parcel(world.vault, "room", CHANNEL))
+
+
+async def test_a_room_of_no_chat_that_is_here_is_refused_in_words(tmp_path: Path) -> None:
+    async with outside(tmp_path) as world:
+        with pytest.raises(NotEver, match="No chat of this Sluice has a room model:c1"):
+            await ChatLane(world.vault, world.store, {}).send(parcel(world.vault, "room", CHANNEL))
+
+
+def mail_lane(vault: Vault, world: Outside, box: Mailbox) -> MailLane:
+    return MailLane(vault, world.clock, MailServer("127.0.0.1", box.port, "none"), "s@example.com")
