@@ -23,6 +23,7 @@ from engine.ports import Target
 from engine.targets.process import ProcessTarget
 from tests.support.process_target import eventually
 from tests.support.repository import Repository
+from tests.support.store import lay_tables
 
 PEOPLE = ("ann", "bob", "cleo")
 PATIENCE = 60.0
@@ -147,6 +148,8 @@ async def a_bot(
     """
     given = {"home": home, "database": "", "local_git": True, "port": 0, "hooks_port": 0, **(settings or {})}
     process: ProcessTarget | None = None
+    if not given["database"]:
+        lay_tables(home / "sluice.db")
     try:
         async with running(
             Settings.model_validate(given), targets={"process": target} if target else None, messengers=messengers

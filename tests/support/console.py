@@ -22,6 +22,7 @@ from bot.web.traffic import TrafficSource
 from engine.errors import Refused
 from engine.model import PersonId
 from storage.store import SqlStore
+from tests.support.store import lay_tables
 
 ANN = PersonId("ann")
 
@@ -112,6 +113,7 @@ def token_of(page: str) -> str:
 @asynccontextmanager
 async def a_console(home: Path, traffic: TrafficSource | None = None, **settings: Any) -> AsyncIterator[Console]:
     """A console without a socket, for clients in this process."""
+    lay_tables(home / "console.db")
     store = SqlStore.open(f"sqlite:///{home / 'console.db'}")
     store.start()
     clock = StillClock()

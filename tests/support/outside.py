@@ -1,14 +1,10 @@
 """Hooks, channels and the outbox without a bot: a store, a clock that stands, and a worker's hand that a test moves."""
 
 import asyncio
-import atexit
-import shutil
-import tempfile
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cache
 from pathlib import Path
 
 import httpx
@@ -34,7 +30,7 @@ from storage.hooks import Scope, Trigger
 from storage.outbox import Parcel
 from storage.store import SqlStore
 from storage.vault import Vault, new_key
-from tests.support.store import ANN, LOBBY, ManualClock, sqlite_at
+from tests.support.store import ANN, LOBBY, ManualClock, lay_tables, sqlite_at
 
 
 @dataclass
@@ -175,19 +171,10 @@ class Outside:
 @asynccontextmanager
 async def outside(path: Path, lanes: Mapping[str, Lane] | None = None, **more: object) -> AsyncIterator[Outside]:
     """Everything, on a new SQLite database in `path`."""
-    shutil.copy(_new_database(), path / "sluice.db")
+    lay_tables(path / "sluice.db")
     store = SqlStore.open(sqlite_at(path), migrate=False)
     store.start()
     try:
         yield Outside(store, lanes or {}, **more)  # type: ignore[arg-type]
     finally:
         store.close()
-
-
-@cache
-def _new_database() -> Path:
-    """An empty database, made once: its tables take longer than most tests."""
-    folder = Path(tempfile.mkdtemp(prefix="sluice-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    SqlStore.open(sqlite_at(folder)).close()
-    return folder / "sluice.db"

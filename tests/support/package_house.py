@@ -4,12 +4,10 @@ import asyncio
 import base64
 import contextlib
 import hashlib
-import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import cache
 from pathlib import Path
 
 import httpx
@@ -25,7 +23,7 @@ from storage.package_files import PackageFiles
 from storage.package_shelf import Limits, PackageShelf
 from storage.package_tokens import Right
 from storage.store import SqlStore
-from tests.support.store import ANN, ManualClock, sqlite_at
+from tests.support.store import ANN, ManualClock, lay_tables, sqlite_at
 
 ROOMY = Limits(file=64 * 1024 * 1024, organization=10**9, total=10**10)
 TUS = {"Tus-Resumable": "1.0.0"}
@@ -92,22 +90,12 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-@cache
-def empty_database() -> bytes:
-    """A database with this version's tables: made once, as that takes longer than most tests."""
-    with tempfile.TemporaryDirectory() as place:
-        SqlStore.open(sqlite_at(Path(place))).engine.dispose()
-        return (Path(place) / "sluice.db").read_bytes()
-
-
 @asynccontextmanager
 async def a_house(
     home: Path, limits: Limits = ROOMY, patience: Patience | None = None, slots: int = 32
 ) -> AsyncIterator[House]:
     """Serve a store in `home`, which may have been served before."""
-    database = home / "sluice.db"
-    if not database.exists():
-        database.write_bytes(empty_database())
+    lay_tables(home / "sluice.db")
     store = SqlStore.open(sqlite_at(home), migrate=False)
     store.start()
     clock = ManualClock()

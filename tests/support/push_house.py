@@ -21,6 +21,7 @@ from storage.pushes import KeptPush
 from storage.store import SqlStore
 from storage.vault import Vault, new_key
 from tests.support.push_payloads import Posted, Told, payload_of, posted
+from tests.support.store import lay_tables
 
 REPOSITORY = "https://git.example.com/shop/api.git"
 Message = MutableMapping[str, Any]
@@ -129,6 +130,7 @@ async def a_house(
 ) -> AsyncIterator[House]:
     """Open the house; the same place may be opened again, with the same `key`."""
     clock = WallClock()
+    lay_tables(place / "push.db")
     store = SqlStore.open(f"sqlite:///{place / 'push.db'}")
     store.start()
     key = key or new_key()

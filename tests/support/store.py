@@ -1,9 +1,11 @@
 """Runs, releases and stores for tests that need some."""
 
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 from engine.model import PersonId, Release, RoomId, Run, RunId, RunState, StageKind, StageRule
@@ -68,9 +70,29 @@ def a_release(name: str = "shop@1", *, workload: str = "shop") -> Release:
     )
 
 
+@cache
+def _with_tables() -> bytes:
+    with tempfile.TemporaryDirectory() as place:
+        path = Path(place) / "sluice.db"
+        SqlStore.open(f"sqlite:///{path}").engine.dispose()
+        return path.read_bytes()
+
+
+def lay_tables(path: Path) -> None:
+    """Put an empty SQLite database with this version's tables at `path`, unless there is one.
+
+    They are made once: that takes longer than most tests.
+    """
+    if not path.exists():
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.write_bytes(_with_tables())
+
+
 @asynccontextmanager
 async def opened(url: str, *, patience: float = 5.0) -> AsyncIterator[SqlStore]:
     """A store that writes until the block ends."""
+    if url.startswith("sqlite:///"):
+        lay_tables(Path(url.removeprefix("sqlite:///")))
     store = SqlStore.open(url, patience=patience)
     store.start()
     try:
