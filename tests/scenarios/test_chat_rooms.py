@@ -8,6 +8,7 @@ from tests.support.messaging import Talk, button, talking
 from tests.support.model_messenger import CHANNEL
 from tests.support.model_target import ModelTarget
 from tests.support.notes import notes
+from tests.support.process_target import eventually
 from tests.support.workload import Shop
 
 OTHER = RoomId("model:c2")
@@ -30,9 +31,12 @@ async def test_a_run_has_one_card_in_its_room_that_is_edited_in_place(tmp_path: 
         await talk.bot.ends(run, RunState.SUCCEEDED)
         await talk.shows(run, "succeeded")
         assert len(talk.chat.rooms[CHANNEL]) == 1
-        thread = "\n".join(one.text for message in talk.chat.rooms[CHANNEL].values() for one in message.thread)
-        assert "code succeeded" in thread
-        assert "ann approved review" in thread
+
+        async def is_told() -> bool:
+            thread = "\n".join(one.text for message in talk.chat.rooms[CHANNEL].values() for one in message.thread)
+            return "code succeeded" in thread and "ann approved review" in thread
+
+        await eventually(is_told, "the thread tells of it")
 
 
 async def test_reviewers_get_the_card_alone_and_can_decide_there(tmp_path: Path) -> None:
