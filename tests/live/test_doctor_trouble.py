@@ -291,5 +291,5 @@ async def test_the_command_ends_with_a_line_each_when_the_database_says_nothing(
             subprocess.run, words, check=False, capture_output=True, text=True, timeout=30, env=env
         )
     assert (ended.returncode, ended.stderr) == (1, "")
-    assert len(ended.stdout.splitlines()) == 6
+    assert len(ended.stdout.splitlines()) == 7
     assert "MEND  database" in ended.stdout

@@ -78,7 +78,7 @@ async def test_everything_that_can_be_done_in_slack_is_listened_to() -> None:
         made = connect(settings_of(slack))
         assert made is not None
         listeners = made[1].listens_to
-    forms = {modals.RUN, modals.DEFINE, modals.REJECT, modals.LINK}
+    forms = {modals.RUN, modals.DEFINE, modals.REJECT, modals.LINK, modals.SECRET, modals.BIND, modals.CREATE}
     assert listeners == {COMMAND, *EVENTS, *forms, home.RUN, home.DEFINE, home.LINK, "press:"}
 
 

@@ -74,7 +74,7 @@ class ImageHouse:
 
     def running(self) -> list[str]:
         """The containers of the engine that run, build steps among them."""
-        return [str(one.id) for one in self.engine.client().containers.list()]
+        return [str(one.id) for one in self.engine.client().containers.list(sparse=True)]
 
     async def until_running(self) -> None:
         """Wait for a build step that runs."""

@@ -21,6 +21,7 @@ from bot.telegram.outbound import TelegramChat
 from engine.ports import Target
 from storage.audit import Deed
 from tests.support.bot import Bot, a_bot
+from tests.support.process_target import eventually
 from tests.support.telegram_chats import Account, Chat, Shown
 from tests.support.telegram_methods import Toast
 from tests.support.telegram_wire import TOKEN, TelegramWire
@@ -92,10 +93,16 @@ class OnTelegram:
 
     async def begins(self, who: Account, chat: Chat, line: str, **more: Any) -> str:
         """Start a run with a command and a button; returns its name."""
-        known = {run.id for run in await self.bot.runs(line.split(maxsplit=1)[0])}
+        pipeline = line.split(maxsplit=1)[0]
+        known = {run.id for run in await self.bot.runs(pipeline)}
         await self.asks(who, chat, f"/run {line}", "Start ", **more)
         await self.is_told(self.presses(who, chat, "Start"))
-        [run] = [run.id for run in await self.bot.runs(line.split(maxsplit=1)[0]) if run.id not in known]
+
+        async def is_begun() -> bool:  # a press that takes long is answered before it is carried out
+            return len(await self.bot.runs(pipeline)) > len(known)
+
+        await eventually(is_begun, "the run is begun")
+        [run] = [run.id for run in await self.bot.runs(pipeline) if run.id not in known]
         return run
 
     async def links(self, *people: str) -> None:
