@@ -33,7 +33,8 @@ from engine.worker import Worker
 from storage.store import SqlStore
 from tests.bench.report import Figure, share, spread
 from tests.bench.workshop import ANN, Nothing, WallClock, Workshop, alive
-from tests.support.process_target import DEMO, Place, eventually
+from tests.support.eventually import eventually
+from tests.support.process_target import DEMO, Place
 from tests.support.traffic import Client, ask_once
 
 WITHIN = 20.0

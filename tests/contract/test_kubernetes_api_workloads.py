@@ -79,7 +79,7 @@ async def test_a_pod_that_ends_is_told_as_ended_and_then_gone(api: Client) -> No
     await api.until(lambda: _is_settled(api, 1))
     async with api.watch("pods", await api.version("pods"), labelSelector="app=web") as told:
         await api.edit("deployments", "web", {"spec": {"replicas": 0}})
-        await eventually(lambda: any(word == "DELETED" for word, _name in told.words), 30)
+        await eventually(lambda: any(word == "DELETED" for word, _name in told.words), within=30)
     phases = [one["object"]["status"]["phase"] for one in told.events]
     assert phases[0] == "Running"
     assert phases[-1] in ("Succeeded", "Failed")

@@ -8,11 +8,11 @@ import pytest
 from engine.deployed import Deployed
 from engine.rollout.fleet import Done, GoalKind
 from engine.targets.kubernetes.kinds import DEPLOYMENT, SERVICE
+from tests.support.eventually import eventually
 from tests.support.kube_hands import EDIT
 from tests.support.kube_place import Place
 from tests.support.kube_places import on_stand_in
 from tests.support.kube_surroundings import NAME
-from tests.support.process_target import eventually
 
 GRAY, PROMOTE = GoalKind.GRAY, GoalKind.PROMOTE
 MINE, THEIRS = {"GREETING": "mine"}, {"GREETING": "yours"}

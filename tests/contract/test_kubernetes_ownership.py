@@ -13,10 +13,10 @@ from engine.rollout.fleet import GoalKind, Launch, Reroute, Route
 from engine.targets.kubernetes import names
 from engine.targets.kubernetes.kinds import DEPLOYMENT, SERVICE, VIRTUAL_SERVICE, Kind
 from tests.support import kube_foreign as foreign
+from tests.support.eventually import eventually
 from tests.support.kube_hands import EDIT, KUBECTL
 from tests.support.kube_place import WAYS, Place
 from tests.support.kube_surroundings import NAME
-from tests.support.process_target import eventually
 
 GRAY, PROMOTE, ROLL_BACK = GoalKind.GRAY, GoalKind.PROMOTE, GoalKind.ROLL_BACK
 every_way = pytest.mark.parametrize("way", WAYS)

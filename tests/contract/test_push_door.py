@@ -22,7 +22,6 @@ from engine.model import RunState
 from storage.book import SqlBook
 from storage.store import SqlStore
 from tests.support.eventually import eventually
-from tests.support.process_target import eventually as eventually_so
 from tests.support.push_house import House, a_house
 from tests.support.push_payloads import NOTHING, Posted, Told, payload_of, posted
 from tests.support.store import ManualClock
@@ -112,7 +111,7 @@ async def test_a_delivery_that_cannot_be_read_any_more_is_closed_and_the_next_on
     )
     await github.post(github.delivery(Told()))
     living = asyncio.create_task(github.intake.live())
-    await eventually_so(lambda: _is_done(github), "nothing is open")
+    await eventually(lambda: _is_done(github), "nothing is open")
     assert not living.done()
     living.cancel()
     assert [one.outcome for one in await github.kept()] == ["started", "broke"]
@@ -130,7 +129,7 @@ async def test_trouble_that_nobody_thought_of_does_not_end_the_worker(github: Ho
     acting = replace(github.intake.acting, store=_Troubled(github.store))
     intake = PushIntake(acting, github.intake.room, again=0.0)
     living = asyncio.create_task(intake.live())
-    await eventually_so(lambda: _is_done(github), "nothing is open")
+    await eventually(lambda: _is_done(github), "nothing is open")
     assert not living.done()
     living.cancel()
     assert len(await github.runs()) == 1

@@ -11,7 +11,7 @@ from engine.errors import Interrupted
 from engine.rollout.fleet import Fleet, Launch
 from tests.support.docker_engine import running_engine
 from tests.support.docker_place import DockerPlace, docker_place
-from tests.support.process_target import eventually
+from tests.support.eventually import eventually
 from tests.support.traffic import ask_many, steady
 
 # docker's client leaves a socket open that it did not get through with, when the engine dies just then.

@@ -14,7 +14,7 @@ from engine.ports import Instance
 from engine.rollout.fleet import Launch
 from tests.support.docker_engine import DockerEngine
 from tests.support.docker_place import IMAGE, DockerPlace, docker_place
-from tests.support.process_target import eventually
+from tests.support.eventually import eventually
 from tests.support.registry_server import PASSWORD, USER, registry_server
 from tests.support.traffic import ask_many, ask_once, steady
 

@@ -14,8 +14,8 @@ from engine.forges.github_app import UnusableKey, proof
 from engine.forges.hosting import Access, CodeHost, ForgeName, HookWish, NotAllowed, NotThere, SignInRefused
 from engine.forges.hosts import Hosts
 from tests.support.bot import Bot, a_bot
+from tests.support.eventually import eventually
 from tests.support.github_emulate import APP, READER, TOKEN, GitHubWorld, github_world, private_key
-from tests.support.process_target import eventually
 
 pytestmark = pytest.mark.live
 WISH = HookWish("http://127.0.0.1:9/push/one", "s3cret", pushes=True, tags=True)

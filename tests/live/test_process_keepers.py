@@ -8,7 +8,8 @@ import pytest
 
 from engine.errors import Broken
 from engine.rollout.fleet import Launch
-from tests.support.process_target import Place, eventually, runs
+from tests.support.eventually import eventually
+from tests.support.process_target import Place, runs
 from tests.support.traffic import ask_many, ask_once, steady
 
 pytestmark = pytest.mark.live

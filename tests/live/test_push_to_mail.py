@@ -25,10 +25,11 @@ from engine.model import RunState, StageKind
 from tests.support.bot import a_bot
 from tests.support.docker_engine import DockerEngine
 from tests.support.docker_place import SERVE
+from tests.support.eventually import eventually
 from tests.support.forge_server import TOKEN as FORGE_TOKEN
 from tests.support.forge_server import ForgeServer, gitlab
 from tests.support.mailbox import Mailbox, mailbox
-from tests.support.process_target import eventually, free_port
+from tests.support.process_target import free_port
 from tests.support.push_payloads import Told, payload_of, posted
 from tests.support.registry_server import RegistryServer, registry_server
 from tests.support.repository import Repository

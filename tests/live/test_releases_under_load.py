@@ -9,7 +9,7 @@ import pytest
 
 from engine.model import Run, RunState, StageKind
 from tests.support.bot import Bot, a_new_bot
-from tests.support.process_target import eventually
+from tests.support.eventually import eventually
 from tests.support.traffic import Tally, ask_many, ask_once, steady
 from tests.support.workload import Shop, versions_running, versions_served
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.bot import Bot, a_bot
-from tests.support.process_target import eventually
+from tests.support.eventually import eventually
 from tests.support.tree import ROOT
 
 pytestmark = pytest.mark.live

@@ -13,8 +13,8 @@ from bot.settings import Settings
 from bot.slack.connect import connect
 from bot.slack.scopes import SCOPES
 from tests.support.bot import a_bot
+from tests.support.eventually import eventually
 from tests.support.notes import notes
-from tests.support.process_target import eventually
 from tests.support.slack_emulate import READER, TOKEN, SlackWorld, slack_world
 from tests.support.slack_talk import words
 from tests.support.slack_wire import SECRET, slack_wire

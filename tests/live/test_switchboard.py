@@ -6,7 +6,7 @@ import pytest
 
 from bot.cards import Tone
 from tests.support.bot import Bot, a_bot
-from tests.support.process_target import eventually
+from tests.support.eventually import eventually
 from tests.support.slack_wire import APP_TOKEN, BOT_TOKEN, SECRET, SlackWire, slack_wire
 from tests.support.telegram_wire import TOKEN, TelegramWire, telegram_wire
 

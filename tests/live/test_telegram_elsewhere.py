@@ -6,8 +6,8 @@ import pytest
 
 from bot.telegram.connect import connect
 from tests.support.bot import a_bot
+from tests.support.eventually import eventually
 from tests.support.notes import notes
-from tests.support.process_target import eventually
 from tests.support.telegram_house import ANN, telegram_settings
 from tests.support.telegram_world import TOKEN, TelegramWorld, telegram_world
 

@@ -9,9 +9,10 @@ import pytest
 
 from engine.model import Run, RunState, StageKind, StageState
 from engine.targets.fronted.keep import living
+from tests.support.eventually import eventually
 from tests.support.house_living import Alive, alive, without
 from tests.support.house_on_disk import House
-from tests.support.process_target import eventually, runs
+from tests.support.process_target import runs
 from tests.support.traffic import ask_once, steady
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(240)]

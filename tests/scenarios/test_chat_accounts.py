@@ -5,9 +5,9 @@ from pathlib import Path
 
 from bot.terminal.client import Client
 from engine.model import RoomId, RunState
+from tests.support.eventually import eventually
 from tests.support.messaging import Talk, talking
 from tests.support.notes import notes
-from tests.support.process_target import eventually
 
 ALONE, BOBS = RoomId("model:direct-mallory"), RoomId("model:direct-bob")
 

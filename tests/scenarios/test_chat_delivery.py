@@ -19,11 +19,11 @@ from bot.intake import Waiting
 from engine.errors import SluiceError
 from engine.model import RoomId, RunState
 from tests.support.bot import a_bot
+from tests.support.eventually import eventually
 from tests.support.messaging import Talk, button, talking
 from tests.support.model_messenger import CHANNEL, ModelMessenger, unreachable
 from tests.support.model_target import ModelTarget
 from tests.support.notes import notes
-from tests.support.process_target import eventually
 from tests.support.workload import Shop
 
 OTHER = RoomId("model:c2")

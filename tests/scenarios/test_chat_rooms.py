@@ -4,11 +4,11 @@ import asyncio
 from pathlib import Path
 
 from engine.model import RoomId, RunState
+from tests.support.eventually import eventually
 from tests.support.messaging import Talk, button, talking
 from tests.support.model_messenger import CHANNEL
 from tests.support.model_target import ModelTarget
 from tests.support.notes import notes
-from tests.support.process_target import eventually
 from tests.support.workload import Shop
 
 OTHER = RoomId("model:c2")

@@ -11,8 +11,8 @@ from bot.tidying import Tidying
 from engine.model import Person, PersonId, RunState
 from engine.ports import Instance, Traffic
 from tests.support.bot import PEOPLE, Bot, a_bot
+from tests.support.eventually import eventually
 from tests.support.model_target import ModelTarget
-from tests.support.process_target import eventually
 from tests.support.registry_wire import registry_wire
 from tests.support.store import ManualClock
 

@@ -11,7 +11,7 @@ from engine.targets.kubernetes.cluster import Cluster
 from engine.targets.kubernetes.faults import Held
 from engine.targets.kubernetes.kinds import DEPLOYMENT, POD, VIRTUAL_SERVICE
 from engine.targets.kubernetes.watching import Watching
-from tests.support.eventually import eventually, eventually_so
+from tests.support.eventually import eventually
 from tests.support.kube_server import Kube, kube
 from tests.support.kube_trouble import Fault
 
@@ -63,7 +63,7 @@ async def test_a_rollout_is_followed_by_watches_alone(api: Kube, cluster: Cluste
             async def is_there(image: str = image) -> bool:
                 return images(await watching.seen(POD, "shop", OURS)) == [image] * 3
 
-            await eventually_so(is_there)
+            await eventually(is_there)
     assert cluster.calls == {("list", "pods"): 1, ("watch", "pods"): 1, ("patch", "deployments"): 2}
     assert api.count == cluster.calls
 
@@ -83,7 +83,7 @@ async def test_what_is_seen_is_what_is_listed_after_every_trouble(
                 await watching.seen(POD, "shop", OURS)
                 return bool(trouble.met)
 
-            await eventually_so(is_met)
+            await eventually(is_met)
             await cluster.apply(DEPLOYMENT, deployment(replicas=4 + number))
 
             async def agrees(count: int = 4 + number) -> bool:
@@ -91,7 +91,7 @@ async def test_what_is_seen_is_what_is_listed_after_every_trouble(
                 seen = await watching.seen(POD, "shop", OURS)
                 return len(listed) == count and _versions(listed) == _versions(seen.values())
 
-            await eventually_so(agrees)
+            await eventually(agrees)
 
 
 async def test_a_history_that_was_compacted_costs_one_more_list(
@@ -108,7 +108,7 @@ async def test_a_history_that_was_compacted_costs_one_more_list(
     async def is_gone() -> bool:
         return not await watching.seen(DEPLOYMENT, "shop")
 
-    await eventually_so(is_gone)
+    await eventually(is_gone)
     assert cluster.calls["list", "deployments"] == 2
 
 

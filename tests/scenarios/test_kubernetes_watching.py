@@ -12,7 +12,7 @@ from engine.errors import Broken, Interrupted
 from engine.targets.kubernetes.cluster import Cluster
 from engine.targets.kubernetes.kinds import DEPLOYMENT, POD, Kind
 from engine.targets.kubernetes.watching import Watching
-from tests.support.eventually import eventually, eventually_so
+from tests.support.eventually import eventually
 from tests.support.kube_faults import KubeFaults, Watch, kube_faults, refused
 
 WEB = {"app": "web"}
@@ -48,7 +48,7 @@ async def becomes(watching: Watching, names: set[str], labels: str = "") -> None
     async def has_become() -> bool:
         return await seen(watching, labels) == names
 
-    await eventually_so(has_become)
+    await eventually(has_become)
 
 
 def lists(server: KubeFaults) -> int:
@@ -201,7 +201,7 @@ async def test_nobody_is_shown_what_may_be_old(server: KubeFaults) -> None:
                 return "Cluster prod does not answer" in str(error)
             return False
 
-        await eventually_so(refuses)
+        await eventually(refuses)
         server.remove(POD, "shop", "web-1")
         await server.come_back()
         assert await seen(watching) == set()
@@ -243,7 +243,7 @@ async def test_a_right_that_is_taken_away_is_noticed_at_the_next_look(server: Ku
                 return "does not let Sluice list pods" in str(error)
             return False
 
-        await eventually_so(is_told)
+        await eventually(is_told)
 
 
 async def test_a_watch_that_is_not_agreed_to_holds_nobody_up(server: KubeFaults) -> None:
@@ -269,7 +269,7 @@ async def test_own_writes_are_read_at_once_and_stay_read(server: KubeFaults) -> 
         async def has_both() -> bool:
             return await seen(watching, "app=web", DEPLOYMENT) == {"web", "api"}
 
-        await eventually_so(has_both)
+        await eventually(has_both)
         assert (await watching.seen(DEPLOYMENT, "shop", "app=web"))["web"]["spec"] == {"replicas": 5}
         watching.forget(DEPLOYMENT, "shop", "web")
         assert await seen(watching, "app=web", DEPLOYMENT) == {"api"}
@@ -324,7 +324,7 @@ async def test_a_cache_that_is_read_now_and_then_goes_on(server: KubeFaults) -> 
             await seen(watching)
             return loop.time() > enough
 
-        await eventually_so(is_read_long_enough)
+        await eventually(is_read_long_enough)
         assert (lists(server), watches(server)) == (1, 1)
 
 

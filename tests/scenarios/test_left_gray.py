@@ -8,8 +8,8 @@ import pytest
 from engine.model import RunId, RunState
 from engine.ports import Timer
 from tests.support.bot import Bot, a_new_bot, words_of
+from tests.support.eventually import eventually
 from tests.support.model_target import ModelTarget
-from tests.support.process_target import eventually
 from tests.support.workload import Shop
 
 every_strategy = pytest.mark.parametrize("strategy", ["canary", "blue_green", "istio"])

@@ -5,9 +5,9 @@ from pathlib import Path
 from bot.cards import Button, Card, Tone
 from engine.model import RunState
 from tests.support.bot import Bot, a_new_bot, words_of
+from tests.support.eventually import eventually
 from tests.support.model_target import ModelTarget
 from tests.support.notes import notes
-from tests.support.process_target import eventually
 from tests.support.workload import Shop
 
 

@@ -12,8 +12,8 @@ import pytest
 from engine.forges.hosting import ForgeName
 from engine.model import Run, RunState
 from tests.support.bot import Bot, a_bot
+from tests.support.eventually import eventually
 from tests.support.forge_server import TOKEN, ForgeServer, Trouble, gitlab
-from tests.support.process_target import eventually
 from tests.support.push_payloads import NOTHING, Posted, Told, payload_of, posted
 from tests.support.repository import Repository
 

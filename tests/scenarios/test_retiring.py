@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from tests.support.bot import Bot, a_bot
+from tests.support.eventually import eventually
 from tests.support.model_target import ModelTarget
-from tests.support.process_target import eventually
 from tests.support.workload import Shop
 
 

@@ -17,8 +17,8 @@ from bot.switchboard import Switchboard
 from bot.telegram.connect import connect
 from engine.errors import Broken, Interrupted
 from engine.model import RunState
+from tests.support.eventually import eventually
 from tests.support.notes import notes
-from tests.support.process_target import eventually
 from tests.support.telegram_chats import Chat, Fate
 from tests.support.telegram_house import (
     ANN,

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from engine.model import Person, PersonId, RunState
 from tests.support.bot import Bot, a_bot, a_repository
+from tests.support.eventually import eventually
 from tests.support.mailbox import Mailbox, mailbox
-from tests.support.process_target import eventually
 from tests.support.receiver import Receiver, receiving
 
 LOOPBACK = {"private_hooks": ("127.0.0.0/8",)}

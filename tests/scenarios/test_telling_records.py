@@ -7,7 +7,7 @@ from bot.chat import Incoming
 from bot.web.room import LOBBY
 from engine.model import PersonId
 from tests.support.bot import Bot, a_bot
-from tests.support.process_target import eventually
+from tests.support.eventually import eventually
 from tests.support.receiver import receiving
 
 MOST_COLUMNS = 4

@@ -6,8 +6,8 @@ from engine.errors import Interrupted
 from engine.ports import Placement
 from engine.rollout.fleet import Fleet
 from tests.support.bot import a_new_bot
+from tests.support.eventually import eventually
 from tests.support.model_target import ModelTarget
-from tests.support.process_target import eventually
 from tests.support.workload import Shop
 
 SICK = "The place does not answer."

@@ -21,7 +21,7 @@ from bot.web.room import LOBBY
 from engine.model import Person, PersonId, Run, RunId, RunState, StageState
 from engine.ports import Target
 from engine.targets.process import ProcessTarget
-from tests.support.process_target import eventually
+from tests.support.eventually import eventually
 from tests.support.repository import Repository
 from tests.support.store import lay_tables
 

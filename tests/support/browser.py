@@ -1,6 +1,8 @@
 """Chromium from the operating system, kept from calling anybody."""
 
-CHROMIUM = "/usr/bin/chromium"
+import shutil
+
+CHROMIUM = shutil.which("chromium") or "chromium"
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",

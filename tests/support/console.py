@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -136,19 +136,3 @@ async def a_served_console(home: Path, traffic: TrafficSource | None = None) -> 
             yield console
         finally:
             await server.stop()
-
-
-async def eventually(holds: Callable[[], Awaitable[bool]], what: str, within: float = 5.0) -> None:
-    """Ask again until it holds."""
-    try:
-        async with asyncio.timeout(within):
-            while not await holds():
-                await _a_moment()
-    except TimeoutError:
-        raise AssertionError(f"not within {within} s: {what}") from None
-
-
-async def _a_moment() -> None:
-    moment = asyncio.Event()
-    asyncio.get_running_loop().call_later(0.02, moment.set)
-    await moment.wait()

@@ -1,26 +1,30 @@
-"""Waits for something that another process does, with a deadline."""
+"""Waits for something that happens elsewhere, with a deadline."""
 
 import asyncio
-import time
+import inspect
 from collections.abc import Awaitable, Callable
 
-_LOOK_AGAIN = 0.02
+
+async def eventually(
+    condition: Callable[[], bool | Awaitable[bool]],
+    what: str = "it happens",
+    within: float = 20.0,
+    between: float = 0.02,
+) -> None:
+    """Look until `condition`, awaited or not, holds; fail with `what` when it does not within so many seconds."""
+    try:
+        async with asyncio.timeout(within):
+            while True:
+                if await _holds(condition):
+                    return
+                await asyncio.sleep(between)
+    except TimeoutError:
+        raise AssertionError(f"{what}: not within {within:.0f} s") from None
 
 
-async def eventually(condition: Callable[[], bool], within: float = 20.0) -> None:
-    """Return as soon as `condition` holds; fail when it does not within that many seconds."""
-    deadline = time.monotonic() + within
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        await asyncio.sleep(_LOOK_AGAIN)
-
-
-async def eventually_so(condition: Callable[[], Awaitable[bool]], within: float = 20.0) -> None:
-    """Return as soon as `condition`, which has to be awaited, holds; fail when it does not within that many seconds."""
-    deadline = time.monotonic() + within
-    while not await condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        await asyncio.sleep(_LOOK_AGAIN)
+async def _holds(condition: Callable[[], bool | Awaitable[bool]]) -> bool:
+    answer = condition()
+    return await answer if inspect.isawaitable(answer) else answer
 
 
 async def passed(turns: int) -> None:

@@ -13,8 +13,8 @@ from bot.chat import Incoming
 from bot.web.hub import Change, Listener
 from bot.web.room import LOBBY
 from engine.model import PersonId, Run
+from tests.support.eventually import eventually
 from tests.support.house_on_disk import House
-from tests.support.process_target import eventually
 from tests.support.victim import Story
 
 WITHIN = 60.0

@@ -15,7 +15,7 @@ from bot.app import running
 from bot.settings import Settings
 from engine.model import Run, StageKind
 from tests.support.bot import Bot
-from tests.support.process_target import eventually
+from tests.support.eventually import eventually
 
 PIPELINE = """\
 pipeline: shop

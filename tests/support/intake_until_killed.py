@@ -16,8 +16,8 @@ from pathlib import Path
 
 from bot.chat import Update
 from tests.support.bot import a_bot
+from tests.support.eventually import eventually
 from tests.support.model_messenger import CHANNEL, ModelMessenger
-from tests.support.process_target import eventually
 
 
 def die(*_heard: object) -> None:

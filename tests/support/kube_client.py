@@ -91,7 +91,7 @@ class Client:
 
         task = asyncio.create_task(look())
         try:
-            await eventually(lambda: seen or task.done(), within)
+            await eventually(lambda: seen or task.done(), within=within)
         finally:
             task.cancel()
             failed = (await asyncio.gather(task, return_exceptions=True))[0]
@@ -133,7 +133,7 @@ class Told:
         await eventually(lambda: len(self.events) >= events)
 
     async def over(self) -> None:
-        await eventually(lambda: self.is_over, 30)
+        await eventually(lambda: self.is_over, within=30)
 
     async def broken(self) -> None:
         """Wait for the end, and raise what broke it."""

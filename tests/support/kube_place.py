@@ -22,10 +22,10 @@ from engine.targets.kubernetes.site import Site
 from engine.targets.kubernetes.target import KubernetesTarget
 from engine.targets.kubernetes.watching import Watching
 from tests.support import kube_foreign as foreign
+from tests.support.eventually import eventually
 from tests.support.kube_mortal import Killed, Mortal
 from tests.support.kube_promises import Expected, broken
 from tests.support.kube_surroundings import NAME, Surroundings
-from tests.support.process_target import eventually
 from tests.support.store import a_run
 
 Json = dict[str, Any]

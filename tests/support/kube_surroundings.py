@@ -8,10 +8,10 @@ from typing import Any
 from engine.targets.kubernetes import names
 from engine.targets.kubernetes.kinds import DEPLOYMENT, HTTP_ROUTE, POD, REPLICA_SET, SERVICE, VIRTUAL_SERVICE, Kind
 from tests.support import kube_foreign as foreign
+from tests.support.eventually import eventually
 from tests.support.kube_ground import Ground, Pace
 from tests.support.kube_hands import Hands
 from tests.support.kube_promises import is_ready
-from tests.support.process_target import eventually
 
 Json = dict[str, Any]
 

@@ -13,8 +13,8 @@ from engine.model import RoomId
 from engine.ports import Target
 from storage.audit import Deed
 from tests.support.bot import Bot, a_bot
+from tests.support.eventually import eventually
 from tests.support.model_messenger import CHANNEL, ModelMessenger
-from tests.support.process_target import eventually
 
 _CODE = re.compile(r"link ([A-Z2-9]{4}-[A-Z2-9]{4})")
 

@@ -1,10 +1,9 @@
 """A process target with the demo's service on it, for tests: real supervisord, real Envoy, nothing left afterwards."""
 
-import asyncio
 import shlex
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,6 +13,7 @@ from engine.ports import Placement
 from engine.rollout.fleet import Fleet, Group, Launch, Move, ReleaseId, Reroute, Route
 from engine.targets.fronted.keep import identity
 from engine.targets.process import ProcessTarget
+from tests.support.eventually import eventually
 
 _SERVER = Path(__file__).parents[2] / "deploy/demo/server.py"
 _BETWEEN_LOOKS = 0.02
@@ -41,23 +41,6 @@ def free_port() -> int:
 def runs(pid: int) -> bool:
     """Whether there is such a process, and not only its remains."""
     return identity(pid) != ""
-
-
-async def eventually(
-    condition: Callable[[], Awaitable[bool]], what: str, within: float = 20.0, between: float = _BETWEEN_LOOKS
-) -> None:
-    """Look until `condition` holds; fail with `what` when it does not within so many seconds."""
-    never = asyncio.Event()
-    try:
-        async with asyncio.timeout(within):
-            while not await condition():
-                try:
-                    async with asyncio.timeout(between):
-                        await never.wait()
-                except TimeoutError:
-                    continue
-    except TimeoutError:
-        raise AssertionError(f"{what}: not within {within:.0f} s") from None
 
 
 @dataclass

@@ -18,7 +18,7 @@ from engine.model import RoomId
 from engine.ports import Target
 from storage.audit import Deed
 from tests.support.bot import Bot, a_bot
-from tests.support.process_target import eventually
+from tests.support.eventually import eventually
 from tests.support.slack_deliveries import Acknowledged, Delivery, People
 from tests.support.slack_wire import APP_TOKEN, BOT_TOKEN, SECRET, SlackWire, slack_wire
 from tests.support.slack_workspace import TEAM, Json

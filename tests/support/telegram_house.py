@@ -21,7 +21,7 @@ from bot.telegram.outbound import TelegramChat
 from engine.ports import Target
 from storage.audit import Deed
 from tests.support.bot import Bot, a_bot
-from tests.support.process_target import eventually
+from tests.support.eventually import eventually
 from tests.support.telegram_chats import Account, Chat, Shown
 from tests.support.telegram_methods import Toast
 from tests.support.telegram_wire import TOKEN, TelegramWire

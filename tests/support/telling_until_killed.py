@@ -18,7 +18,7 @@ from bot.heralds.lanes import WebLane
 from engine.model import RunId
 from storage.outbox import Parcel
 from tests.support.bot import Bot, a_bot
-from tests.support.process_target import eventually
+from tests.support.eventually import eventually
 
 SUCCEEDED = 4
 """The journal's entry that says so: asked for, begun, the stage begun, the stage done."""

@@ -20,8 +20,8 @@ from bot.presenters import badge_of
 from bot.settings import Settings
 from bot.web.room import LOBBY
 from engine.model import Person, PersonId, Run, RunId, StageState
+from tests.support.eventually import eventually
 from tests.support.house_on_disk import REVIEWERS
-from tests.support.process_target import eventually
 
 WITHIN = 60.0
 BETWEEN = 0.03
