@@ -27,6 +27,8 @@ from engine.forges.hosting import (
     Page,
     Ref,
     Repository,
+    hook_with_events,
+    needed_text,
 )
 from engine.forges.huawei_signature import sign
 
@@ -124,7 +126,7 @@ class DevCloud:
         what = f"list branches and tags of {repository}"
         reply = await self._api.get(path, what, limit=PER_PAGE, offset=offset, **query)
         items = reply.items(self._access.origin)
-        refs = tuple(Ref(self._text(one, "name"), _sha(one)) for one in items)
+        refs = tuple(Ref(needed_text(one, "name", self._access.origin), _sha(one)) for one in items)
         return Page(refs, _next(reply, offset, len(items)))
 
     async def hooks(self, repository: str) -> Sequence[HookFound]:
@@ -134,7 +136,7 @@ class DevCloud:
         for _ in range(_MOST_PAGES):
             reply = await self._api.get(path, f"list the webhooks of {repository}", limit=100, offset=offset)
             items = reply.items(self._access.origin)
-            found += [_hook(one) for one in items]
+            found += map(hook_with_events, items)
             following = _next(reply, offset, len(items))
             if not following or not items:
                 break
@@ -195,7 +197,8 @@ class DevCloud:
         return [one for one in listed if isinstance(one, dict)], total if isinstance(total, int) else len(listed)
 
     def _path(self, found: Mapping[str, Any]) -> str:
-        return f"{self._text(found, 'group_name')}/{self._text(found, 'repository_name')}"
+        origin = self._access.origin
+        return f"{needed_text(found, 'group_name', origin)}/{needed_text(found, 'repository_name', origin)}"
 
     def _repository(self, found: Mapping[str, Any]) -> Repository:
         return Repository(
@@ -204,12 +207,6 @@ class DevCloud:
             is_private=found.get("visibility_level") != _PUBLIC,
         )
 
-    def _text(self, found: Mapping[str, Any], name: str) -> str:
-        value = found.get(name)
-        if not isinstance(value, str) or not value:
-            raise ForgeBroken(self._access.origin, f"there is no {name}")
-        return value
-
 
 _PUBLIC = 20
 
@@ -217,15 +214,6 @@ _PUBLIC = 20
 def _sha(found: Mapping[str, Any]) -> str:
     commit = found.get("commit")
     return str((commit.get("id") if isinstance(commit, dict) else None) or found.get("target") or "")
-
-
-def _hook(found: Mapping[str, Any]) -> HookFound:
-    return HookFound(
-        id=str(found.get("id", "")),
-        url=str(found.get("url") or ""),
-        pushes=bool(found.get("push_events")),
-        tags=bool(found.get("tag_push_events")),
-    )
 
 
 def _body(wish: HookWish) -> dict[str, Any]:

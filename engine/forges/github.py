@@ -20,10 +20,10 @@ from engine.forges.hosting import (
     Namespace,
     NotThere,
     Page,
-    Ref,
     Repository,
+    needed_text,
 )
-from engine.forges.repository_api import RepositoryApi
+from engine.forges.repository_api import RepositoryApi, Spelling
 
 _HEADERS = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
 _LINK = re.compile(r'<([^<>]*)>\s*;[^,]*\brel="next"')
@@ -31,15 +31,14 @@ _NEEDED = {"contents": ("read", "write"), "repository_hooks": ("write",)}
 """What an app must be allowed, and how much."""
 
 
-class GitHub:
+class GitHub(RepositoryApi):
     """`engine.forges.hosting.CodeHost` for GitHub."""
 
     def __init__(self, access: Access, client: httpx.AsyncClient) -> None:
+        super().__init__(ForgeApi(client, access.origin, access.api, self._sign, _HEADERS), _SPELLING)
         self._access = access
         self._as_app = ForgeApi(client, access.origin, access.api, self._sign_as_app, _HEADERS)
         self._installed = InstallationToken(self._as_app, access.installation)
-        self._api = ForgeApi(client, access.origin, access.api, self._sign, _HEADERS)
-        self._each = RepositoryApi(self._api, _at, _hook, lambda reply, _page: _next(reply))
 
     async def _token(self) -> str:
         return await self._installed.get() if self._access.app else self._access.secret
@@ -59,7 +58,7 @@ class GitHub:
         scopes = reply.headers.get("x-oauth-scopes")
         given = tuple(one.strip() for one in (scopes or "").split(",") if one.strip())
         missing = () if scopes is None else _missing_scopes(given)
-        return Login(self._each.text(found, "login"), str(found.get("name") or ""), given, missing)
+        return Login(needed_text(found, "login", self._access.origin), str(found.get("name") or ""), given, missing)
 
     async def _whoami_as_app(self) -> Login:
         app = (await self._as_app.get("/app", "say which app it is")).object(self._access.origin)
@@ -80,7 +79,8 @@ class GitHub:
             return Page(tuple(map(Namespace, names)))
         reply = await self._api.get("/user/orgs", "list organizations", per_page=PER_PAGE, page=page or "1")
         own = () if page else (Namespace(await self._login()),)
-        others = tuple(Namespace(self._each.text(one, "login")) for one in reply.items(self._access.origin))
+        origin = self._access.origin
+        others = tuple(Namespace(needed_text(one, "login", origin)) for one in reply.items(origin))
         return Page((*own, *others), _next(reply))
 
     async def repositories(self, namespace: str = "", page: str = "") -> Page[Repository]:
@@ -106,54 +106,12 @@ class GitHub:
         except NotThere:
             return await self._api.get(f"/users/{quote(namespace, safe='')}/repos", what, **where)
 
-    async def repository(self, path: str) -> Repository:
-        """One repository."""
-        reply = await self._api.get(_at(path), f"read {path}")
-        return self._repository(reply.object(self._access.origin))
-
-    async def branches(self, repository: str, page: str = "") -> Page[Ref]:
-        """The branches of a repository."""
-        return await self._each.named(repository, "branches", page)
-
-    async def tags(self, repository: str, page: str = "") -> Page[Ref]:
-        """The tags of a repository."""
-        return await self._each.named(repository, "tags", page)
-
-    async def hooks(self, repository: str) -> Sequence[HookFound]:
-        """Every webhook."""
-        return await self._each.hooks(repository)
-
-    async def create_hook(self, repository: str, wish: HookWish) -> str:
-        """Attach. GitHub sends tags with the pushes."""
-        return await self._each.create_hook(repository, {"name": "web", **_body(wish)})
-
-    async def update_hook(self, repository: str, hook: str, wish: HookWish) -> None:
-        """Make it as wished."""
-        await self._each.update_hook(repository, hook, _body(wish))
-
-    async def delete_hook(self, repository: str, hook: str) -> None:
-        """Take it away."""
-        await self._each.delete_hook(repository, hook)
-
     async def credential(self) -> Credential:
         """The token; GitHub takes any name beside it."""
         return Credential("x-access-token", await self._token())
 
     async def _login(self) -> str:
         return self._access.login or (await self.whoami()).login
-
-    def _repositories(self, reply: Reply) -> tuple[Repository, ...]:
-        return tuple(map(self._repository, reply.items(self._access.origin)))
-
-    def _repository(self, found: Mapping[str, Any]) -> Repository:
-        path = self._each.text(found, "full_name")
-        return Repository(
-            path=path,
-            clone=str(found.get("clone_url") or f"{self._access.origin}/{path}.git"),
-            default_branch=str(found.get("default_branch") or ""),
-            is_private=bool(found.get("private")),
-            description=str(found.get("description") or ""),
-        )
 
 
 def _at(repository: str) -> str:
@@ -183,6 +141,17 @@ def _chosen(installations: Sequence[Mapping[str, Any]], wanted: str) -> Mapping[
     raise Refused(f"The app has no installation {wanted}.", f"It has {', '.join(names)}.")
 
 
+def _repository(found: Mapping[str, Any], origin: str) -> Repository:
+    path = needed_text(found, "full_name", origin)
+    return Repository(
+        path=path,
+        clone=str(found.get("clone_url") or f"{origin}/{path}.git"),
+        default_branch=str(found.get("default_branch") or ""),
+        is_private=bool(found.get("private")),
+        description=str(found.get("description") or ""),
+    )
+
+
 def _hook(found: Mapping[str, Any]) -> HookFound:
     events = set(found.get("events") or ())
     delivers = bool(events & {"push", "*"})
@@ -195,10 +164,13 @@ def _body(wish: HookWish) -> dict[str, Any]:
     return {"active": True, "events": ["push"], "config": config}
 
 
-def _next(reply: Reply) -> str:
+def _next(reply: Reply, _page: str = "") -> str:
     found = _LINK.search(reply.headers.get("link", ""))
     return "".join(parse_qs(urlsplit(found[1]).query).get("page", [""])[:1]) if found else ""
 
 
 def _is_in(path: str, namespace: str) -> bool:
     return not namespace or path.casefold().startswith(f"{namespace.casefold()}/")
+
+
+_SPELLING = Spelling(_at, _repository, _hook, _body, _next, attached={"name": "web"})

@@ -5,11 +5,11 @@ the forge names them, ``namespace/name``; a namespace may have slashes in it. Ev
 pages.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from engine.errors import Broken, Interrupted, Refused
 from engine.forges.credential import Credential
@@ -233,3 +233,21 @@ class ForgeBroken(Broken):
 
     def __init__(self, origin: str, why: str) -> None:
         super().__init__(f"{origin} does not answer like the forge that it should be: {why}.", "Check its address.")
+
+
+def needed_text(found: Mapping[str, Any], name: str, origin: str) -> str:
+    """Return a text that a forge's answer has to have. Raises `ForgeBroken`."""
+    value = found.get(name)
+    if not isinstance(value, str) or not value:
+        raise ForgeBroken(origin, f"there is no {name}")
+    return value
+
+
+def hook_with_events(found: Mapping[str, Any]) -> HookFound:
+    """Read a webhook as all but GitHub tell of it: an event, a name."""
+    return HookFound(
+        id=str(found.get("id", "")),
+        url=str(found.get("url") or ""),
+        pushes=bool(found.get("push_events")),
+        tags=bool(found.get("tag_push_events")),
+    )

@@ -1,6 +1,7 @@
 """Freezes at the one door: what is turned away, what waits, what goes on by itself, and nothing in between."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import cast
@@ -52,9 +53,15 @@ async def approved_and_frozen(go: Releasing, span: timedelta = HOUR) -> Run:
     return await report_frozen(go, run, span)
 
 
-async def agree(go: Releasing) -> None:
+async def plead(go: Releasing) -> Plea:
     now = go.house.clock.now()
-    plea = Plea("o1", "start", "shop", ANN, now, "The checkout is broken.", LOBBY, now + HOUR, BOB)
+    plea = Plea("o1", "start", "shop", ANN, now, "The checkout is broken.", LOBBY, now + HOUR)
+    await go.house.store.transact(lambda book: book.freezes.keep_plea(plea))
+    return plea
+
+
+async def agree(go: Releasing) -> None:
+    plea = replace(await plead(go), confirmed_by=BOB)
     await go.house.store.transact(lambda book: book.freezes.keep_plea(plea))
 
 
@@ -162,6 +169,13 @@ async def test_there_is_no_moment_between_a_freeze_taken_away_and_what_it_held(g
     assert (await go.house.load(run)).stage.state is S.FROZEN
     assert await go.house.store.read(lambda book: book.freezes.find(FreezeId("f1"))) is not None
     assert await go.house.timers(run), "and it goes on by itself when the window ends"
+
+
+async def test_what_nobody_else_has_confirmed_lets_nothing_begin(go: Releasing) -> None:
+    await freeze(go)
+    await plead(go)
+    with pytest.raises(Frozen):
+        await go.request()
 
 
 async def test_what_two_people_agreed_on_lets_one_run_begin_and_no_second(go: Releasing) -> None:

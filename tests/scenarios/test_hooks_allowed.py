@@ -38,6 +38,8 @@ async def test_a_call_with_the_same_idempotency_key_is_answered_the_same_and_don
     assert answers == [(201, {"run": "gated-1", "runs": ["gated-1"], "outcome": "started"})] * 5
     assert len(await world.runs("gated")) == 1
     assert (await call(world, "nightly", params=V2, headers={"Idempotency-Key": "build-8"}))[1]["run"] == "gated-2"
+    other = await call(world, "elsewhere", source="10.20.0.7", headers=headers)
+    assert other[1]["run"] == "gated-3", "a key is each hook's own"
 
 
 async def test_a_call_that_led_to_nothing_may_be_made_again_under_the_same_key(world: Outside) -> None:
