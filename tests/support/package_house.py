@@ -23,6 +23,7 @@ from storage.package_files import PackageFiles
 from storage.package_shelf import Limits, PackageShelf
 from storage.package_tokens import Right
 from storage.store import SqlStore
+from tests.support.eventually import eventually
 from tests.support.store import ANN, ManualClock, lay_tables, sqlite_at
 
 ROOMY = Limits(file=64 * 1024 * 1024, organization=10**9, total=10**10)
@@ -63,13 +64,19 @@ class House:
             yield client
 
     async def break_off(self, method: str, path: str, headers: Mapping[str, str], length: int, sent: bytes) -> None:
-        """Announce `length` bytes, send some, and hang up."""
+        """Announce `length` bytes, send some, and hang up when they are being received."""
         _, writer = await asyncio.open_connection("127.0.0.1", self.port)
         writer.write(request_head(method, path, {**headers, "Content-Length": str(length)}) + sent)
         await writer.drain()
+        await eventually(lambda: self.receiving > 0)
         writer.close()
         with contextlib.suppress(ConnectionError):
             await writer.wait_closed()
+
+    @property
+    def receiving(self) -> int:
+        """How many uploads are under way."""
+        return self.web.direct.uploads.taken + self.web.resumable.slots.taken
 
     def drafts(self) -> list[Path]:
         return list((self.shelf.files.root / "drafts").glob("*"))
