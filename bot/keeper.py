@@ -126,7 +126,7 @@ class Keeper:
 
     async def _tend(self, workload: str) -> None:
         run, releases = await self.store.read(lambda book: _standing(book, workload))
-        if run is None or not _waits_with_gray(run):
+        if run is None or not waits_with_gray(run):
             self._strange.pop(workload, None)
         if not releases:
             return
@@ -138,7 +138,7 @@ class Keeper:
         deployed = Deployed(workload, spec, releases[-1], releases[0], *whose)
         place = replace(deployed.placement(), releases=known)
         await self.targets[spec.target].tend(place)
-        if run is not None and _waits_with_gray(run):
+        if run is not None and waits_with_gray(run):
             await self._watch(run)
 
     async def _watch(self, run: Run) -> None:
@@ -167,7 +167,8 @@ def _standing(book: SqlBook, workload: str) -> tuple[Run | None, list[Release]]:
     return run, [release for release in releases if release is not None]
 
 
-def _waits_with_gray(run: Run) -> bool:
+def waits_with_gray(run: Run) -> bool:
+    """Whether the gray instances have been placed and the run waits, before anything is promoted."""
     is_gray = any(stage.kind is StageKind.GRAY and stage.state is StageState.SUCCEEDED for stage in run.stages)
     is_official = any(stage.kind is StageKind.OFFICIAL and _has_begun(stage) for stage in run.stages)
     return run.state is RunState.WAITING and is_gray and not is_official

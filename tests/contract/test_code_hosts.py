@@ -22,12 +22,12 @@ from engine.forges.hosting import (
     SignInRefused,
 )
 from engine.forges.hosts import Hosts, api_of
-from tests.support.forge_flavours import DEVCLOUD_SECRET, GITEE_TOKEN, devcloud, gitee
-from tests.support.forge_server import LOGIN, TOKEN, ForgeServer, Trouble, gitlab
+from tests.support.forge_flavours import DEVCLOUD_SECRET, GITEE_TOKEN, GITLAB_TOKEN, devcloud, gitee, gitlab
+from tests.support.forge_server import LOGIN, ForgeServer, Trouble
 from tests.support.repository import Repository
 
 _SERVED = {
-    ForgeName.GITLAB: (gitlab, TOKEN),
+    ForgeName.GITLAB: (gitlab, GITLAB_TOKEN),
     ForgeName.GITEE: (gitee, GITEE_TOKEN),
     ForgeName.DEVCLOUD: (devcloud, DEVCLOUD_SECRET),
 }
@@ -150,7 +150,7 @@ async def test_what_the_account_may_not_is_said_with_what_it_was(world: World) -
 
 async def test_git_is_told_what_the_forge_wants(world: World) -> None:
     credential = await world.host.credential()
-    assert credential.secret in (TOKEN, GITEE_TOKEN, "git-password")
+    assert credential.secret in (GITLAB_TOKEN, GITEE_TOKEN, "git-password")
 
 
 async def test_a_forge_that_limits_is_waited_for_once_or_said(world: World) -> None:

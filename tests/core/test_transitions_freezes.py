@@ -1,6 +1,6 @@
 """A stage that a freeze keeps from beginning, and the ways on from there."""
 
-from bot.keeper import _waits_with_gray
+from bot.keeper import waits_with_gray
 from engine import commands as c
 from engine.model import RunState, StageState
 from engine.transitions import ENGINE, needs_worker
@@ -78,8 +78,8 @@ def test_a_frozen_run_is_stopped_and_rolled_back_like_any_other() -> None:
 
 def test_visitors_are_kept_from_dead_instances_while_a_run_is_frozen_with_its_gray_release() -> None:
     story = frozen()
-    assert _waits_with_gray(story.run)
-    assert not _waits_with_gray(story.thaw().note("launch", release="shop@2").fail().run)
+    assert waits_with_gray(story.run)
+    assert not waits_with_gray(story.thaw().note("launch", release="shop@2").fail().run)
 
 
 def test_what_waits_for_the_end_of_a_freeze_says_how_it_goes_on() -> None:

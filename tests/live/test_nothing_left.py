@@ -23,7 +23,8 @@ from storage.audit import Sought
 from tests.support.bot import Bot, a_bot
 from tests.support.docker_engine import DockerEngine
 from tests.support.eventually import eventually
-from tests.support.forge_server import TOKEN, ForgeServer, gitlab
+from tests.support.forge_flavours import GITLAB_TOKEN, gitlab
+from tests.support.forge_server import ForgeServer
 from tests.support.messaging import Talk
 from tests.support.model_messenger import ModelMessenger
 from tests.support.receiver import Receiver, receiving
@@ -89,7 +90,9 @@ class World:
 
     async def ready(self, build: str) -> None:
         """Bind the account, define the pipeline and set the secret, each as a person would."""
-        bound = await self.talk.say("ann", f"account bind gitlab as forge at {self.server.origin} {TOKEN}", DIRECT)
+        bound = await self.talk.say(
+            "ann", f"account bind gitlab as forge at {self.server.origin} {GITLAB_TOKEN}", DIRECT
+        )
         assert bound.title == "forge is bound."
         text = PIPELINE.format(git=self.server.url("shop/api"), outside=self.outside.url, build=build)
         await self.talk.say("ann", f"define\n{text}", DIRECT)
@@ -195,7 +198,7 @@ async def test_a_bundles_run_leaves_nothing_behind(tmp_path: Path) -> None:
         name = await world.bot.start("run shop")
         await world.bot.until(name, lambda run: run.position == 1, "builds")
         await eventually(lambda: any(b"until test -e" in one or b"bash" in one for one in processes().values()))
-        assert found_in((VALUE, TOKEN, SMTP), processes()) == []
+        assert found_in((VALUE, GITLAB_TOKEN, SMTP), processes()) == []
         world.held.touch()
         done = await world.bot.ends(name, RunState.SUCCEEDED)
         failed = await world.run("run shop tag=v2 fails=yes", None)
@@ -204,7 +207,7 @@ async def test_a_bundles_run_leaves_nothing_behind(tmp_path: Path) -> None:
         assert "bad •••" in failed.stage.reason
         kept = {**await told(world, done, failed), **database(home), **files(home)}
         assert f"plain {'•••'}" in kept[f"logs {done.id}"].decode()
-    secrets = (VALUE, TOKEN, SMTP)
+    secrets = (VALUE, GITLAB_TOKEN, SMTP)
     assert found_in(secrets, {**kept, **files(home), "the log": world.logged.getvalue().encode()}) == []
 
 
@@ -222,4 +225,4 @@ async def test_a_run_with_a_docker_engine_and_a_registry_leaves_nothing_behind(
             failed = await world.run("run shop tag=v2 fails=yes", None)
             kept = {**await told(world, done, failed), **database(home), **files(home), **processes()}
             assert "plain •••" in kept[f"logs {done.id}"].decode()
-    assert found_in((VALUE, TOKEN, PASSWORD), {**kept, "the log": world.logged.getvalue().encode()}) == []
+    assert found_in((VALUE, GITLAB_TOKEN, PASSWORD), {**kept, "the log": world.logged.getvalue().encode()}) == []

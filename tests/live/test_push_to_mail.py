@@ -26,8 +26,8 @@ from tests.support.bot import a_bot
 from tests.support.docker_engine import DockerEngine
 from tests.support.docker_place import SERVE
 from tests.support.eventually import eventually
-from tests.support.forge_server import TOKEN as FORGE_TOKEN
-from tests.support.forge_server import ForgeServer, gitlab
+from tests.support.forge_flavours import GITLAB_TOKEN, gitlab
+from tests.support.forge_server import ForgeServer
 from tests.support.mailbox import Mailbox, mailbox
 from tests.support.process_target import free_port
 from tests.support.push_payloads import Told, payload_of, posted
@@ -162,7 +162,7 @@ async def test_a_push_is_built_kept_shared_passed_in_two_chats_and_told_by_mail(
 async def _first(world: World) -> None:
     """The first push of all goes to everybody."""
     bot = world.slack.bot
-    assert "forge is bound" in await bot.say(f"account bind gitlab as forge at {world.forge.origin} {FORGE_TOKEN}")
+    assert "forge is bound" in await bot.say(f"account bind gitlab as forge at {world.forge.origin} {GITLAB_TOKEN}")
     said = await bot.say("define\n" + PIPELINE.format(git=world.forge.url("shop/api"), port=world.port))
     assert "the webhook is attached" in said
     await world.slack.deliver(world.slack.people.mention("U00ANN", ROOM, "subscribe shop on everything"))

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from aiohttp import web
+from aiohttp.test_utils import TestServer
 from slack_sdk.errors import SlackApiError
 from slack_sdk.signature import SignatureVerifier
 from slack_sdk.web.async_client import AsyncWebClient
@@ -60,12 +61,9 @@ async def app(slack: SlackWire) -> AsyncIterator[App]:
     made = App()
     application = web.Application()
     application.router.add_post("/", made.hear)
-    runner = web.AppRunner(application)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    slack.app_url = f"http://127.0.0.1:{runner.addresses[0][1]}/"
-    yield made
-    await runner.cleanup()
+    async with TestServer(application) as server:
+        slack.app_url = str(server.make_url("/"))
+        yield made
 
 
 def arguments(name: str) -> dict[str, Any]:

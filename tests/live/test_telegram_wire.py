@@ -10,6 +10,7 @@ import httpx
 import pytest
 import pytest_asyncio
 from aiohttp import web
+from aiohttp.test_utils import TestServer
 from telegram import Bot, BotCommand, InlineKeyboardButton, InlineKeyboardMarkup, InputFile, Message, ReplyParameters
 from telegram.error import (
     BadRequest,
@@ -349,11 +350,8 @@ async def hook() -> AsyncIterator[tuple[Hook, str]]:
     one = Hook()
     application = web.Application()
     application.router.add_post("/hook", one.take)
-    runner = web.AppRunner(application)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    yield one, f"http://127.0.0.1:{runner.addresses[0][1]}/hook"
-    await runner.cleanup()
+    async with TestServer(application) as server:
+        yield one, str(server.make_url("/hook"))
 
 
 async def test_a_webhook_gets_the_secret_and_what_it_refuses_comes_again(

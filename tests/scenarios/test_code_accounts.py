@@ -11,7 +11,8 @@ from bot.web.room import LOBBY
 from engine.model import PersonId
 from storage.code_accounts import CodeAccount
 from tests.support.bot import Bot, a_bot, words_of
-from tests.support.forge_server import TOKEN, ForgeServer, Trouble, gitlab
+from tests.support.forge_flavours import GITLAB_TOKEN, gitlab
+from tests.support.forge_server import ForgeServer, Trouble
 from tests.support.repository import Repository
 from tests.support.slack_talk import ROOM, a_slack, in_slack, user, words
 from tests.support.telegram_house import ANN, on_telegram
@@ -34,7 +35,7 @@ async def bot(tmp_path: Path, server: ForgeServer) -> AsyncIterator[Bot]:
 
 
 async def bound(bot: Bot, server: ForgeServer, name: str = "forge", person: str = "ann") -> str:
-    return await bot.say(f"account bind gitlab as {name} at {server.origin} {TOKEN}", person)
+    return await bot.say(f"account bind gitlab as {name} at {server.origin} {GITLAB_TOKEN}", person)
 
 
 async def account(bot: Bot, name: str = "forge") -> CodeAccount:
@@ -52,7 +53,7 @@ stages:
 
 def leftovers(home: Path) -> list[Path]:
     """Files in which the token can be read."""
-    return [path for path in home.rglob("*") if path.is_file() and TOKEN.encode() in path.read_bytes()]
+    return [path for path in home.rglob("*") if path.is_file() and GITLAB_TOKEN.encode() in path.read_bytes()]
 
 
 async def test_an_account_is_tried_kept_sealed_and_listed_without_its_token(bot: Bot, server: ForgeServer) -> None:
@@ -62,10 +63,10 @@ async def test_an_account_is_tried_kept_sealed_and_listed_without_its_token(bot:
     listed = await bot.say("accounts")
     assert "GitLab" in listed
     kept = await account(bot)
-    assert bot.app.vault.open(kept.sealed) == TOKEN
+    assert bot.app.vault.open(kept.sealed) == GITLAB_TOKEN
     deeds = await bot.app.store.read(lambda book: book.audit.latest(10))
     assert "account bind gitlab as forge" in deeds[0].line
-    assert TOKEN not in f"{said} {listed} {kept!r} {deeds}"
+    assert GITLAB_TOKEN not in f"{said} {listed} {kept!r} {deeds}"
     assert leftovers(bot.home) == []
 
 
@@ -105,15 +106,15 @@ async def test_what_cannot_be_done_is_said(bot: Bot) -> None:
 async def test_where_others_read_along_or_after_a_slip_of_the_finger_the_token_is_not_kept(
     bot: Bot, server: ForgeServer
 ) -> None:
-    line = f"account bind gitlab as forge at {server.origin} {TOKEN}"
+    line = f"account bind gitlab as forge at {server.origin} {GITLAB_TOKEN}"
     answers = await bot.app.dispatch.answer(Incoming(LOBBY, PersonId("ann"), line, "one", is_alone=False))
     assert "Others read along" in words_of(answers[0].card)
     assert "You have no code account" in await bot.say("accounts")
     assert server.asked == []
-    said = await bot.say(f"acount bind gitlab {TOKEN}")
+    said = await bot.say(f"acount bind gitlab {GITLAB_TOKEN}")
     assert "There is no command" in said
     deeds = await bot.app.store.read(lambda book: book.audit.latest(5))
-    assert all(TOKEN not in deed.line for deed in deeds)
+    assert all(GITLAB_TOKEN not in deed.line for deed in deeds)
     assert leftovers(bot.home) == []
 
 
@@ -144,7 +145,7 @@ async def test_an_account_goes_to_no_address_but_its_forges(bot: Bot, server: Fo
     run = await bot.start("run shop")
     held = await bot.is_held(run)
     assert "it gets no token" in held.stage.reason
-    assert TOKEN not in str(server.seen)
+    assert GITLAB_TOKEN not in str(server.seen)
 
 
 async def test_what_the_account_sees_is_listed_in_pages(bot: Bot, server: ForgeServer, tmp_path: Path) -> None:
@@ -167,23 +168,23 @@ async def test_in_slack_a_form_takes_the_token_also_when_it_was_asked_for_in_a_c
         await talk.deliver(talk.people.command(user("ann"), ROOM, "account bind gitlab"))
         form = await talk.form("ann")
         assert "Bind an account" in words(form)
-        filled = {"name": "forge", "address": server.origin, "secret": TOKEN}
+        filled = {"name": "forge", "address": server.origin, "secret": GITLAB_TOKEN}
         before = len(talk.whispers("ann"))
         await talk.deliver(talk.people.submit(user("ann"), filled))
         assert "forge is bound" in words(await talk.whisper("ann", before))
         assert (await account(talk.bot)).person == "ann"
-        refused = await talk.command("ann", f"account bind gitlab as two at {server.origin} {TOKEN}")
+        refused = await talk.command("ann", f"account bind gitlab as two at {server.origin} {GITLAB_TOKEN}")
         assert "Others read along" in words(refused)
-        assert TOKEN not in str(await talk.audited())
+        assert GITLAB_TOKEN not in str(await talk.audited())
         assert leftovers(talk.bot.home) == []
 
 
 async def test_in_telegram_the_message_with_the_token_is_deleted(tmp_path: Path, server: ForgeServer) -> None:
     async with telegram_wire() as wire, on_telegram(tmp_path / "home", wire, "ann", settings=PRIVATE) as talk:
         alone = talk.alone(ANN)
-        line = f"account bind gitlab as forge at {server.origin} {TOKEN}"
+        line = f"account bind gitlab as forge at {server.origin} {GITLAB_TOKEN}"
         await talk.asks(ANN, alone, line, "forge is bound")
-        assert [shown for shown in alone.messages.values() if TOKEN in str(shown)] == []
+        assert [shown for shown in alone.messages.values() if GITLAB_TOKEN in str(shown)] == []
         assert leftovers(talk.bot.home) == []
 
 

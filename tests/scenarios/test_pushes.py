@@ -13,7 +13,8 @@ from engine.forges.hosting import ForgeName
 from engine.model import Run, RunState
 from tests.support.bot import Bot, a_bot
 from tests.support.eventually import eventually
-from tests.support.forge_server import TOKEN, ForgeServer, Trouble, gitlab
+from tests.support.forge_flavours import GITLAB_TOKEN, gitlab
+from tests.support.forge_server import ForgeServer, Trouble
 from tests.support.push_payloads import NOTHING, Posted, Told, payload_of, posted
 from tests.support.repository import Repository
 
@@ -50,7 +51,7 @@ class World:
     seen: list[str] = field(default_factory=list)
 
     async def bind(self) -> str:
-        return await self.bot.say(f"account bind gitlab as forge at {self.server.origin} {TOKEN}")
+        return await self.bot.say(f"account bind gitlab as forge at {self.server.origin} {GITLAB_TOKEN}")
 
     async def define(self, **how: str) -> str:
         return await self.bot.say(f"define\n{shop(self.server, **how)}")
@@ -319,6 +320,6 @@ async def test_the_token_is_in_nothing_that_a_run_leaves_behind(world: World) ->
     await world.deliver(told)
     await world.bot.ends((await world.run()).id, RunState.SUCCEEDED)
     for line in ("accounts", "webhook shop", "pushes shop", "repositories forge", "export shop", "logs shop-1"):
-        assert TOKEN not in await world.bot.say(line)
+        assert GITLAB_TOKEN not in await world.bot.say(line)
     kept = [path for path in world.bot.home.rglob("*") if path.is_file()]
-    assert [path for path in kept if TOKEN.encode() in path.read_bytes()] == []
+    assert [path for path in kept if GITLAB_TOKEN.encode() in path.read_bytes()] == []

@@ -1,20 +1,72 @@
-"""Gitee and DevCloud as `forge_server.py` plays them, by what their documents tell of what Sluice asks."""
+"""GitLab, Gitee and DevCloud as `forge_server.py` plays them, by what their documents tell of what Sluice asks."""
 
 import hashlib
 import hmac
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
-from tests.support.forge_server import LOGIN, Asked, Flavour, ForgeServer, Json, forge, paged
+from tests.support.forge_server import LOGIN, Answer, Asked, Flavour, ForgeServer, Json, forge, hooks, paged
 
+GITLAB_TOKEN = "glpat-0123456789abcdefghij"
 GITEE_TOKEN = "0123456789abcdef0123456789abcdef"
 KEY_ID, KEY_SECRET = "QTWAOYTTINDUT2QVKYUC", "MFyfvK41ba2giqM7Uio6PznpdUKGpownRZlmVmHc"
 DEVCLOUD_SECRET = f"{KEY_ID} {KEY_SECRET} tenant/{LOGIN} git-password"
-Answer = tuple[int, Any, Mapping[str, str]] | None
+
+
+def _gitlab_signs(_server: ForgeServer, asked: Asked) -> bool:
+    return asked.headers.get("PRIVATE-TOKEN") == GITLAB_TOKEN
+
+
+def _gitlab_answer(server: ForgeServer, asked: Asked) -> Answer:  # noqa: PLR0911 - a forge has many answers
+    parts = [unquote(part) for part in asked.path.strip("/").split("/")]
+    match (asked.method, *parts):
+        case ("GET", "user"):
+            return 200, {"id": 7, "username": LOGIN, "name": "Ann"}, {}
+        case ("GET", "personal_access_tokens", "self"):
+            return 200, {"id": 1, "scopes": ["api"], "active": True}, {}
+        case ("GET", "namespaces"):
+            found = sorted({one.partition("/")[0] for one in server.repositories()})
+            return _gitlab_page(server, asked, [{"id": 1, "full_path": one, "name": one} for one in found])
+        case ("GET", "projects"):
+            return _gitlab_page(server, asked, [_gitlab_project(server, one) for one in server.repositories()])
+        case ("GET", "groups", group, "projects"):
+            found = [one for one in server.repositories() if one.startswith(f"{group}/")]
+            return _gitlab_page(server, asked, [_gitlab_project(server, one) for one in found]) if found else None
+        case ("GET", "projects", path) if path in server.repositories():
+            return 200, _gitlab_project(server, path), {}
+        case ("GET", "projects", path, "repository", ("branches" | "tags") as kind) if path in server.repositories():
+            refs = server.refs(path, "heads" if kind == "branches" else "tags")
+            return _gitlab_page(server, asked, [{"name": name, "commit": {"id": sha}} for name, sha in refs])
+        case (_, "projects", path, "hooks", *rest) if path in server.repositories():
+            return hooks(server, asked, path, rest, lambda items: _gitlab_page(server, asked, items))
+    return None
+
+
+def _gitlab_project(server: ForgeServer, path: str) -> Json:
+    url = f"{server.origin}/{path}"
+    return {
+        "id": 1,
+        "path_with_namespace": path,
+        "http_url_to_repo": url,
+        "default_branch": "main",
+        "visibility": "private",
+    }
+
+
+def _gitlab_page(server: ForgeServer, asked: Asked, items: list[Any]) -> Answer:
+    shown, number, pages = paged(server, asked, items)
+    return 200, shown, {"X-Next-Page": str(number + 1) if number < pages else "", "X-Page": str(number)}
+
+
+@contextmanager
+def gitlab(root: Path) -> Iterator[ForgeServer]:
+    """Serve a GitLab whose repositories want the token."""
+    with forge(root, Flavour(_gitlab_signs, _gitlab_answer), "/api/v4", ("oauth2", GITLAB_TOKEN)) as server:
+        yield server
 
 
 def _gitee_signs(_server: ForgeServer, asked: Asked) -> bool:
@@ -47,7 +99,7 @@ def _gitee_in(server: ForgeServer, asked: Asked, path: str, rest: list[str]) -> 
             refs = server.refs(path, "heads" if kind == "branches" else "tags")
             return _gitee_page(server, asked, [{"name": name, "commit": {"sha": sha}} for name, sha in refs])
         case ["hooks", *number]:
-            return _hooks(server, asked, path, number, lambda items: _gitee_page(server, asked, items))
+            return hooks(server, asked, path, number, lambda items: _gitee_page(server, asked, items))
     return None
 
 
@@ -59,26 +111,6 @@ def _gitee_repo(server: ForgeServer, path: str) -> Json:
 def _gitee_page(server: ForgeServer, asked: Asked, items: list[Any]) -> Answer:
     shown, _, pages = paged(server, asked, items)
     return 200, shown, {"total_page": str(pages), "total_count": str(len(items))}
-
-
-def _hooks(server: ForgeServer, asked: Asked, path: str, rest: list[str], page: Any) -> Answer:
-    if not rest:
-        if asked.method == "POST":
-            return 201, _told(server.attach(path, asked.body)), {}
-        found: Answer = page([_told(one) for one in server.hooks.get(path, [])])
-        return found
-    hook = server.hook(path, rest[0])
-    if hook is None:
-        return None
-    if asked.method == "DELETE":
-        server.hooks[path].remove(hook)
-        return 204, None, {}
-    hook.update(asked.body)
-    return 200, _told(hook), {}
-
-
-def _told(hook: Json) -> Json:
-    return {name: value for name, value in hook.items() if name not in ("token", "password")}
 
 
 @contextmanager
@@ -147,7 +179,7 @@ def _devcloud_in(server: ForgeServer, asked: Asked, path: str, rest: list[str]) 
         case ["repository", "refs"] if asked.query.get("type") == "tag":
             refs = server.refs(path, "tags")
         case ["hooks", *number]:
-            return _hooks(server, asked, path, number, lambda items: _devcloud_page(server, asked, items))
+            return hooks(server, asked, path, number, lambda items: _devcloud_page(server, asked, items))
         case _:
             return None
     return _devcloud_page(server, asked, [{"name": name, "commit": {"id": sha}} for name, sha in refs])

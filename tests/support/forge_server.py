@@ -1,5 +1,4 @@
-"""Forges on loopback that people bind accounts at: GitLab, Gitee and DevCloud as far as their documents tell of what
-Sluice asks, and git's own http backend beside it. One server plays whichever is asked for.
+"""Forges on loopback that people bind accounts at, with git's own http backend beside them: one server plays any.
 
 Repositories are real ones below `root`, so branches and tags are what git says. What is listed comes in pages of
 `page_size`. `trouble` answers the next requests in place of the forge.
@@ -11,14 +10,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Thread
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
-from tests.support.git_server import GitServer, _Answer
+from tests.support.git_server import GitAnswer, GitServer, at_work
 
 Json = dict[str, Any]
-TOKEN = "glpat-0123456789abcdefghij"
+Answer = tuple[int, Any, Mapping[str, str]] | None
+"""Status, JSON and headers. None: nothing is known there."""
 LOGIN = "ann-dev"
 
 
@@ -44,10 +43,10 @@ class Trouble:
 
 @dataclass
 class Flavour:
-    """How one forge answers: from a request to status, JSON and headers. None: it knows nothing there."""
+    """How one forge answers."""
 
     signs: Callable[["ForgeServer", Asked], bool]
-    answer: Callable[["ForgeServer", Asked], tuple[int, Any, Mapping[str, str]] | None]
+    answer: Callable[["ForgeServer", Asked], Answer]
 
 
 class ForgeServer(GitServer):
@@ -93,7 +92,7 @@ class ForgeServer(GitServer):
         return next((one for one in self.hooks.get(repository, []) if str(one["id"]) == number), None)
 
 
-class _ForgeAnswer(_Answer):
+class _ForgeAnswer(GitAnswer):
     server: ForgeServer
 
     def do_GET(self) -> None:  # noqa: N802 - the library calls it so
@@ -138,78 +137,12 @@ def paged(server: ForgeServer, asked: Asked, items: list[Any]) -> tuple[list[Any
     return items[start : start + server.page_size], number, -(-len(items) // server.page_size)
 
 
-@contextmanager
-def forge(root: Path, flavour: Flavour, prefix: str, account: tuple[str, str] | None = None) -> Iterator[ForgeServer]:
-    """Serve until the block ends."""
-    server = ForgeServer(root, flavour, prefix, account)
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.go_on.set()
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
-# ---- GitLab, version 4 of its API
-
-
-def gitlab_signs(_server: ForgeServer, asked: Asked) -> bool:
-    return asked.headers.get("PRIVATE-TOKEN") == TOKEN
-
-
-def gitlab_answer(  # noqa: PLR0911 - a forge has many answers
-    server: ForgeServer, asked: Asked
-) -> tuple[int, Any, Mapping[str, str]] | None:
-    parts = [unquote(part) for part in asked.path.strip("/").split("/")]
-    match (asked.method, *parts):
-        case ("GET", "user"):
-            return 200, {"id": 7, "username": LOGIN, "name": "Ann"}, {}
-        case ("GET", "personal_access_tokens", "self"):
-            return 200, {"id": 1, "scopes": ["api"], "active": True}, {}
-        case ("GET", "namespaces"):
-            found = sorted({one.partition("/")[0] for one in server.repositories()})
-            return _gitlab_page(server, asked, [{"id": 1, "full_path": one, "name": one} for one in found])
-        case ("GET", "projects"):
-            return _gitlab_page(server, asked, [_gitlab_project(server, one) for one in server.repositories()])
-        case ("GET", "groups", group, "projects"):
-            found = [one for one in server.repositories() if one.startswith(f"{group}/")]
-            return _gitlab_page(server, asked, [_gitlab_project(server, one) for one in found]) if found else None
-        case ("GET", "projects", path) if path in server.repositories():
-            return 200, _gitlab_project(server, path), {}
-        case ("GET", "projects", path, "repository", ("branches" | "tags") as kind) if path in server.repositories():
-            refs = server.refs(path, "heads" if kind == "branches" else "tags")
-            return _gitlab_page(server, asked, [{"name": name, "commit": {"id": sha}} for name, sha in refs])
-        case (_, "projects", path, "hooks", *rest) if path in server.repositories():
-            return _gitlab_hooks(server, asked, path, rest)
-    return None
-
-
-def _gitlab_project(server: ForgeServer, path: str) -> Json:
-    url = f"{server.origin}/{path}"
-    return {
-        "id": 1,
-        "path_with_namespace": path,
-        "http_url_to_repo": url,
-        "default_branch": "main",
-        "visibility": "private",
-    }
-
-
-def _gitlab_page(server: ForgeServer, asked: Asked, items: list[Any]) -> tuple[int, Any, Mapping[str, str]]:
-    shown, number, pages = paged(server, asked, items)
-    return 200, shown, {"X-Next-Page": str(number + 1) if number < pages else "", "X-Page": str(number)}
-
-
-def _gitlab_hooks(
-    server: ForgeServer, asked: Asked, path: str, rest: list[str]
-) -> tuple[int, Any, Mapping[str, str]] | None:
+def hooks(server: ForgeServer, asked: Asked, path: str, rest: list[str], page: Callable[[list[Any]], Answer]) -> Answer:
+    """Answer about the webhooks of a repository; `page` answers a list of them."""
     if not rest:
         if asked.method == "POST":
-            return 201, _gitlab_hook(server.attach(path, asked.body)), {}
-        return _gitlab_page(server, asked, [_gitlab_hook(one) for one in server.hooks.get(path, [])])
+            return 201, _told(server.attach(path, asked.body)), {}
+        return page([_told(one) for one in server.hooks.get(path, [])])
     hook = server.hook(path, rest[0])
     if hook is None:
         return None
@@ -217,19 +150,16 @@ def _gitlab_hooks(
         server.hooks[path].remove(hook)
         return 204, None, {}
     hook.update(asked.body)
-    return 200, _gitlab_hook(hook), {}
+    return 200, _told(hook), {}
 
 
-def _gitlab_hook(hook: Json) -> Json:
-    """A hook as it is told: without its token."""
-    return {name: value for name, value in hook.items() if name not in ("token", "signing_token")}
-
-
-GITLAB = Flavour(gitlab_signs, gitlab_answer)
+def _told(hook: Json) -> Json:
+    """A hook as it is told: without its secrets."""
+    return {name: value for name, value in hook.items() if name not in ("token", "password", "signing_token")}
 
 
 @contextmanager
-def gitlab(root: Path) -> Iterator[ForgeServer]:
-    """Serve a GitLab whose repositories want the token."""
-    with forge(root, GITLAB, "/api/v4", ("oauth2", TOKEN)) as server:
+def forge(root: Path, flavour: Flavour, prefix: str, account: tuple[str, str] | None = None) -> Iterator[ForgeServer]:
+    """Serve until the block ends."""
+    with at_work(ForgeServer(root, flavour, prefix, account)) as server:
         yield server

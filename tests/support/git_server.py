@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+Server = TypeVar("Server", bound="GitServer")
 
 
 class GitServer(ThreadingHTTPServer):
@@ -17,7 +19,7 @@ class GitServer(ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(self, root: Path, account: tuple[str, str] | None, *, held: bool = False) -> None:
-        super().__init__(("127.0.0.1", 0), _Answer)
+        super().__init__(("127.0.0.1", 0), GitAnswer)
         self.root = root
         pair = ":".join(account or ()).encode()
         self.expected = f"Basic {base64.b64encode(pair).decode()}" if account else None
@@ -38,8 +40,14 @@ class GitServer(ThreadingHTTPServer):
 @contextmanager
 def serving(root: Path, account: tuple[str, str] | None = None, *, held: bool = False) -> Iterator[GitServer]:
     """Serve until the block ends."""
-    server = GitServer(root, account, held=held)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    with at_work(GitServer(root, account, held=held)) as server:
+        yield server
+
+
+@contextmanager
+def at_work(server: Server) -> Iterator[Server]:
+    """Let a server answer until the block ends."""
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
         yield server
@@ -50,7 +58,9 @@ def serving(root: Path, account: tuple[str, str] | None = None, *, held: bool = 
         thread.join()
 
 
-class _Answer(BaseHTTPRequestHandler):
+class GitAnswer(BaseHTTPRequestHandler):
+    """What a git server says to one request."""
+
     server: GitServer
 
     def do_GET(self) -> None:

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +63,8 @@ async def prometheus_wire(*samples: Sample) -> AsyncIterator[PrometheusWire]:
     wire = PrometheusWire(list(samples))
     app = web.Application()
     app.router.add_get("/api/v1/query", wire.answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        wire.port = runner.addresses[0][1]
+    async with TestServer(app) as server:
+        wire.port = server.port or 0
         yield wire
-    finally:
         if wire.held is not None:
             wire.held.set()
-        await runner.cleanup()

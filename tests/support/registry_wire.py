@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 INDEX = "application/vnd.oci.image.index.v1+json"
 USER, PASSWORD, TOKEN = "sluice", "hunter2hunter2", "a-bearer-token"
@@ -104,14 +105,8 @@ async def registry_wire(**images: bytes) -> AsyncIterator[RegistryWire]:
     wire = RegistryWire({"shop/web": dict(images)} if images else {})
     app = web.Application()
     app.router.add_route("*", "/{anything:.*}", wire.answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        wire.port = runner.addresses[0][1]
+    async with TestServer(app) as server:
+        wire.port = server.port or 0
         yield wire
-    finally:
         if wire.held is not None:
             wire.held.set()
-        await runner.cleanup()
