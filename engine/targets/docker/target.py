@@ -28,7 +28,6 @@ from engine.deployment import Deployment
 from engine.errors import Broken, Interrupted, SluiceError, StageFailure
 from engine.model import Json
 from engine.ports import Clock, Dispute, Placement
-from engine.rollout.fleet import Move, ReleaseId
 from engine.targets.docker import names
 from engine.targets.docker.asking import Containers, Declined
 from engine.targets.docker.containers import settings_of
@@ -95,14 +94,6 @@ class DockerTarget(FrontedTarget):
 
     async def found(self, workload: str, spec: Deployment) -> None:
         """A container of somebody else's cannot be taken over: it has the port, and is named when that is wanted."""
-
-    async def manifest(self, placement: Placement, release: ReleaseId) -> str:
-        """The settings themselves are the configuration."""
-        return placement.releases[release].manifest
-
-    async def changes(self, placement: Placement, moves: Sequence[Move]) -> tuple[str, ...]:  # noqa: ARG002
-        """Instances are all there is to change, and the moves say it."""
-        return ()
 
     async def tend(self, placement: Placement) -> None:
         """Make one pass. Raises what ails the engine, after everything was done that can be done without it."""

@@ -13,13 +13,13 @@ is seen by the next look. What Envoy does is never assumed, see `engine.routing.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from engine.errors import Interrupted
 from engine.ports import Clock, Instance, Placement, Traffic
-from engine.rollout.fleet import Fleet, Launch, Move, Reroute
+from engine.rollout.fleet import Fleet, Launch, Move, ReleaseId, Reroute
 from engine.routing.envoy import as_yaml
 from engine.routing.envoy_config import Site, preview_name
 from engine.targets.fronted import readiness, report
@@ -65,6 +65,14 @@ class FrontedTarget:
         """What is there now."""
         workload = (await self._all()).get(placement.workload)
         return report.fleet_of(workload, await self._front.envoy.seen()) if workload else Fleet()
+
+    async def manifest(self, placement: Placement, release: ReleaseId) -> str:
+        """The settings themselves are the configuration."""
+        return placement.releases[release].manifest
+
+    async def changes(self, placement: Placement, moves: Sequence[Move]) -> tuple[str, ...]:  # noqa: ARG002
+        """Instances are all there is to change, and the moves say it."""
+        return ()
 
     async def perform(self, placement: Placement, move: Move) -> None:
         """Write down that `move` is wanted. A new route is handed to Envoy at once, if it can take it already."""

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from engine.deployment import Deployment
 from engine.ports import Clock, Dispute, Placement
-from engine.rollout.fleet import Move, ReleaseId
 from engine.targets.fronted.front import Front
 from engine.targets.fronted.layout import Layout
 from engine.targets.fronted.target import FrontedTarget
@@ -31,14 +30,6 @@ class ProcessTarget(FrontedTarget):
 
     async def found(self, workload: str, spec: Deployment) -> None:
         """Nothing runs here that Sluice has not placed."""
-
-    async def manifest(self, placement: Placement, release: ReleaseId) -> str:
-        """The settings themselves are the configuration."""
-        return placement.releases[release].manifest
-
-    async def changes(self, placement: Placement, moves: Sequence[Move]) -> tuple[str, ...]:  # noqa: ARG002
-        """Instances are all there is to change, and the moves say it."""
-        return ()
 
     async def disputes(self, placement: Placement) -> tuple[Dispute, ...]:  # noqa: ARG002
         """Nobody else manages what is here."""
