@@ -9,8 +9,8 @@ from typing import TypeVar
 
 from bot.cards import Card, Tone
 from bot.chat import Answer, Incoming
-from bot.grants import check
-from bot.secrecy import masked
+from bot.rights.grants import check
+from bot.secrecy.lines import masked
 from engine import commands as c
 from engine.control import Control
 from engine.errors import Refused

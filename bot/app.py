@@ -8,36 +8,36 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from bot.audit_marks import Marks
-from bot.auditing import Auditing
+from bot.acts.giving_up import make_giving_up
+from bot.audit.feature import Auditing
+from bot.audit.marks import Marks
 from bot.cards import Card, Tone
 from bot.chat import Chat, Messenger
-from bot.clusters import names_of
-from bot.code import Code, connect_code
+from bot.code.feature import Code, connect_code
+from bot.code.offers import ForgeOffers
 from bot.creating.conversation import make_creating
 from bot.creating.keeping import make_keeping
 from bot.desk import Desk, Transports
 from bot.dispatch import Dispatch
-from bot.feed import Feed
-from bot.forge_offers import ForgeOffers
-from bot.freezing import make_freezing
+from bot.freezes.feature import make_freezing
 from bot.front import Front
-from bot.giving_up import make_giving_up
 from bot.ground import ground_of
 from bot.groups import make_groups
-from bot.intake import Intake
+from bot.inbox.intake import Intake
+from bot.inbox.pressing import Pressing
 from bot.keeper import Keeper
 from bot.outside import Outside
 from bot.outside import connect as connect_outside
 from bot.packages.connect import address_of, for_machines, for_the_owner, talk_of
-from bot.pressing import Pressing
+from bot.places.clusters import names_of
+from bot.places.sites import Sites
 from bot.preview import Previews
-from bot.redacting import watched
 from bot.remarking import remark
-from bot.secrets_kept import KeptSecrets
+from bot.rooms.feed import Feed
+from bot.secrecy.kept import KeptSecrets
+from bot.secrecy.redacting import watched
 from bot.secrets_said import SecretsSaid
 from bot.settings import Settings
-from bot.sites import Sites
 from bot.slack.chat import SlackChat
 from bot.slack.connect import connect as connect_slack
 from bot.slack.ears import SlackEars

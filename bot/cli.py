@@ -17,12 +17,12 @@ from rich.console import Console
 
 from bot.app import running
 from bot.cards import Tone
-from bot.clusters import names_of
 from bot.demo import play, tour
 from bot.doctor.examination import examine, lines
 from bot.doctor.finding import Health
 from bot.heap import settle
-from bot.secrecy import carries_secret
+from bot.places.clusters import names_of
+from bot.secrecy.lines import carries_secret
 from bot.settings import Settings
 from bot.terminal.accounts import account
 from bot.terminal.auditing import audit, timeline

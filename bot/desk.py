@@ -8,10 +8,7 @@ from datetime import datetime
 from bot.cards import Button, Card, Field, Stop, Table, Tone
 from bot.frozen import frozen_fields, present_freeze, present_standing
 from bot.grammar import ALIASES, BY_NAME, TOPICS, Said, help_rows, topic_of
-from bot.grants import pipelines_of
-from bot.holders import Sight, holder_of
 from bot.instances import present_instances, wanted_of
-from bot.masking import effect_card, version_card
 from bot.presenters import (
     badge_of,
     clock_time,
@@ -23,6 +20,9 @@ from bot.presenters import (
     unlock_button,
 )
 from bot.preview import Previews
+from bot.rights.grants import pipelines_of
+from bot.rights.holders import Sight, holder_of
+from bot.secrecy.masking import effect_card, version_card
 from bot.ways_back import subject_of_pipeline, workload_of
 from bot.wiring import check_circles
 from engine.definition import Gray

@@ -12,23 +12,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from bot.acting import Acting, deed_of
+from bot.acts.locks import Locking
+from bot.acts.questions import Questions
+from bot.acts.runs import RunActs
 from bot.cards import Button, Card, Field, Tone
 from bot.chat import Answer, Incoming
 from bot.desk import Desk, Transports
 from bot.feature import CheckSources, Doing, Follow, Hears, MakeFeature, Pressed
 from bot.forms import DefineForm
 from bot.grammar import BY_NAME, DELETE, PRESS, Said, begins_with_no_command, may_change, parse
-from bot.grants import check, unfenced
-from bot.holders import sight_of
 from bot.linking import Linking
-from bot.locking import Locking
 from bot.preview import Previews
-from bot.questions import Questions
-from bot.run_acts import RunActs
-from bot.secrecy import MASK, conceal, masked
-from bot.sights import Sights
+from bot.rights.grants import check, unfenced
+from bot.rights.holders import sight_of
+from bot.rights.sights import Sights
+from bot.rooms.wishes import Wishes
+from bot.secrecy.lines import MASK, conceal, masked
 from bot.wiring import check_circles
-from bot.wishes import Wishes
 from engine.control import Control
 from engine.definition import Pipeline
 from engine.errors import Interrupted, Refused, SluiceError

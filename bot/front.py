@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from bot.cards import Card
 from bot.desk import Desk
 from bot.grammar import BY_NAME, Said
-from bot.holders import sight_of
+from bot.rights.holders import sight_of
 from engine.model import PersonId, Run, StageState
 from engine.transitions import missing_reviewers
 from storage.store import SqlStore

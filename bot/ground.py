@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from bot.audit_marks import Marks, chain_key
+from bot.audit.marks import Marks, chain_key
 from bot.packages.connect import shelf_of
-from bot.redacting import redaction_of
-from bot.sealing import vault_of
-from bot.secrets_kept import KeptSecrets
+from bot.secrecy.kept import KeptSecrets
+from bot.secrecy.redacting import redaction_of
+from bot.secrecy.sealing import vault_of
 from bot.settings import Settings
 from engine.clock import WallClock
 from engine.control import Control

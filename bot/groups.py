@@ -14,10 +14,10 @@ from bot.cards import Card, Field, Table, Tone
 from bot.chat import Answer, Incoming
 from bot.feature import Ask, Feature
 from bot.grammar import BY_NAME, DELETE, Said
-from bot.grants import is_repair
-from bot.holders import Holder, holder_of, no_group, seen_groups
 from bot.naming import a_name
 from bot.presenters import clock_time
+from bot.rights.grants import is_repair
+from bot.rights.holders import Holder, holder_of, no_group, seen_groups
 from engine.errors import Refused
 from engine.model import Json, PersonId
 from engine.rewriting import with_value

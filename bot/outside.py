@@ -17,7 +17,7 @@ from bot.heralds.parcels import ACCOUNT, EMAIL, GATEWAY, PHONE, ROOM, WEBHOOK
 from bot.heralds.records import Records
 from bot.machines.answering import Answering
 from bot.machines.stage_hooks import StageHooks
-from bot.secrets_kept import KeptSecrets
+from bot.secrecy.kept import KeptSecrets
 from bot.settings import Settings
 from engine.addresses import Network, parse_network
 from engine.control import Control

@@ -1,7 +1,7 @@
 """What is said about secret variables: giving them values, listing them, taking them away.
 
 The danger is the value: it must not stand in a room, a log or the audit. So it is taken only where nobody else reads
-along, arrives here sealed (`bot.secrecy`), and is kept sealed. Nothing shows it again: it can only be set anew.
+along, arrives here sealed (`bot.secrecy.lines`), and is kept sealed. Nothing shows it again: it can only be set anew.
 """
 
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ from bot.feature import Ask, Feature
 from bot.forms import SecretForm
 from bot.grammar import Said
 from bot.presenters import clock_time
-from bot.secrecy import SEALED, Whispered, conceal, reveal
-from bot.secrets_kept import KeptSecrets
+from bot.secrecy.kept import KeptSecrets
+from bot.secrecy.lines import SEALED, Whispered, conceal, reveal
 from engine.errors import Refused
 from engine.model import Json
 from engine.pipeline import parse

@@ -6,12 +6,12 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bot.building import builder_of, engine_of, registries_of
-from bot.clusters import registries
-from bot.code import private_networks
+from bot.code.feature import private_networks
 from bot.ground import Ground
 from bot.keyring import Keyring
-from bot.sites import Sites
+from bot.places.building import builder_of, engine_of, registries_of
+from bot.places.clusters import registries
+from bot.places.sites import Sites
 from engine.builders.choice import Choice
 from engine.errors import StageFailure
 from engine.forges.git import GitForge

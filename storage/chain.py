@@ -10,7 +10,7 @@ the transaction before. Every row of the audit names the journal's newest hash, 
 The audit's hashes need no key: whoever has an export can follow them. That they are ours, only the key can tell.
 
 What a chain cannot tell of itself is that its end is missing. The anchor does that: the newest row's number and hash,
-written to a file beside the database every few minutes (`bot.audit_marks`).
+written to a file beside the database every few minutes (`bot.audit.marks`).
 """
 
 import hashlib

@@ -26,7 +26,7 @@ from bot.desk import Transports
 from bot.feature import Feature, MakeFeature
 from bot.forms import Blank, CreateForm, DefineForm
 from bot.grammar import PRESS, Said, words_of
-from bot.holders import holder_of
+from bot.rights.holders import holder_of
 from engine.errors import Refused
 from engine.model import PersonId
 from storage.book import SqlBook

@@ -9,8 +9,8 @@ from bot.chat import Answer, Incoming
 from bot.creating.shelf import Template, generalized, seen_templates, shipped, template_of
 from bot.feature import Ask, Feature
 from bot.grammar import BY_NAME, Said
-from bot.holders import holder_of, no_template
 from bot.naming import a_name
+from bot.rights.holders import holder_of, no_template
 from engine.errors import Refused
 from engine.model import Json
 from storage.book import SqlBook

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from bot.holders import Holder, no_template
+from bot.rights.holders import Holder, no_template
 from engine.complaints import Complaints
 from engine.pipeline import parse
 from engine.rewriting import value_at, with_value

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from bot.creating.filling import Known, Sheet
 from bot.creating.questions import Question, questions_of
 from bot.desk import Transports
-from bot.holders import holder_of, seen_groups
+from bot.rights.holders import holder_of, seen_groups
 from engine.model import PersonId
 from storage.book import SqlBook
 from storage.drafts import Draft

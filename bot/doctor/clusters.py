@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from bot.cluster_settings import ClusterSettings
-from bot.clusters import images_of, metrics_of
 from bot.doctor.clock import skew
 from bot.doctor.finding import Finding, ill, odd, well
 from bot.doctor.waiting import in_time
+from bot.places.clusters import images_of, metrics_of
 from bot.settings import Settings
 from engine.builders.registry import Registry
 from engine.deployment import DEFAULT_CLUSTER, DEFAULT_NAMESPACE

@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import Iterable, Sequence
 
-from bot.code import private_networks
+from bot.code.feature import private_networks
 from bot.doctor.finding import Finding, ill, odd, well
 from bot.keyring import Keyring
-from bot.sealing import KEY_FILE, vault_of
+from bot.secrecy.sealing import KEY_FILE, vault_of
 from bot.settings import Settings
 from engine.clock import WallClock
 from engine.errors import Refused, SluiceError

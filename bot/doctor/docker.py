@@ -11,8 +11,8 @@ from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
-from bot.building import engine_of, registry_of
 from bot.doctor.finding import Finding, ill, odd, well
+from bot.places.building import engine_of, registry_of
 from bot.registry_settings import RegistrySettings
 from bot.settings import Settings
 from engine.builders.docker_engine import Engine, Greeting

@@ -18,7 +18,7 @@ from bot.heralds.faults import Away, NotEver, NotNow, NotSetUp
 from bot.heralds.letters import letter, short_of, subject_of
 from bot.heralds.mail_server import MailServer
 from bot.heralds.parcels import ACCOUNT, PHONE, Note, note_of, request_of
-from bot.secrets_kept import KeptSecrets
+from bot.secrecy.kept import KeptSecrets
 from engine.errors import Broken, Interrupted
 from engine.model import RoomId
 from engine.ports import Clock

@@ -9,8 +9,8 @@ from bot.cards import Card, Field, Table, Tone
 from bot.chat import Answer, Incoming
 from bot.feature import Feature
 from bot.grammar import BY_NAME, Said
-from bot.holders import holder_of, right_on, sight_of
 from bot.presenters import clock_time, elapsed
+from bot.rights.holders import holder_of, right_on, sight_of
 from bot.wiring import SECRET, TOKEN, hooks_in, rewire, rotate
 from engine.calls import SIGNATURE_HEADER, TIMESTAMP_HEADER
 from engine.errors import Refused

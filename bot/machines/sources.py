@@ -12,7 +12,7 @@ from datetime import timedelta
 from ipaddress import IPv6Address
 
 from bot.chat import Pace
-from bot.pacing import Bucket
+from bot.rooms.pacing import Bucket
 from engine.addresses import Network, is_within, parse_address
 
 UNKNOWN_TOKENS = Pace(every=timedelta(milliseconds=500), burst=10, refresh=timedelta(0))

@@ -15,8 +15,8 @@ from typing import Protocol
 
 from starlette.requests import Request
 
-from bot.holders import Holder, holder_of
-from bot.package_rights import may
+from bot.rights.holders import Holder, holder_of
+from bot.rights.packages import may
 from engine.errors import Refused
 from engine.model import PersonId
 from engine.ports import Clock

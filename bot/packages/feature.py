@@ -15,14 +15,14 @@ from bot.cards import Card, Field, Tone
 from bot.chat import Answer, Enclosure, Incoming
 from bot.feature import Ask, Feature
 from bot.grammar import DELETE, Said
-from bot.grants import check
-from bot.holders import holder_of
-from bot.package_rights import may
 from bot.packages import cards
 from bot.packages.carrying import CARRIED, FETCHED
 from bot.packages.naming import users
 from bot.packages.saying import expect, path_in
 from bot.packages.tokens import TokenTalk
+from bot.rights.grants import check
+from bot.rights.holders import holder_of
+from bot.rights.packages import may
 from engine.errors import Refused
 from engine.model import Json, PersonId
 from engine.packages import PackagePath, parse

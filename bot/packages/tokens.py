@@ -8,11 +8,11 @@ from datetime import timedelta
 from bot.acting import Acting
 from bot.cards import Card, Tone
 from bot.chat import Answer, Incoming
-from bot.holders import holder_of
-from bot.package_rights import may
 from bot.packages import cards
 from bot.packages.access import new_token
 from bot.packages.saying import expect
+from bot.rights.holders import holder_of
+from bot.rights.packages import may
 from engine.errors import Refused
 from engine.packages import checked
 from storage.book import SqlBook

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from bot.cards import Card, Tone
 from bot.chat import Answer, MessageLost, RoomLost, Undeliverable, Update
 from bot.forms import Form
-from bot.intake import Unknown
+from bot.inbox.intake import Unknown
 from bot.slack.blocks import context
 from bot.slack.files import Files
 from bot.slack.forms import view_of

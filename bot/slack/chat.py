@@ -5,8 +5,8 @@ from datetime import timedelta
 
 from bot.cards import Card
 from bot.chat import Answer, MessageLost, Pace, Undeliverable, Update
+from bot.inbox.pressing import Pressing
 from bot.packages import carrying
-from bot.pressing import Pressing
 from bot.slack.answering import Answering
 from bot.slack.beside import Beside
 from bot.slack.fetching import Fetching, as_it_came, is_let

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from bot.cards import Button, Card
 from bot.front import Front
-from bot.pressing import Naming, Pressing
+from bot.inbox.pressing import Naming, Pressing
 from bot.slack.api import Api
 from bot.slack.names import in_slack, room_id
 from bot.slack.render import Message, render

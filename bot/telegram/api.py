@@ -20,7 +20,7 @@ from telegram.constants import ParseMode
 from telegram.error import TelegramError
 
 from bot.chat import Slower
-from bot.pacing import Bucket
+from bot.rooms.pacing import Bucket
 from bot.telegram.faults import fault, is_unchanged
 from bot.telegram.keyboard import Row
 from bot.telegram.limits import OVERALL, Limits

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 
 from bot.cards import Button, Card, Tone
 from bot.chat import Answer, MessageLost, Pace, RoomLost, RoomMoved, Slower, Undeliverable, Update
+from bot.inbox.pressing import Pressing
 from bot.packages.carrying import FETCHED, Carrier, as_it_came, is_let
-from bot.pressing import Pressing
-from bot.secrecy import carries_secret
+from bot.secrecy.lines import carries_secret
 from bot.telegram import presses
 from bot.telegram.api import Api
 from bot.telegram.files import Files, file_name

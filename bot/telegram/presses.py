@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bot.cards import Button
-from bot.pressing import Naming
+from bot.inbox.pressing import Naming
 from bot.telegram.names import topic_of
 from engine.model import RoomId
 

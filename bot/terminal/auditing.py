@@ -9,13 +9,13 @@ from typing import Annotated, TypeVar
 import typer
 from rich.console import Console
 
-from bot.audit_export import Export, Format, exported, parse_moment
-from bot.audit_marks import Marks
-from bot.auditing import present_verdict, timeline_of
-from bot.sealing import vault_of
+from bot.audit.export import Export, Format, exported, parse_moment
+from bot.audit.feature import present_verdict, timeline_of
+from bot.audit.marks import Marks
+from bot.audit.timeline import markdown, plain
+from bot.secrecy.sealing import vault_of
 from bot.settings import Settings
 from bot.terminal.render import show
-from bot.timeline import markdown, plain
 from engine.clock import WallClock
 from engine.model import RunId
 from storage.audit import Sought

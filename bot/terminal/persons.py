@@ -7,9 +7,9 @@ from typing import TypeVar
 
 import typer
 
-from bot.audit_marks import Marks, chain_key
+from bot.audit.marks import Marks, chain_key
 from bot.persons import add, remove
-from bot.sealing import vault_of
+from bot.secrecy.sealing import vault_of
 from bot.settings import Settings
 from bot.terminal.client import Client
 from engine.clock import WallClock

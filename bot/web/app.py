@@ -14,7 +14,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
-from bot.sights import Sights
+from bot.rights.sights import Sights
 from bot.web.doors import Doors
 from bot.web.guard import LOOPBACK, Allowance, Guard
 from bot.web.packages import PackagePages

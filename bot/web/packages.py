@@ -18,7 +18,7 @@ from starlette.routing import Route
 from bot.cards import Card, Tone
 from bot.chat import Incoming
 from bot.downloads import download
-from bot.grants import check
+from bot.rights.grants import check
 from bot.uploads import Patience, SenderGone, Slots, drain, receive_into
 from bot.web.doors import TOKEN_HEADER
 from bot.web.guard import UPLOADS

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from bot.holders import Sight
-from bot.sights import Sights
+from bot.rights.holders import Sight
+from bot.rights.sights import Sights
 from bot.web.hub import Change
 from bot.web.render import render_live
 from bot.web.room import LOBBY, WebChat

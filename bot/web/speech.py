@@ -13,7 +13,7 @@ from typing import Protocol
 from bot.cards import Card, Tone
 from bot.chat import Answer, Incoming
 from bot.grammar import may_change
-from bot.secrecy import masked
+from bot.secrecy.lines import masked
 from bot.web.room import LOBBY, WebChat
 from bot.web.said import Line
 from bot.web.sessions import Session

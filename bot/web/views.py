@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from bot.cards import Card
-from bot.sights import Sights
+from bot.rights.sights import Sights
 from bot.web.render import render
 from bot.web.seen import Eyes
 from bot.web.sessions import Session

@@ -21,13 +21,13 @@ from typing import Any
 from bot.cards import Button, Card
 from bot.desk import Desk, Transports
 from bot.dispatch import Dispatch
-from bot.feed import Feed
 from bot.front import Front
 from bot.heap import settle
 from bot.hooks import door
-from bot.intake import Intake
-from bot.pressing import Pressing
+from bot.inbox.intake import Intake
+from bot.inbox.pressing import Pressing
 from bot.preview import Previews
+from bot.rooms.feed import Feed
 from bot.settings import Settings
 from bot.slack.connect import connect as connect_slack
 from bot.slack.ears import SlackEars

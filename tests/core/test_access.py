@@ -2,8 +2,8 @@
 
 import pytest
 
-from bot.access import NEEDS, UNKNOWN, About, Line, Need, need_of, wanted
 from bot.grammar import VERBS
+from bot.rights.access import NEEDS, UNKNOWN, About, Line, Need, need_of, wanted
 from storage.grants import Right
 
 LOOKS = {verb.name for verb in VERBS if verb.kind == "look"}

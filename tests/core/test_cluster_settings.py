@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bot.clusters import metrics_of, names_of, registries
+from bot.places.clusters import metrics_of, names_of, registries
 from bot.settings import Settings
 from engine.builders.registry import Registry, Unchecked
 from engine.errors import Broken

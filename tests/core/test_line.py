@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from bot.chat import Pace
-from bot.line import Line, Name, Urgency, Words
+from bot.rooms.line import Line, Name, Urgency, Words
 from engine.errors import Broken, Interrupted, SluiceError
 from engine.model import RoomId, RunId
 from tests.support.eventually import eventually, passed

@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from bot.masking import HIDDEN, effect_card, masked, said_by, version_card
+from bot.secrecy.masking import HIDDEN, effect_card, masked, said_by, version_card
 from tests.support.kube_releases import release, settings
 
 WRITTEN = """

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.chat import Pace
-from bot.pacing import Bucket
+from bot.rooms.pacing import Bucket
 
 GROUP = Pace(every=timedelta(seconds=3), burst=4, refresh=timedelta(seconds=6))
 

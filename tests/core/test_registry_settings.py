@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from bot.building import registries_of
+from bot.places.building import registries_of
 from bot.settings import Settings
 from engine.builders.docker_credentials import credentials_for_builds
 

@@ -3,7 +3,7 @@
 import pytest
 
 from bot.acting import audited
-from bot.secrecy import SEALED, carries_secret, conceal, masked, reveal
+from bot.secrecy.lines import SEALED, carries_secret, conceal, masked, reveal
 from engine.errors import Broken
 from storage.vault import Vault, new_key
 

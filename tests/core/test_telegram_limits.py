@@ -3,7 +3,7 @@
 import pytest
 
 from bot.chat import Pace
-from bot.pacing import Bucket
+from bot.rooms.pacing import Bucket
 from bot.telegram.limits import GROUP, OVERALL, PRIVATE, Limits
 
 GROUP_CHAT, PERSON = -100, 7

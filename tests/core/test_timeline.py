@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from bot.timeline import Gap, Line, Sources, Timeline, markdown, plain, tell
+from bot.audit.timeline import Gap, Line, Sources, Timeline, markdown, plain, tell
 from engine import events as e
 from engine.events import Event
 from engine.model import PersonId, RoomId, Run, RunState, StageKind, StageRule

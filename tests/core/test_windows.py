@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bot.windows import read_window
+from bot.freezes.windows import read_window
 from engine.errors import Refused
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)  # a Wednesday

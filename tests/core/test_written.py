@@ -4,8 +4,8 @@ from dataclasses import asdict
 
 import pytest
 
-from bot import written
 from bot.chat import Update
+from bot.inbox import written
 from engine.model import RoomId
 from storage.updates import Kept
 from tests.support.store import T0

@@ -17,7 +17,7 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from bot.audit_export import Export, exported
+from bot.audit.export import Export, exported
 from engine.model import RoomId, Run, RunState
 from storage.audit import Sought
 from tests.support.bot import Bot, a_bot

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.windows import read_window
+from bot.freezes.windows import read_window
 from engine.errors import Refused
 from engine.freezes import Freeze, FreezeId, Once, Reach, Scope, Subject, Weekly, clock, first_at, last_at, standing
 from engine.model import Mode, PersonId, StageState, Verdict

@@ -15,7 +15,7 @@ import pytest
 import pytest_asyncio
 from typer.testing import CliRunner, Result
 
-from bot.audit_export import Export, Format, exported, parse_moment
+from bot.audit.export import Export, Format, exported, parse_moment
 from bot.chat import Incoming
 from bot.cli import app as command
 from engine.errors import Refused

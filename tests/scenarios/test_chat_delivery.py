@@ -15,7 +15,7 @@ import pytest
 
 from bot.cards import Card
 from bot.chat import RoomLost, RoomMoved, Slower, Undeliverable
-from bot.intake import Waiting
+from bot.inbox.intake import Waiting
 from engine.errors import SluiceError
 from engine.model import RoomId, RunState
 from tests.support.bot import a_bot

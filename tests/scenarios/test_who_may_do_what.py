@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from bot.access import NEEDS, About, need_of, wanted
 from bot.grammar import VERBS
+from bot.rights.access import NEEDS, About, need_of, wanted
 from bot.verbs.verb import Verb
 from storage.grants import Right
 from tests.support.bot import Bot

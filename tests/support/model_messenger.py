@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from bot.cards import Button, Card
 from bot.chat import Answer, MessageLost, Pace, Update
-from bot.pressing import Pressing
+from bot.inbox.pressing import Pressing
 from engine.errors import Interrupted, SluiceError
 from engine.model import RoomId
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from bot.cards import Card, Tone
 from bot.chat import Chat, MessageLost, Messenger, Undeliverable
 from bot.desk import Desk
-from bot.line import Name
 from bot.news import sentence
+from bot.rooms.line import Name
 from engine.errors import InvariantViolation
 from engine.events import StageFailed
 from engine.model import RoomId, Run, RunId

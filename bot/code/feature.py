@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from bot.acting import Acting
 from bot.cards import Tone
-from bot.choosing import Choosing
-from bot.code_accounts import CodeAccounts
+from bot.code.accounts import CodeAccounts
+from bot.code.choosing import Choosing
 from bot.feature import MakeFeature
 from bot.keyring import Keyring
 from bot.pushes.attaching import Attaching

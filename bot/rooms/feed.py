@@ -15,13 +15,13 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
-from bot.audience import audience_of, escalation, gray_reminder, is_loud, notices, reminder
 from bot.cards import Card
 from bot.chat import Chat, Messenger, RoomMoved
 from bot.desk import Desk
-from bot.line import Line, Name, Urgency, Words
-from bot.meeting import Meeting
-from bot.telling import Telling
+from bot.rooms.audience import audience_of, escalation, gray_reminder, is_loud, notices, reminder
+from bot.rooms.line import Line, Name, Urgency, Words
+from bot.rooms.meeting import Meeting
+from bot.rooms.telling import Telling
 from engine.errors import SluiceError
 from engine.events import GrayKept, GrayReminded, Reminded, ReviewEscalated, RunEnded
 from engine.model import RoomId, Run, RunId, StageState

@@ -7,7 +7,7 @@ from bot.acting import Acting
 from bot.cards import Card, Table, Tone
 from bot.chat import Answer, Incoming
 from bot.grammar import BY_NAME, Said
-from bot.holders import sight_of
+from bot.rights.holders import sight_of
 from engine.errors import Refused
 from engine.model import RoomId
 from storage.book import SqlBook

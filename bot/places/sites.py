@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from bot.cluster_settings import ClusterSettings
-from bot.clusters import metrics_of
+from bot.places.clusters import metrics_of
 from bot.settings import Settings
 from engine.errors import InvariantViolation
 from engine.ports import Clock

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from bot.reviewers import asks, asks_in
+from bot.rights.reviewers import asks, asks_in
 from engine.errors import Refused
 from engine.model import PersonId, Run, RunId
 from storage.book import SqlBook

@@ -21,7 +21,7 @@ from bot.feature import Ask, Feature
 from bot.forms import BindForm
 from bot.grammar import Said
 from bot.keyring import Keyring, check_accounts, may_use, moment, rebound, usable
-from bot.secrecy import SEALED, Whispered, conceal, reveal
+from bot.secrecy.lines import SEALED, Whispered, conceal, reveal
 from engine.errors import Interrupted, Refused
 from engine.forges.hosting import Access, ForgeName, Login
 from engine.forges.hosts import KINDS, api_of, forge_named, origin_of

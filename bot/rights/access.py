@@ -1,8 +1,8 @@
 """Who may do what: for every verb the right that it needs, and which of its words names what it is about. Pure.
 
 The danger is a verb that nobody thought of when rights were granted. So the table is whole (a test holds it to the
-grammar), and a verb that is not in it needs the right to manage everything. `bot.grants` asks the table about each line
-before anything is looked at, and again in the transaction that changes something.
+grammar), and a verb that is not in it needs the right to manage everything. `bot.rights.grants` asks the table about
+each line before anything is looked at, and again in the transaction that changes something.
 """
 
 from collections.abc import Mapping
@@ -139,7 +139,7 @@ NEEDS: Mapping[str, Need] = MappingProxyType(
 )
 """By the verb. `yes` needs nothing itself: what it confirms is checked again as it was said.
 
-What freezes are about is only known for sure when they are looked up: `bot.freezing` asks again then.
+What freezes are about is only known for sure when they are looked up: `bot.freezes.feature` asks again then.
 """
 _PARTS: Mapping[tuple[str, str], Need] = MappingProxyType(
     {

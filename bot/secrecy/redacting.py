@@ -1,6 +1,6 @@
 """What must not come to stand in a log: the settings' secrets, made known to the redaction, which watches the logs.
 
-Secrets that are said later are made known by whoever opens them: `bot.secrets_kept`, `bot.keyring`.
+Secrets that are said later are made known by whoever opens them: `bot.secrecy.kept`, `bot.keyring`.
 """
 
 import logging

@@ -3,7 +3,7 @@
 An organization whose name is no closed group's is everybody's, as the group would be.
 """
 
-from bot.holders import Holder
+from bot.rights.holders import Holder
 from storage.grants import Right as GroupRight
 from storage.package_tokens import Right
 

@@ -12,18 +12,18 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Literal
 
-from bot.access import About, Line, Need
 from bot.acting import Acting
 from bot.cards import Card, Field, Tone
 from bot.chat import Answer, Incoming
 from bot.feature import Ask, Feature
-from bot.freeze_scopes import check_scope, freeze_of, scope_of
+from bot.freezes.scopes import check_scope, freeze_of, scope_of
+from bot.freezes.windows import read_window
 from bot.frozen import asked, next_of, present_freeze, present_freezes, present_plea
 from bot.grammar import Said
-from bot.grants import demand
-from bot.holders import sight_of
+from bot.rights.access import About, Line, Need
+from bot.rights.grants import demand
+from bot.rights.holders import sight_of
 from bot.ways_back import subject_of_pipeline
-from bot.windows import read_window
 from engine import commands as c
 from engine.errors import Refused
 from engine.freezes import Freeze, FreezeId, Plea

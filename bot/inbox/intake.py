@@ -18,17 +18,17 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from bot import written
 from bot.acting import audited
 from bot.cards import Card, Tone
 from bot.chat import FORM, Answer, Incoming, Messenger, Update
 from bot.dispatch import Dispatch
-from bot.feed import Feed
 from bot.grammar import parse
-from bot.line import Words
+from bot.inbox import written
+from bot.inbox.pressing import Pressing
+from bot.inbox.second_look import needs_second_look, second_look
 from bot.linking import Linking
-from bot.pressing import Pressing
-from bot.second_look import needs_second_look, second_look
+from bot.rooms.feed import Feed
+from bot.rooms.line import Words
 from bot.strangers import Strangers
 from engine.errors import Interrupted, Refused, SluiceError
 from engine.model import PersonId

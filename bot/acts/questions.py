@@ -13,16 +13,16 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from bot.acting import Acting
+from bot.acts.confirmed import CONFIRMS
 from bot.cards import Button, Card, Field, Table, Tone
 from bot.chat import Answer, Incoming
-from bot.confirmed import CONFIRMS
 from bot.desk import Desk, number_of, variables_of
 from bot.feature import Confirmed
 from bot.forms import Asked, RunForm
 from bot.grammar import BY_NAME, DELETE, Said
-from bot.grants import check
 from bot.presenters import unlock_button
 from bot.preview import Previews
+from bot.rights.grants import check
 from bot.ways_back import Return, WaysBack
 from engine.errors import InvariantViolation, Refused
 from engine.freezes import Frozen, Subject, standing

@@ -5,7 +5,7 @@ What is remembered is forgotten whenever somebody has said something that may ch
 
 from dataclasses import dataclass, field
 
-from bot.holders import Sight, sight_of
+from bot.rights.holders import Sight, sight_of
 from engine.model import PersonId
 from storage.store import SqlStore
 

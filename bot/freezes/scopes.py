@@ -1,8 +1,8 @@
 """What a word means when something is frozen: a pipeline, a workload, a group, everything, or a freeze itself."""
 
-from bot.access import About, Line, Need
 from bot.chat import Incoming
-from bot.grants import demand, reach_in
+from bot.rights.access import About, Line, Need
+from bot.rights.grants import demand, reach_in
 from engine.complaints import nearest
 from engine.errors import Refused
 from engine.freezes import Freeze, FreezeId, Reach, Scope

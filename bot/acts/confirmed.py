@@ -6,10 +6,10 @@ A question that was kept before a restart, or by an earlier version, is still on
 from collections.abc import Mapping
 
 from bot.acting import Acting
+from bot.acts.locks import unlocked
 from bot.cards import Card, Tone
 from bot.chat import Incoming
 from bot.feature import Confirmed
-from bot.locking import unlocked
 from engine import commands as c
 from engine.control import Order
 from engine.errors import Refused

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 
-from bot.audit_marks import Marks
+from bot.audit.marks import Marks
+from bot.audit.timeline import Sources, Timeline, phone, plain, tell
 from bot.cards import Card, Field, Table, Tone
 from bot.chat import Answer, Incoming
 from bot.feature import Feature
 from bot.grammar import PRESS, Said
-from bot.holders import Sight, sight_of
 from bot.presenters import clock_time
-from bot.timeline import Sources, Timeline, phone, plain, tell
+from bot.rights.holders import Sight, sight_of
 from engine.model import RunId
 from engine.ports import Clock
 from storage.audit import Deed, Sought

@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from bot.access import About, Line, Need, need_of, wanted
 from bot.chat import Incoming
-from bot.holders import (
+from bot.rights.access import About, Line, Need, need_of, wanted
+from bot.rights.holders import (
     Holder,
     holder_of,
     no_group,

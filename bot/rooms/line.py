@@ -19,7 +19,7 @@ from enum import IntEnum
 
 from bot.cards import Card
 from bot.chat import Chat, RoomLost, RoomMoved, Slower, Undeliverable
-from bot.pacing import Bucket
+from bot.rooms.pacing import Bucket
 from engine.errors import Interrupted, SluiceError
 from engine.model import RoomId, RunId
 

@@ -1,0 +1,1 @@
+"""What people do to runs and workloads: asked about first where it is dangerous, done once after a yes."""

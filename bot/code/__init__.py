@@ -1,0 +1,1 @@
+"""Accounts at forges, and what they offer."""

@@ -1,0 +1,1 @@
+"""Freeze windows: as people type them, what they hold, and the two who let something through."""

@@ -1,0 +1,1 @@
+"""Where a release goes and what builds it, made from the settings."""
