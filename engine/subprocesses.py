@@ -23,7 +23,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 MARK = "SLUICE_MARK"
 GRACE = timedelta(seconds=3)
@@ -59,21 +59,22 @@ class Ended:
 
 
 class _Pipe:
-    """One stream of a child, read into an outlet as it comes."""
+    """One stream of a child, read into an outlet as it comes. Whoever makes one finishes it."""
 
-    def __init__(self, writing: int, transport: asyncio.ReadTransport, pump: "asyncio.Task[None]") -> None:
-        self.writing = writing
-        self._transport = transport
-        self._pump = pump
+    def __init__(self, outlet: Outlet) -> None:
+        reading, self.writing = os.pipe()
+        self._reading = os.fdopen(reading, "rb", 0)
+        self._outlet = outlet
+        self._transport: asyncio.ReadTransport | None = None
+        self._pump: asyncio.Task[None] | None = None
 
-    @classmethod
-    async def open(cls, outlet: Outlet) -> Self:
-        reading, writing = os.pipe()
+    async def read(self) -> None:
+        """Begin to read."""
         reader = asyncio.StreamReader(limit=_CHUNK)
-        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
-            lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(reading, "rb", 0)
+        self._transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), self._reading
         )
-        return cls(writing, transport, asyncio.create_task(_pump(reader, outlet)))
+        self._pump = asyncio.create_task(_pump(reader, self._outlet))
 
     def close_writing(self) -> None:
         if self.writing >= 0:
@@ -83,10 +84,12 @@ class _Pipe:
     async def finish(self) -> None:
         """Read what is left. A process that got away may hold the other end: it is not waited for."""
         self.close_writing()
-        await asyncio.wait({self._pump}, timeout=_LAST_OUTPUT)
-        self._transport.close()
-        self._pump.cancel()
-        await asyncio.wait({self._pump})
+        if self._transport is not None and self._pump is not None:
+            await asyncio.wait({self._pump}, timeout=_LAST_OUTPUT)
+            self._transport.close()
+            self._pump.cancel()
+            await asyncio.wait({self._pump})
+        self._reading.close()
 
 
 async def _pump(reader: asyncio.StreamReader, outlet: Outlet) -> None:
@@ -100,11 +103,13 @@ async def run(command: Command, output: Outlet, errors: Outlet | None = None, *,
     Raises OSError when the program cannot be started. When the task is cancelled, or the time is over, everything that
     was started is ended first.
     """
-    streams = [await _Pipe.open(output)]
-    if errors is not None:
-        streams.append(await _Pipe.open(errors))
+    streams: list[_Pipe] = []
     process: asyncio.subprocess.Process | None = None
     try:
+        for outlet in (output, errors):
+            if outlet is not None:
+                streams.append(_Pipe(outlet))
+                await streams[-1].read()
         process = await _start(command, streams)
         return await _await_end(command, process, grace)
     finally:

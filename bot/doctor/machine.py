@@ -3,19 +3,21 @@
 import asyncio
 import os
 import re
+import secrets
 import shutil
 import sys
-from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 
 from bot.doctor.finding import Finding, ill, odd, well
 from bot.settings import Settings
 from engine.errors import SluiceError
 from engine.routing.envoy import binary
+from engine.subprocesses import Command, run
 
 ROOM = 512 * 1024 * 1024
 LONGEST_SOCKET = 100
-PATIENCE = 10.0
+PATIENCE = timedelta(seconds=10)
 _VERSION = re.compile(r"version: \w+/([\d.]+)/")
 _AS_SLUICE = "Look as the user that Sluice runs as: runuser -u USER -- sluice doctor"
 
@@ -77,19 +79,12 @@ async def _git() -> Finding:
     return well("git", (await says("git", "--version")).strip())
 
 
-async def says(*words: str, patience: float = PATIENCE) -> str:
+async def says(*words: str, patience: timedelta = PATIENCE) -> str:
     """What a program prints, or why it does not. One that does not end is ended."""
+    out = bytearray()
+    command = Command(words, dict(os.environ), Path.cwd(), patience, mark=secrets.token_hex(8))
     try:
-        process = await asyncio.create_subprocess_exec(
-            *words, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
-        )
+        ended = await run(command, out.extend)
     except OSError as error:
         return str(error)
-    try:
-        out, _ = await asyncio.wait_for(process.communicate(), patience)
-    except TimeoutError:
-        with suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
-        return "it did not answer"
-    return out.decode(errors="replace")
+    return "it did not answer" if ended.timed_out else out.decode(errors="replace")

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -246,7 +247,7 @@ async def test_a_program_that_does_not_end_is_ended(tmp_path: Path) -> None:
         sys.executable,
         "-c",
         f"import os, signal; open({str(written)!r}, 'w').write(str(os.getpid())); signal.pause()",
-        patience=2.0,
+        patience=timedelta(seconds=2),
     )
     assert said == "it did not answer"
     with pytest.raises(ProcessLookupError):
