@@ -11,7 +11,7 @@ from engine.manifest import selector_of
 from engine.model import Json
 from engine.rollout.fleet import GoalKind
 from engine.stages.job import Finished, Job, Later, Outcome
-from engine.stages.rollout import TICK, Rollouts
+from engine.stages.rollout import Rollouts
 
 _STANDARD = "standard"
 
@@ -29,7 +29,7 @@ class GrayStage:
         deployed = await self.rollouts.deployed(job)
         check_fixed(deployed)
         reached = await self.rollouts.tick(job, deployed, GoalKind.GRAY)
-        return Later(TICK) if reached is None else Finished({"release": deployed.new.id, **reached})
+        return reached if isinstance(reached, Later) else Finished({"release": deployed.new.id, **reached})
 
 
 def check_fixed(deployed: Deployed) -> None:

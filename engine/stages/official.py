@@ -11,7 +11,7 @@ from engine.model import Run, StageKind
 from engine.rollout.fleet import GoalKind
 from engine.stages.gray import check_fixed
 from engine.stages.job import Changed, Finished, Job, Later, Outcome, Unwound
-from engine.stages.rollout import TICK, Rollouts, placed_release
+from engine.stages.rollout import Rollouts, placed_release
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class OfficialStage:
                 f"The promotion failed: {failure}",
                 f"{failure.hint} Traffic stays on the healthy copy. Retry, or roll back.".strip(),
             ) from failure
-        return Later(TICK) if reached is None else Finished({"release": deployed.new.id})
+        return reached if isinstance(reached, Later) else Finished({"release": deployed.new.id})
 
     async def _changed(self, job: Job, deployed: Deployed) -> Changed | None:
         review = _last_review(job.run)
@@ -66,7 +66,7 @@ class WayBack:
             reached = await self.rollouts.tick(job, deployed, GoalKind.ROLL_BACK)
         except StageFailure as failure:
             raise Broken(f"Taking {job.run.id} back does not get on: {failure}", "It is tried on and on.") from failure
-        return Later(TICK) if reached is None else Unwound()
+        return reached if isinstance(reached, Later) else Unwound()
 
 
 def _last_review(run: Run) -> int | None:

@@ -7,7 +7,7 @@ from engine.errors import InvariantViolation, StageFailure
 from engine.model import Json, StageKind
 from engine.rollout.fleet import GoalKind
 from engine.stages.job import Ask, Job, Later, Outcome
-from engine.stages.rollout import TICK, Rollouts
+from engine.stages.rollout import Rollouts
 from engine.voting import WAY_OUT_OF_A_DEAD_END, dead_end
 
 
@@ -30,8 +30,8 @@ class ReviewStage:
             deployed = await self.rollouts.deployed(job)
             if _gray_came_before(job):
                 reached = await self.rollouts.tick(job, deployed, GoalKind.GRAY)
-                if reached is None:
-                    return Later(TICK)
+                if isinstance(reached, Later):
+                    return reached
                 kept = reached
             plan = dict(deployed.plan(job.run))
         mark = fingerprint(plan or {"attempt": job.state.attempt})

@@ -22,11 +22,14 @@ from engine.ports import Book, Builder, Dispute, Images, Store, Target
 from engine.rollout.fleet import Done, Fleet, Goal, GoalKind, ReleaseId, Reroute, Route, Wait
 from engine.rollout.strategies import next_move
 from engine.rollout.traffic import rules_of
-from engine.stages.job import Job, StandsStill
+from engine.stages.job import Job, Later, StandsStill
 from engine.stages.settling import settled, shown
 from engine.standstill import frozen
 
 TICK = timedelta(milliseconds=100)
+"""Between two looks at what is waited for, at most."""
+AFTER_A_MOVE = timedelta(milliseconds=10)
+"""Between two looks where something has just moved, or a target has just been told what is wanted."""
 UNIDENTIFIED = (
     "gray_instances",
     "policy",
@@ -118,10 +121,10 @@ class Rollouts:
                 return stage.outputs["image"], stage.outputs["digest"]
         raise StageFailure(f"Run {job.run.id} has built no image to release.", "Retry the run from its build stage.")
 
-    async def tick(self, job: Job, deployed: Deployed, kind: GoalKind) -> Json | None:
+    async def tick(self, job: Job, deployed: Deployed, kind: GoalKind) -> Json | Later:
         """One step towards the goal.
 
-        Once it is reached, what the stage should remember of it; None before that. Raises `StageFailure` when nothing
+        Once it is reached, what the stage should remember of it; when to go on before that. Raises `StageFailure` when nothing
         has moved for too long, `Disputed` when what is there is somebody else's.
         """
         try:
@@ -130,7 +133,7 @@ class Rollouts:
             await job.note("Somebody else's hands are on it.", shown(stopped))
             raise
 
-    async def _tick(self, job: Job, deployed: Deployed, kind: GoalKind) -> Json | None:
+    async def _tick(self, job: Job, deployed: Deployed, kind: GoalKind) -> Json | Later:
         target = self.targets[deployed.spec.target]
         place = deployed.placement(firm=kind is GoalKind.ROLL_BACK)
         if not place.firm:
@@ -147,8 +150,7 @@ class Rollouts:
             self._still.pop(job.run.id, None)
             return {"instances": _instances(fleet)}
         if isinstance(advice, Wait):
-            self._check_progress(job, deployed, fleet, advice)
-            return None
+            return Later(self._patience(job, deployed, fleet, advice))
         outputs: dict[str, Any] = {"release": deployed.new.id} if kind is not GoalKind.ROLL_BACK else {}
         if isinstance(advice, Reroute):
             outputs |= await self._counted(job.run, target, deployed)
@@ -157,7 +159,7 @@ class Rollouts:
         await job.note(words, outputs)
         await target.perform(place, advice)
         self._still.pop(job.run.id, None)
-        return None
+        return Later(AFTER_A_MOVE)
 
     async def stands_still(self, job: Job) -> StandsStill | None:
         """Whether a freeze keeps the stage from beginning. What has begun to be placed is brought to its end."""
@@ -211,15 +213,19 @@ class Rollouts:
         if _reaches(fleet, deployed.new.id):
             await job.note(f"The split is in effect: {split}", outputs)
 
-    def _check_progress(self, job: Job, deployed: Deployed, fleet: Fleet, wait: Wait) -> None:
+    def _patience(self, job: Job, deployed: Deployed, fleet: Fleet, wait: Wait) -> timedelta:
+        """How long until the next look: soon where something has just moved. Raises when nothing has for too long."""
         picture, now = _picture(fleet), job.now()
         seen, since = self._still.get(job.run.id, ("", now))
-        if seen != picture or wait.until is not None:
+        if wait.until is not None:
             self._still[job.run.id] = (picture, now)
-            return
+            return TICK
+        if seen != picture:
+            self._still[job.run.id] = (picture, now)
+            return AFTER_A_MOVE
         patience = deployed.spec.readiness.within
         if now - since < patience:
-            return
+            return min(TICK, max(AFTER_A_MOVE, now - since))
         self._still.pop(job.run.id, None)
         trouble = next((group.trouble for group in fleet.groups.values() if group.trouble), "")
         seconds = f"{patience.total_seconds():g}"
