@@ -2,7 +2,7 @@
 
 Each call is one tick: look at the fleet, ask the strategy, write the move down, make it. Nothing is remembered between
 ticks but what the run and the fleet themselves say, so after a crash the next tick simply goes on. The one thing kept
-in memory is since when nothing has moved; a crash starts that clock anew, the stage's own absolute deadline does not.
+in memory is since when nothing has moved, see `engine.stages.pace`.
 """
 
 import hashlib
@@ -17,19 +17,16 @@ import yaml
 from engine.definition import Deployment, Gray
 from engine.deployed import Deployed, Disputed, describe_move, latest_split, leaves_quietly, observed, tracks_of
 from engine.errors import InvariantViolation, StageFailure
-from engine.model import Json, Release, Run, RunId, StageKind
+from engine.model import Json, Release, Run, StageKind
 from engine.ports import Book, Builder, Dispute, Images, Store, Target
 from engine.rollout.fleet import Done, Fleet, Goal, GoalKind, ReleaseId, Reroute, Route, Wait
 from engine.rollout.strategies import next_move
 from engine.rollout.traffic import rules_of
 from engine.stages.job import Job, Later, StandsStill
+from engine.stages.pace import TICK, Pace, until_next_look
 from engine.stages.settling import settled, shown
 from engine.standstill import frozen
 
-TICK = timedelta(milliseconds=100)
-"""Between two looks at what is waited for, at most."""
-AFTER_A_MOVE = timedelta(milliseconds=10)
-"""Between two looks where something has just moved, or a target has just been told what is wanted."""
 UNIDENTIFIED = (
     "gray_instances",
     "policy",
@@ -57,7 +54,7 @@ class Rollouts:
     targets: Mapping[str, Target]
     builder: Builder
     images: Callable[[str], Images | None] = lambda _workload: None
-    _still: dict[RunId, tuple[str, datetime]] = field(default_factory=dict)
+    _pace: Pace = field(default_factory=Pace)
 
     async def deployed(self, job: Job) -> Deployed:
         """What this run releases, from what, with which settings."""
@@ -124,8 +121,8 @@ class Rollouts:
     async def tick(self, job: Job, deployed: Deployed, kind: GoalKind) -> Json | Later:
         """One step towards the goal.
 
-        Once it is reached, what the stage should remember of it; when to go on before that. Raises `StageFailure` when nothing
-        has moved for too long, `Disputed` when what is there is somebody else's.
+        Once it is reached, what the stage should remember of it; when to go on before that. Raises `StageFailure` when
+        nothing has moved for too long, `Disputed` when what is there is somebody else's.
         """
         try:
             return await self._tick(job, deployed, kind)
@@ -147,7 +144,7 @@ class Rollouts:
         if kind is GoalKind.GRAY and not isinstance(advice, Reroute):
             await self._count_anew(job, target, deployed, fleet)
         if isinstance(advice, Done):
-            self._still.pop(job.run.id, None)
+            self._pace.moved(job.run.id)
             return {"instances": _instances(fleet)}
         if isinstance(advice, Wait):
             return Later(self._patience(job, deployed, fleet, advice))
@@ -158,8 +155,7 @@ class Rollouts:
         job.log(words)
         await job.note(words, outputs)
         await target.perform(place, advice)
-        self._still.pop(job.run.id, None)
-        return Later(AFTER_A_MOVE)
+        return Later(self._pace.moved(job.run.id))
 
     async def stands_still(self, job: Job) -> StandsStill | None:
         """Whether a freeze keeps the stage from beginning. What has begun to be placed is brought to its end."""
@@ -214,19 +210,14 @@ class Rollouts:
             await job.note(f"The split is in effect: {split}", outputs)
 
     def _patience(self, job: Job, deployed: Deployed, fleet: Fleet, wait: Wait) -> timedelta:
-        """How long until the next look: soon where something has just moved. Raises when nothing has for too long."""
-        picture, now = _picture(fleet), job.now()
-        seen, since = self._still.get(job.run.id, ("", now))
+        """How long until the next look. Raises `StageFailure` when nothing has moved for too long."""
         if wait.until is not None:
-            self._still[job.run.id] = (picture, now)
+            self._pace.moved(job.run.id)
             return TICK
-        if seen != picture:
-            self._still[job.run.id] = (picture, now)
-            return AFTER_A_MOVE
-        patience = deployed.spec.readiness.within
-        if now - since < patience:
-            return min(TICK, max(AFTER_A_MOVE, now - since))
-        self._still.pop(job.run.id, None)
+        still, patience = self._pace.still(job.run.id, _picture(fleet), job.now()), deployed.spec.readiness.within
+        if still < patience:
+            return until_next_look(still)
+        self._pace.moved(job.run.id)
         trouble = next((group.trouble for group in fleet.groups.values() if group.trouble), "")
         seconds = f"{patience.total_seconds():g}"
         what = _named(wait.what, deployed)
