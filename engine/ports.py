@@ -281,10 +281,11 @@ class Forge(Protocol):
     """Where source comes from."""
 
     async def resolve(
-        self, url: str, *, branch: str | None, tag: str | None, log: LogSink, account: str = ""
+        self, url: str, *, branch: str | None, tag: str | None, log: LogSink, account: str = "", at: str = ""
     ) -> Commit:
         """The commit that the branch or tag (neither: the default branch) points to now, fetched.
 
+        With `at`, that commit, which the branch must still have, and the tag still point to; `StageFailure` otherwise.
         `account` names a bound code account, for repositories that are not everybody's.
         """
         ...

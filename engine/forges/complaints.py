@@ -64,6 +64,16 @@ class RefMissing(StageFailure):
         super().__init__(f"There is no {kind} {name} in {url}.", _suggest(kind, name, branches, tags))
 
 
+class PushedOver(StageFailure):
+    """A commit that was pushed is not there any more: what it was pushed to leads elsewhere now."""
+
+    def __init__(self, kind: str, name: str, sha: str) -> None:
+        super().__init__(
+            f"{sha[:12]} was pushed to {kind} {name}, and is not in it any more: somebody has pushed over it.",
+            "Start a run by hand; it takes what is there now.",
+        )
+
+
 class RepositoryEmpty(StageFailure):
     """There is no commit yet."""
 

@@ -18,6 +18,7 @@ from engine.errors import Broken, InvariantViolation, Refused, SluiceError, Stag
 from engine.forges.address import Address, Transport, check_ref, parse_address
 from engine.forges.complaints import (
     Answer,
+    PushedOver,
     RefMissing,
     RepositoryEmpty,
     explain,
@@ -38,6 +39,8 @@ _SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _FORMAT = "--format=%H%x00%s%x00%an <%ae>%x00%cI"
 _LISTED = re.compile(r"[0-9a-f]+\trefs/(heads|tags)/(.+)")
 _LONGEST_TEXT = 200
+_RECENT = 1000
+"""Commits of a branch that are looked through for one that was pushed to it."""
 _ALMOST_NOTHING = 1024 * 1024
 
 
@@ -86,9 +89,9 @@ class GitForge:
         self._surroundings = surroundings
 
     async def resolve(
-        self, url: str, *, branch: str | None, tag: str | None, log: LogSink, account: str = ""
+        self, url: str, *, branch: str | None, tag: str | None, log: LogSink, account: str = "", at: str = ""
     ) -> Commit:
-        """Fetch the commit that the branch or tag (neither: the default branch) points to now."""
+        """Fetch the commit that the branch or tag (neither: the default branch) points to now, or led to: `at`."""
         mirror = self._mirror(url, account)
         wanted = _read_wanted(branch, tag)
         async with mirror.opened():
@@ -96,7 +99,10 @@ class GitForge:
                 wanted = await self._find_default(mirror, log)
             log(f"Fetching {wanted.kind} {wanted.name} of {mirror.address.url}")
             await self._fetch(mirror, wanted, log)
-            commit = await self._describe(mirror, wanted, log)
+            commit = await self._describe(mirror, wanted, _FETCHED, log)
+            if at not in ("", commit.sha):
+                await self._find_in(mirror, wanted, at, log)
+                commit = await self._describe(mirror, wanted, at, log)
         log(f"{wanted.kind.capitalize()} {wanted.name} is at {commit.sha[:12]}: {commit.subject} ({commit.author})")
         return commit
 
@@ -158,14 +164,22 @@ class GitForge:
             return _Wanted("branch", branches[0], f"refs/heads/{branches[0]}")
         return _Wanted("revision", "HEAD", "HEAD")
 
-    async def _fetch(self, mirror: Mirror, wanted: _Wanted, log: LogSink) -> None:
-        answer = await self._fetch_ref(mirror, wanted.ref, log)
+    async def _find_in(self, mirror: Mirror, wanted: _Wanted, at: str, log: LogSink) -> None:
+        """See that a branch has moved on from `at`, and not away from it. A tag may do neither."""
+        if wanted.kind == "branch":
+            await self._fetch(mirror, wanted, log, depth=_RECENT)
+            if not (await mirror.git("merge-base", "--is-ancestor", at, _FETCHED, log=_say_nothing)).failed:
+                return
+        raise PushedOver(wanted.kind, wanted.name, at)
+
+    async def _fetch(self, mirror: Mirror, wanted: _Wanted, log: LogSink, depth: int = 1) -> None:
+        answer = await self._fetch_ref(mirror, wanted.ref, log, depth)
         if answer.failed and is_missing_ref(answer):
             raise await self._missing(mirror, wanted, log)
         if answer.failed:
             raise explain(mirror.address, answer)
 
-    async def _fetch_ref(self, mirror: Mirror, ref: str, log: LogSink) -> Answer:
+    async def _fetch_ref(self, mirror: Mirror, ref: str, log: LogSink, depth: int = 1) -> Answer:
         options = (
             "--quiet",
             "--no-progress",
@@ -175,7 +189,7 @@ class GitForge:
             "--no-recurse-submodules",
         )
         order = (*options, "--", mirror.address.url, f"+{ref}:{_FETCHED}")
-        answer = await self._ask(mirror, "fetch", "--depth=1", *order, log=log)
+        answer = await self._ask(mirror, "fetch", f"--depth={depth}", *order, log=log)
         if answer.failed and is_too_simple_for_depth(answer):
             answer = await self._ask(mirror, "fetch", *order, log=log)
         return answer
@@ -189,8 +203,8 @@ class GitForge:
         tags = [match[2] for match in found if match and match[1] == "tags"]
         return RefMissing(wanted.kind, wanted.name, mirror.address.url, branches, tags)
 
-    async def _describe(self, mirror: Mirror, wanted: _Wanted, log: LogSink) -> Commit:
-        peeled = await mirror.git("rev-parse", "--verify", "--quiet", f"{_FETCHED}^{{commit}}", log=log)
+    async def _describe(self, mirror: Mirror, wanted: _Wanted, revision: str, log: LogSink) -> Commit:
+        peeled = await mirror.git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}", log=log)
         sha = peeled.text.strip()
         if peeled.failed:
             raise StageFailure(f"The {wanted.kind} {wanted.name} of {mirror.address.url} does not point to a commit.")

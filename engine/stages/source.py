@@ -1,8 +1,8 @@
 """The source stage: a branch or tag becomes one commit, fetched to this machine.
 
-A run that a push started is made of the branch or tag that was pushed, at what it points to when the stage runs: the
-pushed commit, or a newer one if somebody has pushed again meanwhile. So of several runs that wait, the last one to
-begin never brings back older code than the one before it; what was taken, and why, stands in the log.
+A run that a push started is made of exactly the commit that was pushed: its image may be named by it, and whoever
+pushed it may not approve it. If somebody has pushed on top of it meanwhile, theirs is a run of its own. A commit that
+is not in its branch any more is not released, and no tag that was moved since.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from engine.definition import Source
 from engine.errors import InvariantViolation
 from engine.model import Json, Pushed
-from engine.ports import Commit, Forge, LogSink
+from engine.ports import Commit, Forge
 from engine.stages.job import Finished, Job, Outcome
 
 _SHORT = 12
@@ -30,10 +30,9 @@ class SourceStage:
         pushed = job.run.pushed if job.run.pushed and job.run.pushed.stage == job.state.name else None
         branch, tag = _meant(source, pushed)
         account = source.account or ""
-        commit = await self.forge.resolve(source.git, branch=branch, tag=tag, log=job.log, account=account)
+        at = pushed.sha if pushed else ""
+        commit = await self.forge.resolve(source.git, branch=branch, tag=tag, log=job.log, account=account, at=at)
         job.log(f"{commit.ref} is {commit.sha[:_SHORT]}: {commit.subject} ({commit.author})")
-        if pushed is not None:
-            _compare(pushed, commit, job.log)
         return Finished(commit_outputs(commit))
 
 
@@ -42,16 +41,6 @@ def _meant(source: Source, pushed: Pushed | None) -> tuple[str | None, str | Non
     if pushed is None:
         return source.branch, source.tag
     return (pushed.ref, None) if pushed.kind == "branch" else (None, pushed.ref)
-
-
-def _compare(pushed: Pushed, commit: Commit, log: LogSink) -> None:
-    if commit.sha == pushed.sha:
-        log(f"That is the commit that was pushed to {pushed.kind} {pushed.ref}")
-        return
-    log(
-        f"{pushed.sha[:_SHORT]} was pushed to {pushed.kind} {pushed.ref}, which points to {commit.sha[:_SHORT]} now: "
-        "somebody has pushed since, and what is there now is taken"
-    )
 
 
 def commit_outputs(commit: Commit) -> Json:

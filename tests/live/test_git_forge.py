@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import Interrupted, Refused, StageFailure
+from engine.forges.complaints import PushedOver
 from engine.forges.git import GitForge
 from engine.trees import digest_of
 from tests.support.repository import Repository
@@ -45,6 +46,33 @@ async def test_a_branch_is_followed_and_a_tag_stays(repository: Repository, forg
     assert (default.ref, branch.subject, branch.author) == ("main", "Second", "Ann <ann@example.com>")
     third = repository.commit({"server.py": "three\n"}, "Third")
     assert (await forge.resolve(repository.url, branch="main", tag=None, log=log.append)).sha == third
+
+
+async def test_a_branch_is_taken_where_it_was_if_it_has_moved_on_and_not_if_it_has_moved_away(
+    repository: Repository, forge: GitForge, log: list[str]
+) -> None:
+    first = repository.git("rev-parse", "HEAD")
+    second = repository.commit({"server.py": "two\n"}, "Second")
+    repository.commit({"server.py": "three\n"}, "Third")
+    found = await forge.resolve(repository.url, branch="main", tag=None, log=log.append, at=second)
+    assert (found.sha, found.ref, found.subject) == (second, "main", "Second")
+    repository.git("reset", "--hard", "--quiet", first)
+    for replaced in (second, "0" * 39 + "1"):
+        with pytest.raises(PushedOver, match=f"{replaced[:12]} was pushed to branch main, and is not in it any more"):
+            await forge.resolve(repository.url, branch="main", tag=None, log=log.append, at=replaced)
+    assert (await forge.resolve(repository.url, branch="main", tag=None, log=log.append, at=first)).sha == first
+
+
+async def test_a_tag_that_was_moved_is_not_taken_for_what_it_was(
+    repository: Repository, forge: GitForge, log: list[str]
+) -> None:
+    first = repository.git("rev-parse", "HEAD")
+    repository.git("tag", "-a", "-m", "annotated", "v1")
+    assert (await forge.resolve(repository.url, branch=None, tag="v1", log=log.append, at=first)).sha == first
+    repository.commit({"server.py": "two\n"}, "Second")
+    repository.git("tag", "--force", "v1")
+    with pytest.raises(PushedOver):
+        await forge.resolve(repository.url, branch=None, tag="v1", log=log.append, at=first)
 
 
 async def test_a_branch_and_a_tag_of_one_name_are_kept_apart(

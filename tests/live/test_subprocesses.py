@@ -1,7 +1,6 @@
 """Children of the bot: whenever whoever waits for one is cancelled, no process of it is left and no descriptor."""
 
 import asyncio
-import gc
 import os
 from datetime import timedelta
 from pathlib import Path
@@ -47,7 +46,6 @@ async def cancelled_after(steps: int, place: Path) -> int:
         await working
     assert kill_marked(mark) == 0, mark
     await passed(2)
-    gc.collect()
     return open_files()
 
 

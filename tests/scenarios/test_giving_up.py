@@ -38,7 +38,7 @@ async def test_a_way_back_that_cannot_succeed_says_how_to_end_it_and_ends_after_
     async with a_new_bot(Shop(tmp_path, rest="0s").gray(), target=target) as bot:
         run = await stuck(bot, target)
         assert f"`giveup {run}`" in (await bot.run(run)).stage.note
-        assert "Give up" in [button.text for button in (await bot.card(run)).buttons]
+        await bot.shows(run, lambda card: "Give up" in [one.text for one in card.buttons], "offers to give up")
         asked = await bot.say(f"giveup {run} the cluster was taken down")
         assert asked.startswith(f"Give up taking {run} back?")
         assert "What it placed stays as it is" in asked
