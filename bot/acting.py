@@ -57,18 +57,18 @@ class Acting:
         The same transaction writes it down: what was done is in the audit, and what is in the audit was done. And it
         asks whether they may, for a right may have been taken away since that was asked before.
         """
+        return await self.store.transact(lambda book: self.once_in(book, incoming, work, words))
+
+    def once_in(self, book: SqlBook, incoming: Incoming, work: Callable[[SqlBook], T], words: str = "") -> T | None:
+        """Do the same in a transaction that is open already."""
         now = self.clock.now()
-
-        def once(book: SqlBook) -> T | None:
-            if incoming.key and not book.chats.is_new(incoming.key, now):
-                return None
-            check(book, incoming)
-            done = work(book)
-            said = done.title if isinstance(done, Card) else words
-            book.audit.add(deed_of(incoming, now, "done", said))
-            return done
-
-        return await self.store.transact(once)
+        if incoming.key and not book.chats.is_new(incoming.key, now):
+            return None
+        check(book, incoming)
+        done = work(book)
+        said = done.title if isinstance(done, Card) else words
+        book.audit.add(deed_of(incoming, now, "done", said))
+        return done
 
     async def change(self, incoming: Incoming, command: c.Command, words: str) -> list[Answer]:
         """Submit `command` once and answer with `words`; a repeated delivery is answered with nothing."""

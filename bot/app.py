@@ -28,10 +28,11 @@ from bot.inbox.pressing import Pressing
 from bot.keeper import Keeper
 from bot.outside import Outside
 from bot.outside import connect as connect_outside
-from bot.packages.connect import address_of, for_machines, for_the_owner, talk_of
+from bot.packages.connect import for_machines, for_the_owner, talk_of
 from bot.places.clusters import names_of
 from bot.places.sites import Sites
 from bot.preview import Previews
+from bot.reach import reach_of
 from bot.remarking import remark
 from bot.rooms.feed import Feed
 from bot.secrecy.kept import KeptSecrets
@@ -154,6 +155,7 @@ def build(
     outside = connect_outside(
         settings, store, vault, control, clock, chats=chats, announce=keeper.announce, lobby=LOBBY, secrets=kept
     )
+    reach = reach_of(settings, lambda: switchboard.hooks)
     dispatch = Dispatch(
         store,
         control,
@@ -165,18 +167,19 @@ def build(
         features=(
             make_groups,
             make_keeping,
-            make_creating(transports, lambda said: dispatch.carry_out(said), ForgeOffers(store, code.keyring)),  # noqa: PLW0108
-            outside.feature(lambda: settings.hooks_url or f"http://{settings.hooks_host}:{switchboard.hooks}"),
+            make_creating(transports, lambda *said: dispatch.define_all(*said), ForgeOffers(store, code.keyring)),  # noqa: PLW0108
+            outside.feature(reach),
             lambda _acting, _ask: Auditing(store, clock, marks).feature(),
             lambda acting, ask: SecretsSaid(acting, ask, kept).feature(),
             make_freezing,
             make_giving_up,
-            talk_of(packages, address_of(settings, lambda: switchboard.hooks)),
+            talk_of(packages, reach),
             *code.features(),
         ),
         vault=vault,
     )
     feed = Feed(store, desk, chats, (LOBBY,), keeper.lost)
+    keeper.tell = feed.alarms.tell
     front = Front(store, desk)
     for spoken, heard in connections.values():
         spoken.pressing = pressing

@@ -20,7 +20,8 @@ from engine.model import PersonId, RoomId
 class Incoming:
     """One thing a person said or pressed. `key` names the delivery: the same key a second time is a repetition.
 
-    `account` is theirs in that chat, when it has accounts. `is_alone`: nobody else reads along.
+    `account` is theirs in that chat, when it has accounts. `is_alone`: nobody else reads along. `is_view`: a page that
+    is open asks; nobody said it.
     """
 
     room: RoomId
@@ -29,6 +30,7 @@ class Incoming:
     key: str = ""
     account: str = ""
     is_alone: bool = True
+    is_view: bool = False
 
 
 FORM = "form"

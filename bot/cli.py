@@ -52,17 +52,14 @@ app.add_typer(secret, name="secret")
 app.add_typer(account, name="account")
 app.command()(timeline)
 As = Annotated[str, typer.Option("--as", envvar="SLUICE_AS", help="Who speaks.")]
+_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 ME = os.environ.get("USER") or "me"
 
 
 def main() -> None:
     """Run the command line; the house's errors end it with their sentence and exit code 1."""
-    logging.basicConfig(
-        level=os.environ.get("SLUICE_LOG", "WARNING"), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
-    # At INFO httpx writes down addresses, and Telegram's hold the token.
-    logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
+        _log_as(os.environ.get("SLUICE_LOG") or "WARNING")
         app()
     except SluiceError as error:
         console = Console(stderr=True)
@@ -70,6 +67,14 @@ def main() -> None:
         if error.hint:
             console.print(error.hint, highlight=False, markup=False)
         sys.exit(1)
+
+
+def _log_as(level: str) -> None:
+    if level.upper() not in _LEVELS:
+        raise Broken("SLUICE_LOG: this is no level of a log.", f"Write one of {', '.join(_LEVELS)}.")
+    logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    # At INFO httpx writes down addresses, and Telegram's hold the token.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 @app.command()

@@ -1,9 +1,9 @@
 """From a line to what it does: every chat hands its lines here, and shows the cards that come back.
 
-Looking is answered by the desk. Acting goes through `Control`, in the same transaction that remembers the delivery's
-key: a line that a chat delivers twice has one effect, and one that was never carried out is not remembered as if it
-had been. What destroys or starts something is asked about first; the question is kept in the database, so the yes may
-come after a restart.
+Looking is answered by the desk, and written down beside the answer (`bot.looking`). Acting goes through `Control`, in
+the same transaction that remembers the delivery's key: a line that a chat delivers twice has one effect, and one that
+was never carried out is not remembered as if it had been. What destroys or starts something is asked about first; the
+question is kept in the database, so the yes may come after a restart.
 """
 
 import logging
@@ -22,6 +22,7 @@ from bot.feature import CheckSources, Doing, Follow, Hears, MakeFeature, Pressed
 from bot.forms import DefineForm
 from bot.grammar import BY_NAME, DELETE, PRESS, Said, begins_with_no_command, may_change, parse
 from bot.linking import Linking
+from bot.looking import Looking
 from bot.preview import Previews
 from bot.rights.grants import check, unfenced
 from bot.rights.holders import sight_of
@@ -33,11 +34,12 @@ from engine.control import Control
 from engine.definition import Pipeline
 from engine.errors import Interrupted, Refused, SluiceError
 from engine.model import RoomId
-from engine.pipeline import Complaints, describe, resolve
+from engine.pipeline import Complaints, Definition, describe, resolve
 from engine.pipeline import parse as parse_definition
 from engine.ports import Clock
 from engine.secret_variables import SecretNotHere
 from engine.source import Source
+from storage.audit import SHOWN
 from storage.book import SqlBook
 from storage.faults import StoreUnavailable
 from storage.store import SqlStore
@@ -73,6 +75,7 @@ class Dispatch:
     sights: Sights = field(init=False)
     linking: Linking = field(init=False)
     _acting: Acting = field(init=False)
+    _looking: Looking = field(default_factory=Looking)
     _runs: RunActs = field(init=False)
     _questions: Questions = field(init=False)
     _acts: dict[str, Doing] = field(init=False)
@@ -150,7 +153,9 @@ class Dispatch:
         outcome, answers, secret = await self._tried(incoming)
         if may_change(incoming.line):
             self.sights.forget()
-        if outcome != "done" and (outcome == "refused" or may_change(incoming.line)):
+        if outcome == "done":
+            self._looked(incoming, answers)
+        else:
             shown = replace(incoming, line=incoming.line.replace(secret, MASK)) if secret else incoming
             await self._write_down(shown, outcome, answers)
         return answers
@@ -173,6 +178,11 @@ class Dispatch:
             _LOG.exception("Answering %r", masked(incoming.line)[:80])
             sorry = Card("That went wrong inside Sluice; nothing was changed.", Tone.BAD, "Its log says what.")
             return "broke", [Answer(sorry, private=True)], ""
+
+    def _looked(self, incoming: Incoming, answers: list[Answer]) -> None:
+        """Have it audited that something was shown. A delivery of which something was done has its row already."""
+        if answers and not incoming.is_view and (incoming.key or not may_change(incoming.line)):
+            self._looking.note(self.store, deed_of(incoming, self.clock.now(), SHOWN, answers[0].card.title))
 
     async def _write_down(self, incoming: Incoming, outcome: str, answers: list[Answer]) -> None:
         """Audit what was not done. What cannot be written down has been answered all the same."""
@@ -235,24 +245,43 @@ class Dispatch:
     async def _define(self, incoming: Incoming, said: Said) -> list[Answer]:
         if not said.text.strip():
             return [Answer(_HOW_TO_DEFINE, private=True, form=DefineForm())]
-        text = unfenced(said.text)
+        definition = await self._read(unfenced(said.text))
+        version = await self._acting.store.transact(lambda book: self._kept(book, definition, incoming))
+        return [] if version is None else [await self._defined(definition.pipeline, version)]
+
+    async def define_all(self, incoming: Incoming, texts: Sequence[str]) -> list[Answer]:
+        """Define each, as if its text had been said; all of them, or none when something is wrong with one."""
+        definitions = [await self._read(text) for text in texts]
+
+        def keep(book: SqlBook) -> list[int | None]:
+            return [
+                self._kept(
+                    book, one, replace(incoming, line=f"define\n{one.text}", key=_numbered(incoming.key, number))
+                )
+                for number, one in enumerate(definitions)
+            ]
+
+        versions = await self.store.transact(keep)
+        self.sights.forget()
+        kept = zip(definitions, versions, strict=True)
+        return [await self._defined(one.pipeline, version) for one, version in kept if version is not None]
+
+    async def _read(self, text: str) -> Definition:
         people = await self.store.read(lambda book: book.people.names())
-        definition = parse_definition(
+        return parse_definition(
             text,
             people=people,
             clusters=self.transports.clusters,
             allow_local=self.transports.local,
             allow_http=self.transports.plain,
         )
-        pipeline = definition.pipeline
-        await self.store.read(lambda book: check_circles(book, definition, sight_of(book, incoming.person).hidden))
-        version = await self._acting.once(
-            incoming,
-            lambda book: self._saved(book, pipeline, text, incoming),
-            f"{pipeline.pipeline} is defined.",
-        )
-        if version is None:
-            return []
+
+    def _kept(self, book: SqlBook, definition: Definition, incoming: Incoming) -> int | None:
+        """Keep a definition; returns its version, or None when this delivery did so before."""
+        words = f"{definition.pipeline.pipeline} is defined."
+        return self._acting.once_in(book, incoming, lambda book: self._saved(book, definition, incoming), words)
+
+    async def _defined(self, pipeline: Pipeline, version: int) -> Answer:
         shown = await self.desk.show(Said(BY_NAME["show"], (pipeline.pipeline,), pipeline.pipeline))
         card = Card(
             f"{pipeline.pipeline} is defined, version {version}",
@@ -262,15 +291,16 @@ class Dispatch:
             fields=(*shown.fields[2:], *await self._followed(pipeline.pipeline)),
             buttons=(Button("Run", f"run {pipeline.pipeline}", primary=True),),
         )
-        return [Answer(card)]
+        return Answer(card)
 
-    def _saved(self, book: SqlBook, pipeline: Pipeline, text: str, incoming: Incoming) -> int:
+    def _saved(self, book: SqlBook, definition: Definition, incoming: Incoming) -> int:
         """Keep a definition, if no feature refuses it."""
-        now = self.clock.now()
+        check_circles(book, definition, sight_of(book, incoming.person).hidden)
+        now, pipeline = self.clock.now(), definition.pipeline
         before = _sources_before(book, pipeline.pipeline) if self._checks else ()
         for check_sources in self._checks:
             check_sources(book, incoming.person, _sources(pipeline), before)
-        return book.pipelines.save(pipeline.pipeline, pipeline.group, text, incoming.person, now)
+        return book.pipelines.save(pipeline.pipeline, pipeline.group, definition.text, incoming.person, now)
 
     async def _followed(self, pipeline: str) -> list[Field]:
         """Do what follows from a definition that is kept; what does not work is said beside it."""
@@ -281,6 +311,11 @@ class Dispatch:
             except SluiceError as error:
                 fields.append(Field("Not yet", f"{error} {error.hint}".strip()))
         return fields
+
+
+def _numbered(key: str, number: int) -> str:
+    """The key of one of several things that one delivery does."""
+    return f"{key}:{number}" if key else ""
 
 
 def _sources(pipeline: Pipeline) -> tuple[Source, ...]:

@@ -52,15 +52,20 @@ class RejectForm:
 
 @dataclass(frozen=True, slots=True)
 class BindForm:
-    """Bind an account at a forge. Sending it says `line`; nobody but its sender sees what is typed."""
+    """Bind an account at a forge. Sending it says `line`; nobody but its sender sees what is typed.
+
+    `app` and `installation` are numbers, for a GitHub App.
+    """
 
     forge: str
     name: str = ""
     origin: str = ""
+    app: str = ""
+    installation: str = ""
 
-    def line(self, secret: str, *, name: str = "", origin: str = "", app: str = "") -> str:
+    def line(self, secret: str, *, name: str = "", origin: str = "", app: str = "", installation: str = "") -> str:
         """What sending it says. The secret may have several lines."""
-        chosen = {"as": name or self.name, "at": origin or self.origin, "app": app}
+        chosen = {"as": name or self.name, "at": origin or self.origin, "app": app, "installation": installation}
         options = " ".join(f"{option} {value}" for option, value in chosen.items() if value)
         return f"account bind {self.forge} {options}\n{secret}"
 
@@ -90,11 +95,12 @@ class Blank:
 
 @dataclass(frozen=True, slots=True)
 class CreateForm:
-    """Everything that is asked to make a pipeline from a template, at once. Sending it shows the whole."""
+    """What is asked to make a pipeline from a template, at once. Sending it shows the whole, or `goes_on` asking."""
 
     draft: str
     template: str
     blanks: tuple[Blank, ...]
+    goes_on: bool = False
 
 
 Form = RunForm | DefineForm | RejectForm | CreateForm | BindForm | SecretForm

@@ -26,9 +26,15 @@ from storage.grants import GRANTABLE, Grant, Right
 
 _RIGHTS = {str(right): right for right in GRANTABLE}
 _MEANS = {
-    Right.READ: "see everything in it and start runs",
-    Right.EDIT: "also make pipelines in it, change splits, unlock, and keep templates",
-    Right.MANAGE: "also change and delete its pipelines, and grant",
+    Right.READ: "see everything in it, start runs and see them through, lock, and ask for an override",
+    Right.EDIT: (
+        "also make pipelines in it, keep templates, change splits, settle what others changed, give up a way back, "
+        "unlock, freeze, confirm, redeploy at once, see to its webhooks for pushes, and put packages"
+    ),
+    Right.MANAGE: (
+        "also change and delete its pipelines, set their secrets, see and change the addresses of their hooks, "
+        "retire workloads, delete packages, and grant"
+    ),
 }
 _PARTS = ("create", "delete")
 

@@ -7,7 +7,7 @@ waiting.
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from bot.cards import Card, Tone
@@ -29,37 +29,49 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Keeper:
-    """Keeps. `troubles` are the sentences of what is broken now, by what is."""
+    """Keeps. `troubles` are the sentences of what is broken now, by what is.
+
+    `tell` says a card in rooms of chats, to whom a run or a workload (empty: everything) concerns.
+    """
 
     store: SqlStore
     clock: Clock
     chat: WebChat
     targets: Mapping[str, Target]
     rollouts: Rollouts
+    tell: Callable[[Card, str], Awaitable[None]] | None = None
     troubles: dict[str, str] = field(default_factory=dict)
     _said: dict[str, tuple[str, ...]] = field(default_factory=dict)
     _strange: dict[str, tuple[RunId, tuple[str, ...]]] = field(default_factory=dict)
     _quiet: set[str] = field(default_factory=set)
     _tasks: set["asyncio.Task[None]"] = field(default_factory=set)
 
-    async def announce(self, sentence: str, tone: Tone = Tone.BAD) -> None:
-        """Say in the rooms what is broken or was mended."""
-        _LOG.warning("%s", sentence)
-        await self.chat.announce(LOBBY, Card(sentence, tone))
+    async def announce(self, sentence: str, tone: Tone = Tone.BAD, about: str = "") -> None:
+        """Say in the rooms what is broken or was mended; `about` is the run or the workload, empty: all."""
+        card = await self._show(sentence, tone)
+        if self.tell is not None:
+            await self.tell(card, about)
 
     async def lost(self, room: RoomId, why: str) -> None:
-        """A room cannot be told anything more."""
-        await self.announce(f"{room} is not told anything more: {why}")
+        """A room cannot be told anything more, which is nothing for the other ones."""
+        await self._show(f"{room} is not told anything more: {why}", Tone.BAD)
+
+    async def _show(self, sentence: str, tone: Tone) -> Card:
+        _LOG.warning("%s", sentence)
+        card = Card(sentence, tone)
+        await self.chat.announce(LOBBY, card)
+        return card
 
     def troubled(self, run: RunId, sentence: str) -> None:
         """The worker cannot go on with a run for now. What ails the database is said once, not for each run."""
+        about = ""
         if sentence != self.store.trouble:
-            words = f"{run}: {sentence}"
+            words, about = f"{run}: {sentence}", run
         elif self.troubles.get(STORE) != sentence:
             words = self.troubles[STORE] = sentence
         else:
             return
-        task = asyncio.ensure_future(self.announce(words))
+        task = asyncio.ensure_future(self.announce(words, about=about))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -108,10 +120,10 @@ class Keeper:
                 if any(str(error) in said for said in self._said.values()):
                     self._quiet.add(workload)  # its whole place has said so, and says when it is mended
                 else:
-                    await self.announce(f"{workload}: {error} {error.hint}".strip())
+                    await self.announce(f"{workload}: {error} {error.hint}".strip(), about=workload)
             return
         if self.troubles.pop(workload, None) and workload not in self._quiet:
-            await self.announce(f"{workload}: that is mended; everything goes on.", Tone.GOOD)
+            await self.announce(f"{workload}: that is mended; everything goes on.", Tone.GOOD, workload)
         self._quiet.discard(workload)
 
     async def _end(self, workload: str) -> None:
@@ -146,12 +158,13 @@ class Keeper:
         job = Job(run, pipeline, None, lambda _text: None, self.clock.now, lambda _note, _outputs: _same(run))
         done = await self.rollouts.watch(job)
         if done:
-            await self.announce(f"{run.id}: a group has lost or found its instances. {done}.")
+            await self.announce(f"{run.id}: a group has lost or found its instances. {done}.", about=run.id)
         changed = tuple(map(str, await self.rollouts.strangers(job)))
         whose, known = self._strange.get(run.workload, (run.id, ()))
         for sentence in changed:
             if whose != run.id or sentence not in known:
-                await self.announce(f"{run.id}: {sentence} You are asked about it when the release goes on.")
+                said = f"{run.id}: {sentence} You are asked about it when the release goes on."
+                await self.announce(said, about=run.id)
         self._strange[run.workload] = (run.id, changed)
 
 

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from engine.errors import Refused, SluiceError, StageFailure
 from engine.forges.credential import Credential
 from engine.forges.hosting import Access, CodeHost, ForgeName
-from engine.forges.hosts import GITHUB_API, Hosts, api_of, git_origin
+from engine.forges.hosts import GITHUB_API, Hosts, api_of, git_origin, host_of
 from engine.model import PersonId
 from engine.ports import Clock
 from engine.redaction import Redaction
@@ -23,6 +23,7 @@ from storage.store import SqlStore
 from storage.vault import Vault
 
 NOTED_EVERY = timedelta(minutes=1)
+_PORTS = {"https": 443, "http": 80}
 _LOG = logging.getLogger(__name__)
 
 
@@ -145,17 +146,12 @@ def check_accounts(book: SqlBook, person: PersonId, sources: tuple[Source, ...],
         account = usable(book, person, source.account)
         access = Access(ForgeName(account.forge), account.origin, "", "")
         origin = git_origin(access)
-        if _host(source.git) != _host(origin):
+        place_of = _place if _place(source.git)[0] in _PORTS else host_of  # over ssh no token is asked for
+        if place_of(source.git) != place_of(origin):
             raise Refused(
                 f"The account {account.name} is of {origin}, and {source.git} is not there.",
                 "Name an account of the repository's own forge, or none.",
             )
-
-
-def _host(url: str) -> str:
-    if "://" in url:
-        return (urlsplit(url).hostname or "").lower()
-    return url.partition(":")[0].rpartition("@")[2].lower()
 
 
 def rebound(old: CodeAccount | None, new: CodeAccount) -> CodeAccount:
@@ -170,8 +166,7 @@ def _found(book: SqlBook, name: str) -> tuple[CodeAccount, bool]:
 
 def _place(url: str) -> tuple[str, str, int]:
     parts = urlsplit(url)
-    ports = {"https": 443, "http": 80}
-    return parts.scheme, (parts.hostname or "").lower(), parts.port or ports.get(parts.scheme, 0)
+    return parts.scheme, (parts.hostname or "").lower(), parts.port or _PORTS.get(parts.scheme, 0)
 
 
 def moment(at: datetime | None) -> str:

@@ -17,6 +17,7 @@ from bot.heralds.parcels import ACCOUNT, EMAIL, GATEWAY, PHONE, ROOM, WEBHOOK
 from bot.heralds.records import Records
 from bot.machines.answering import Answering
 from bot.machines.stage_hooks import StageHooks
+from bot.reach import Reach
 from bot.secrecy.kept import KeptSecrets
 from bot.settings import Settings
 from engine.addresses import Network, parse_network
@@ -42,9 +43,9 @@ class Outside:
     vault: Vault
     client: httpx.AsyncClient
 
-    def feature(self, base: Callable[[], str]) -> MakeFeature:
-        """Give what people can say about it. `base` is the address that hooks' addresses begin with."""
-        return lambda acting, _ask: Records(acting, self.vault, base).feature()
+    def feature(self, reach: Callable[[], Reach]) -> MakeFeature:
+        """Give what people can say about it. `reach` tells what hooks' addresses begin with."""
+        return lambda acting, _ask: Records(acting, self.vault, reach).feature()
 
     async def close(self) -> None:
         """Close what is open."""

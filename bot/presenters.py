@@ -183,7 +183,9 @@ def detail_of(stage: StageRun) -> str:
     if "sha" in stage.outputs:
         return f"{stage.outputs['sha'][:_SHORT]} {stage.outputs['subject']}"
     if "digest" in stage.outputs:
-        return f"{stage.outputs['image']} {stage.outputs['digest'][7 : 7 + _SHORT]}"
+        made = f"{stage.outputs['image']} {stage.outputs['digest'][7 : 7 + _SHORT]}"
+        how = f"{stage.outputs.get('builder', '')} {stage.outputs.get('why', '')}".strip()
+        return f"{made} ({how})" if how else made
     if "passed" in stage.outputs:
         return str(stage.outputs["passed"])
     return stage.reason if stage.state in (S.FAILED, S.HELD, S.REJECTED) else ""

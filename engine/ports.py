@@ -335,7 +335,8 @@ class Built:
     """What came of it.
 
     `digest` is ``sha256:`` and 64 hex digits of the content; `reused` says nothing had to be built. `builder` is what
-    made it, and `place` where it can be had: an image's full name with its registry, empty for a bundle.
+    made it, `why` says it where that may surprise, and `place` where it can be had: an image's full name with its
+    registry, empty for a bundle.
     """
 
     image: str
@@ -343,6 +344,7 @@ class Built:
     reused: bool
     builder: str = BUNDLE
     place: str = ""
+    why: str = ""
 
 
 class Builder(Protocol):

@@ -47,10 +47,10 @@ def value_at(text: str, path: Path) -> Value | None:
 
 
 def with_value(text: str, path: Path, value: Value) -> str:
-    """Put a value at a path. A key that is missing is added to the mapping that it belongs to."""
+    """Put a value at a path. A key that is missing is added to the mapping that it belongs to, which may be new."""
     root = _composed(text)
     node = _found(root, path)
-    changed = _added(text, _found(root, path[:-1]), path, value) if node is None else _replaced(text, node, value)
+    changed = _added(text, root, path, written(value)) if node is None else _replaced(text, node, value)
     now = value_at(changed, path)
     if now != (value if isinstance(value, str) else list(value)):
         raise NotChangeable(path)
@@ -104,10 +104,13 @@ def _replaced(text: str, node: Any, value: Value) -> str:
     return text[:start] + said + text[stop:]
 
 
-def _added(text: str, mapping: Any, path: Path, value: Value) -> str:
+def _added(text: str, root: Any, path: Path, value: str) -> str:
+    mapping, said = _found(root, path[:-1]), f"{path[-1]}: {value}"
+    if mapping is None and len(path) > 1:
+        return _added(text, root, path[:-1], f"{{{said}}}")
     if not isinstance(mapping, yaml.MappingNode) or not mapping.value:
         raise NotChangeable(path)
-    said, (key, first) = f"{path[-1]}: {written(value)}", mapping.value[0]
+    key, first = mapping.value[0]
     if mapping.flow_style:
         at = mapping.start_mark.index + 1
         return f"{text[:at]}{said}, {text[at:]}"

@@ -61,13 +61,9 @@ class Triggers:
         """
         key, by = f"channel:{message.channel}", PersonId(f"channel:{message.channel}")
         others = [run for run in book.runs.active() if run.pipeline != message.teller.pipeline and is_open(run, key)]
-        met = [
-            self.meet(book, run, _known(message.values, parameters_of(book, run, key)), key, by)
-            for run in others
-            if _is_heard(book, run, key, message)
-        ]
+        met = [self._met(book, run, message, key, by) for run in others]
         started = [self._started(book, name, message) for name in starts]
-        return met + [effect for effect in started if effect is not None]
+        return [effect for effect in (*met, *started) if effect is not None]
 
     def meet(self, book: Book, run: Run, given: Mapping[str, str], key: str, by: PersonId) -> Effect:
         """Meet a condition of one run with the parameters `given`."""
@@ -92,6 +88,16 @@ class Triggers:
         if run.state.is_over:
             return Effect(pipeline, run.id, "refused", run.reason)
         return Effect(pipeline, run.id, "started")
+
+    def _met(self, book: Book, run: Run, message: Message, key: str, by: PersonId) -> Effect | None:
+        """Meet a condition of one run; None: it does not hear the teller."""
+        try:
+            if not _is_heard(book, run, key, message):
+                return None
+            given = _known(message.values, parameters_of(book, run, key))
+        except Refused as error:
+            return Effect(run.pipeline, run.id, "refused", _said(error))
+        return self.meet(book, run, given, key, by)
 
     def _started(self, book: Book, pipeline: str, message: Message) -> Effect | None:
         """Start a pipeline; None: it does not hear the teller."""

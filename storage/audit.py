@@ -21,6 +21,8 @@ from storage.ready import Ready, ReadyQuestion
 from storage.tables import audit, journal
 
 LONGEST = 500
+SHOWN = "shown"
+"""The outcome of what was only looked at."""
 CHAIN = RoomId("sluice:chain")
 """Where the chain's own rows are from: nobody said them."""
 _UNKEPT = re.compile("[\x00\ud800-\udfff]")
@@ -38,8 +40,8 @@ GAP = "gap:"
 class Deed:
     """One line of the audit. `person` is empty for an account that nobody here knows.
 
-    `outcome`: ``done``, ``refused`` or ``broke``; `said` is what was answered. A line's first `LONGEST` characters are
-    kept.
+    `outcome`: ``done``, ``refused``, ``broke`` or ``shown``; `said` is what was answered. A line's first `LONGEST`
+    characters are kept.
     """
 
     key: str
@@ -107,9 +109,11 @@ class SqlAudit:
             before = hashed
 
     def latest(self, limit: int, sought: Sought | None = None) -> list[Deed]:
-        """The newest lines, newest first, without the chain's own."""
+        """The newest lines, newest first, without the chain's own; what was only looked at if that person is sought."""
         self.flush()
-        statement = select(audit).where(audit.c.room != CHAIN, *_wanted(sought or Sought()))
+        sought = sought or Sought()
+        is_told = or_(audit.c.outcome != SHOWN, audit.c.person == sought.word)
+        statement = select(audit).where(audit.c.room != CHAIN, is_told, *_wanted(sought))
         rows = self._in.read(statement.order_by(audit.c.seq.desc()).limit(limit)).all()
         return [_chained(row).deed for row in rows]
 

@@ -69,8 +69,10 @@ class SqlChats:
         """Forget questions that were to be answered before then."""
         self._in.write(delete(confirmations).where(confirmations.c.expires_at < before))
 
-    def is_new(self, key: str, at: datetime) -> bool:
-        """Remember an inbound delivery; False when it has been seen before."""
+    def is_new(self, key: str, at: datetime, since: datetime | None = None) -> bool:
+        """Remember an inbound delivery; False when it has been seen before, or `since` then."""
+        if since is not None:
+            self._in.write(delete(inbox).where((inbox.c.key == key) & (inbox.c.at < since)))
         return upsert(self._in, inbox, {"key": key, "at": at}) == 1
 
     def sign_of_life(self, at: datetime) -> None:

@@ -4,14 +4,17 @@ The danger: a crash half-way leaves half a file that is taken for a whole one; a
 to; tidying takes away a content at the very moment that somebody uploads it again.
 
 The promise: under a checksum lies the whole content or nothing. It holds because a content is written as a draft, made
-to survive a power cut (`fsync`), and then renamed. A rename onto a content that is there replaces it by the same bytes,
-so that whoever uploads a file again also mends it. What is kept has a fresh time of change, and tidying looks at that
+to survive a power cut (`fsync`), and then given its second name (a hard link), which a rename puts in place: onto a
+content that is there, it replaces it by the same bytes, so that whoever uploads a file again also mends it. The draft
+takes nothing more then, and stays until it is dropped, so that whoever died between the disk and the index finds it
+and does the same again. What is kept has a fresh time of change, and tidying looks at that
 time under the lock that keeping holds: what was kept within the grace is never taken away, whether somebody refers to
 it already or not. The lock is a file in the directory, so that this holds for all processes that share it; processes
 that share a database have to share this directory.
 """
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import os
@@ -24,6 +27,7 @@ from pathlib import Path
 from engine.disk import disk_errors, sync_directory
 from engine.errors import Broken, Interrupted, InvariantViolation
 
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EMLINK)
 PIECE = 1024 * 1024
 """Bytes that are held in memory while a file is read."""
 
@@ -69,14 +73,16 @@ class PackageFiles:
     def append(self, name: str, content: bytes, at: int | None = None) -> None:
         """Add to a draft, which need not be there. What was added survives a power cut only after `sync`.
 
-        `at`: how many bytes the draft has now; raises `DraftChanged` when it has not, and adds nothing.
+        `at`: how many bytes the draft has now. Adds nothing and raises `DraftChanged` when it has not, or when it was
+        made a content.
         """
         place = self.draft(name)
         with disk_errors(self.root):
             place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with place.open("ab") as file:
                 fcntl.flock(file, fcntl.LOCK_EX)
-                if at is not None and os.fstat(file.fileno()).st_size != at:
+                found = os.fstat(file.fileno())
+                if (at is not None and found.st_size != at) or (content and found.st_nlink > 1):
                     raise DraftChanged
                 file.write(content)
 
@@ -101,9 +107,9 @@ class PackageFiles:
                 raise DraftChanged from error
 
     def keep(self, name: str, sha256: str, now: datetime) -> None:
-        """Make the whole draft the content of this checksum. `now` counts as its time of change.
+        """Make the whole draft the content of this checksum, too. `now` counts as its time of change.
 
-        Raises `DraftChanged` when there is no such draft any more.
+        It may be done again, until the draft is dropped. Raises `DraftChanged` when there is no such draft any more.
         """
         place = self.place(sha256)
         with disk_errors(self.root), self._keeping():
@@ -111,7 +117,7 @@ class PackageFiles:
             place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             try:
                 os.utime(self.draft(name), (now.timestamp(), now.timestamp()))
-                self.draft(name).replace(place)
+                _place_beside(self.draft(name), place)
             except FileNotFoundError as error:
                 raise DraftChanged from error
             sync_directory(place.parent)
@@ -170,7 +176,7 @@ class PackageFiles:
             if found.st_mtime >= before.timestamp():
                 return 0
             place.unlink()
-            return found.st_size
+            return found.st_size if found.st_nlink == 1 else 0
 
     @contextlib.contextmanager
     def _keeping(self) -> Iterator[None]:
@@ -182,6 +188,21 @@ class PackageFiles:
             yield
         finally:
             os.close(held)
+
+
+def _place_beside(draft: Path, place: Path) -> None:
+    """Let a draft lie at `place`, too, in one step; where the disk knows no links, there alone."""
+    link = draft.with_suffix(".kept")
+    link.unlink(missing_ok=True)
+    try:
+        link.hardlink_to(draft)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        link = draft
+    link.replace(place)
+    if link != draft:
+        link.unlink(missing_ok=True)  # a rename onto another name of the same file leaves both
 
 
 def _copied(source: Path, to: Path) -> str:

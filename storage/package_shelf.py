@@ -103,7 +103,7 @@ class PackageShelf:
 
         `sha256` and `size` (bytes): what was announced; empty and None: nothing was. The draft is used up, also when
         it is refused. Raises `WrongContent`, `PackageTaken`, `VersionClosed`, `TooLarge`, `QuotaExceeded`; what raises
-        anything else (`DraftChanged`: there is no such draft) may be tried again.
+        anything else (`DraftChanged`: there is no such draft), or dies before it returns, may be tried again.
         """
         try:
             file = await asyncio.to_thread(self._measured, draft, path, by)
@@ -113,10 +113,12 @@ class PackageShelf:
                 raise WrongContent(f"Its SHA-256 is {file.sha256}, and {sha256} was announced")
             await self.store.read(lambda book: self._admitted(book.packages, file, draft))
             await asyncio.to_thread(self.files.keep, draft, file.sha256, file.at)
-            return file, await self.store.transact(lambda book: self._written(book, file, draft, note))
+            is_new = await self.store.transact(lambda book: self._written(book, file, draft, note))
         except Refused:
             await asyncio.to_thread(self.files.drop, draft)
             raise
+        await asyncio.to_thread(self.files.drop, draft)
+        return file, is_new
 
     async def find(self, path: PackagePath) -> tuple[PackageFile, Path]:
         """A file and where its content lies. Raises `NoPackage`."""

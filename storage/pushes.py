@@ -66,6 +66,12 @@ class SqlPushes:
         row = self._in.read(select(pushes).where(pushes.c.seq == seq)).one_or_none()
         return None if row is None else _push(row)
 
+    def named(self, pipeline: str, key: str) -> KeptPush | None:
+        """The newest delivery to a pipeline that has this key: one that was refused may come again."""
+        same = (pushes.c.pipeline == pipeline) & (pushes.c.key == key)
+        row = self._in.read(select(pushes).where(same).order_by(pushes.c.seq.desc()).limit(1)).first()
+        return None if row is None else _push(row)
+
     def open(self, limit: int) -> list[KeptPush]:
         """Deliveries of which nothing has become yet, in their order."""
         statement = select(pushes).where(pushes.c.is_open).order_by(pushes.c.seq).limit(limit)

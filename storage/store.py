@@ -98,6 +98,10 @@ class SqlStore:
         """Run `work` in one transaction and commit it."""
         return await self.writer.submit(work)
 
+    def post(self, work: Callable[[SqlBook], T]) -> "asyncio.Future[T]":
+        """Run `work` in one transaction soon, before the store is closed; for whoever does not wait for it."""
+        return self.writer.post(work)
+
     @property
     def trouble(self) -> str:
         """Why nothing can be written since the last time that something could not; empty when all is well."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, delete, select
+from sqlalchemy import ColumnElement, delete, select, true
 
 from engine.model import PersonId, RoomId
 from storage.part import Transaction, upsert
@@ -44,6 +44,10 @@ class SqlSubscriptions:
         """Forget a wish; False when there was none."""
         same = (subscriptions.c.room == room) & (subscriptions.c.pipeline == pipeline)
         return self._in.write(delete(subscriptions).where(same)).rowcount == 1
+
+    def all(self) -> list[Subscription]:
+        """Every wish."""
+        return self._where(true())
 
     def of_pipeline(self, pipeline: str) -> list[Subscription]:
         """Who wants to be told about the pipeline."""

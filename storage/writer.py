@@ -109,12 +109,16 @@ class Writer:
 
     async def submit(self, work: Callable[[SqlBook], T]) -> T:
         """Run `work` in a transaction; returns when it is committed."""
+        return await self.post(work)
+
+    def post(self, work: Callable[[SqlBook], T]) -> "asyncio.Future[T]":
+        """Run `work` in a transaction soon: what was posted before `stop` is done. Gives what is told of the commit."""
         if self._ended:
             raise Interrupted("The store is closed.")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         self._jobs.put(Job(work, loop, future))
-        return await future
+        return future
 
     def _live(self) -> None:
         while (batch := self._gather()) is not None:

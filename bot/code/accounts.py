@@ -90,7 +90,8 @@ class CodeAccounts:
     async def _bind(self, incoming: Incoming, rest: str) -> list[Answer]:
         binding, said = self._read(incoming, rest)
         if said is None:
-            return [Answer(_how_to(binding), private=True, form=BindForm(binding.forge, binding.name, binding.origin))]
+            form = BindForm(binding.forge, binding.name, binding.origin, binding.app, binding.installation)
+            return [Answer(_how_to(binding), private=True, form=form)]
         if not said.alone:
             raise Refused(
                 "Others read along here, so the token is not taken. Take it back at the forge, and make another one.",
@@ -217,7 +218,10 @@ def _check_free(book: SqlBook, binding: Binding, person: PersonId) -> None:
 
 def _options(words: list[str]) -> dict[str, str]:
     if len(words) % 2 or any(word.lower() not in _OPTIONS for word in words[::2]):
-        raise Refused("That is not how an account is bound.", "`account bind FORGE [as NAME] [at URL] [app ID]`.")
+        raise Refused(
+            "That is not how an account is bound.",
+            "`account bind FORGE [as NAME] [at URL] [app ID] [installation ID]`.",
+        )
     return {word.lower(): value for word, value in zip(words[::2], words[1::2], strict=True)}
 
 

@@ -17,6 +17,7 @@ from storage.book import SqlBook
 
 T = TypeVar("T")
 _NAMESPACES = 30
+_MOST_PAGES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +36,18 @@ class Choosing:
         name = await self._account(incoming.person, said.words[0] if said.words else "")
         namespace, page = _namespace_and_page(said.words[1:])
         host = await self.keyring.host(name)
-        found = await _asked(lambda: host.repositories(namespace, page))
+        found = await _asked(lambda: some_repositories(host, namespace, page))
         fields = () if namespace or page else await self._namespaces(host, name)
         rows = tuple((one.path, one.default_branch, _about(one)) for one in found.items)
         more = f"repositories {name} {namespace} ".rstrip() + f" {found.next}"
+        none = "There is none on these pages; More looks at the next ones." if found.next else "There is none here."
+        on = (Button("More", more),) if found.next else ()
         card = Card(
             f"Repositories that {name} sees{f' in {namespace}' if namespace else ''}",
-            text="" if rows else "There is none here.",
+            text="A button shows a repository's branches and tags." if rows else none,
             fields=fields,
             table=Table(("Repository", "Default branch", ""), rows) if rows else None,
-            buttons=(Button("More", more),) if found.next else (),
+            buttons=(*on, *(Button(one.path, f"branches {name} {one.path}") for one in found.items)),
         )
         return [Answer(card, private=True)]
 
@@ -63,11 +66,13 @@ class Choosing:
         ask: Callable[[str, str], Awaitable[Page[Ref]]] = host.branches if kind == "branches" else host.tags
         found = await _asked(lambda: ask(repository, page))
         rows = tuple((one.name, one.sha[:12]) for one in found.items)
+        on = (Button("More", f"{kind} {name} {repository} {found.next}"),) if found.next else ()
+        other = "tags" if kind == "branches" else "branches"
         card = Card(
             f"The {kind} of {repository}",
             text="" if rows else "There is none.",
             table=Table(("Name", "Commit"), rows) if rows else None,
-            buttons=(Button("More", f"{kind} {name} {repository} {found.next}"),) if found.next else (),
+            buttons=(*on, Button(other.capitalize(), f"{other} {name} {repository}")),
         )
         return [Answer(card, private=True)]
 
@@ -80,6 +85,16 @@ class Choosing:
 
     async def _account(self, person: PersonId, name: str) -> str:
         return await self.acting.store.read(lambda book: _meant(book, person, name))
+
+
+async def some_repositories(host: CodeHost, namespace: str, page: str) -> Page[Repository]:
+    """A page with something on it, or the last of as many as one looks at: some forges filter what a page has."""
+    found = await host.repositories(namespace, page)
+    for _ in range(_MOST_PAGES - 1):
+        if found.items or not found.next:
+            break
+        found = await host.repositories(namespace, found.next)
+    return found
 
 
 def _meant(book: SqlBook, person: PersonId, name: str) -> str:

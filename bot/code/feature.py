@@ -14,6 +14,7 @@ from bot.pushes.door import PushDoor
 from bot.pushes.intake import PushIntake
 from bot.pushes.naming import Naming
 from bot.pushes.showing import Pushes
+from bot.pushes.telling import Telling
 from bot.settings import Settings
 from engine.addresses import Network, parse_network
 from engine.control import Control
@@ -73,6 +74,6 @@ def connect_code(
     keyring = Keyring(store, vault, clock, hosts, settings.github_api)
     naming = Naming(vault, settings.hooks_url)
     attaching = Attaching(store, clock, keyring, naming, announce, say_in)
-    intake = PushIntake(Acting(store, control, clock), room)
+    intake = PushIntake(Acting(store, control, clock), room, tell=Telling(store, room, say_in).tell)
     door = PushDoor(attaching, naming, intake)
     return Code(hosts, keyring, attaching, intake, door, settings.plain_git)

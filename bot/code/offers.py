@@ -6,11 +6,12 @@ Somebody waits for the next question meanwhile, so a forge that does not answer 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
+from bot.code.choosing import some_repositories
 from bot.keyring import Keyring, may_use, usable
 from engine.errors import SluiceError
-from engine.forges.hosting import CodeHost
+from engine.forges.hosting import CodeHost, Page
+from engine.forges.hosts import repository_path
 from engine.model import PersonId
 from storage.store import SqlStore
 
@@ -30,30 +31,50 @@ class ForgeOffers:
         found = await self.store.read(lambda book: book.code_accounts.all())
         return [one.name for one in found if may_use(one, person)]
 
-    async def repositories(self, person: PersonId, account: str) -> Sequence[str]:
-        """The https addresses of the repositories that an account sees, the forge's first page."""
+    async def namespaces(self, person: PersonId, account: str, page: str = "") -> Page[str]:
+        """Where an account sees repositories."""
 
-        async def ask(host: CodeHost) -> list[str]:
-            return [one.clone for one in (await host.repositories()).items]
+        async def ask(host: CodeHost) -> Page[str]:
+            found = await host.namespaces(page)
+            return Page([one.path for one in found.items], found.next)
 
         return await self._asked(person, account, ask)
 
-    async def refs(self, person: PersonId, account: str, address: str, kind: str) -> Sequence[str]:
-        """The branches or the tags (`kind`) of the repository at an address."""
-        repository = urlsplit(address).path.strip("/").removesuffix(".git")
+    async def repositories(self, person: PersonId, account: str, namespace: str = "", page: str = "") -> Page[str]:
+        """The https addresses of the repositories that an account sees, all or those of a namespace."""
 
-        async def ask(host: CodeHost) -> list[str]:
-            page = await (host.branches if kind == "branches" else host.tags)(repository)
-            return [one.name for one in page.items]
+        async def ask(host: CodeHost) -> Page[str]:
+            found = await some_repositories(host, namespace, page)
+            return Page([one.clone for one in found.items], found.next)
+
+        return await self._asked(person, account, ask)
+
+    async def branches(self, person: PersonId, account: str, address: str, page: str = "") -> Page[str]:
+        """The branches of the repository at an address, on the first page its default branch first."""
+
+        async def ask(host: CodeHost) -> Page[str]:
+            found = await host.branches(repository_path(address), page)
+            first = "" if page else (await host.repository(repository_path(address))).default_branch
+            names = [one.name for one in found.items]
+            return Page(list(dict.fromkeys((first, *names) if first else names)), found.next)
+
+        return await self._asked(person, account, ask)
+
+    async def tags(self, person: PersonId, account: str, address: str, page: str = "") -> Page[str]:
+        """The tags of the repository at an address."""
+
+        async def ask(host: CodeHost) -> Page[str]:
+            found = await host.tags(repository_path(address), page)
+            return Page([one.name for one in found.items], found.next)
 
         return await self._asked(person, account, ask)
 
     async def _asked(
-        self, person: PersonId, account: str, ask: Callable[[CodeHost], Awaitable[list[str]]]
-    ) -> list[str]:
+        self, person: PersonId, account: str, ask: Callable[[CodeHost], Awaitable[Page[str]]]
+    ) -> Page[str]:
         try:
             async with asyncio.timeout(self.seconds):
                 await self.store.read(lambda book: usable(book, person, account))
                 return await ask(await self.keyring.host(account))
         except (SluiceError, TimeoutError, ValueError):
-            return []
+            return Page(())

@@ -3,7 +3,8 @@
 The danger is a conversation that is lost half way, that answers the wrong question because an old button was pressed,
 or that makes something nobody has seen. So what was answered is in the database after each step; a button names the
 conversation and the question that it was made for; and the whole is shown before anything is created. Creating is
-saying `define`, by the same way as everybody else: the same complaints, the same rights, the same audit.
+saying `define`, by the same way as everybody else: the same complaints, the same rights, the same audit; of several
+definitions all are kept, or none.
 """
 
 import json
@@ -16,34 +17,36 @@ from bot.acting import Acting
 from bot.cards import Card, Tone
 from bot.chat import Answer, Incoming
 from bot.creating import questions as q
-from bot.creating.cards import question_card, shelf_card, whole_card
+from bot.creating.cards import Place, question_card, shelf_card, whole_card
+from bot.creating.choices import Choices
 from bot.creating.filling import Known, Sheet, checked, complaints_at
 from bot.creating.offers import NoOffers, Offers
 from bot.creating.questions import Question, questions_of
 from bot.creating.shelf import Template, seen_templates, template_of
-from bot.creating.talk import END, Talk, free_port, known_to, read
+from bot.creating.talk import END, Talk, known_to, read
 from bot.desk import Transports
 from bot.feature import Feature, MakeFeature
 from bot.forms import Blank, CreateForm, DefineForm
 from bot.grammar import PRESS, Said, words_of
 from bot.rights.holders import holder_of
 from engine.errors import Refused
+from engine.forges.hosting import Page
 from engine.model import PersonId
 from storage.book import SqlBook
 from storage.drafts import Draft
 
 GOOD_FOR = timedelta(hours=1)
 _BACK = ("back", "b")
-Say = Callable[[Incoming], Awaitable[list[Answer]]]
+Define = Callable[[Incoming, Sequence[str]], Awaitable[list[Answer]]]
 
 
 @dataclass(slots=True)
 class Conversation:
-    """Asks and creates. `say` carries a line out as if the person had said it."""
+    """Asks and creates. `define` keeps definitions as if the person had said so, all of them or none."""
 
     acting: Acting
     transports: Transports
-    say: Say
+    define: Define
     offers: Offers = field(default_factory=NoOffers)
 
     def feature(self) -> Feature:
@@ -100,14 +103,14 @@ class Conversation:
         match what, words:
             case "say", [key, *said] if key == talk.at:
                 return await self._answered(incoming, talk, before, " ".join(said))
+            case "more", [key, after, *page] if key == talk.at and after.isdecimal():
+                return await self._asked(incoming, talk, at=Place(int(after), "".join(page)))
             case "fill", pairs:
                 return await self._filled(incoming, talk, before, dict(pair.split("=", 1) for pair in pairs))
             case "back", [] | [_] if not words or words[0] == talk.at:
                 return await self._step(incoming, talk.before(), before)
-            case "create", [] if talk.at == END:
-                return await self._created(incoming, talk)
-            case "change", [] if talk.at == END:
-                return self._changed(talk)
+            case (("create" | "change"), []) if talk.at == END:
+                return await self._created(incoming, talk) if what == "create" else self._changed(talk)
             case "leave", []:
                 return await self.leave(incoming) or []
         raise Refused("That button belongs to an earlier question; nothing was done.", "Use the newest one.")
@@ -125,19 +128,30 @@ class Conversation:
         except Refused as refusal:
             return await self._asked(incoming, talk, f"{refusal} {refusal.hint}".strip())
         sheet = talk.sheet.answered(question.key, value)
+        if question.key == q.ACCOUNT:
+            sheet = await self._with_namespaces(incoming.person, sheet)
         return await self._step(incoming, replace(talk, sheet=sheet).after(question.key), before)
 
+    async def _with_namespaces(self, person: PersonId, sheet: Sheet) -> Sheet:
+        """Leave out what is asked about namespaces where there are not two to choose from."""
+        account = sheet.answers[q.ACCOUNT]
+        found: Page[str] = Page(()) if account == q.NONE else await self.offers.namespaces(person, account)
+        if len(found.items) > 1 or found.next:
+            return replace(sheet, answers={key: said for key, said in sheet.answers.items() if key != q.NAMESPACE})
+        return sheet.answered(q.NAMESPACE, "")
+
     async def _filled(self, incoming: Incoming, talk: Talk, before: Draft, said: Mapping[str, str]) -> list[Answer]:
-        """Take a whole form. Complaints name the fields that they are about."""
+        """Take a form, and ask what was not in it. Complaints name the fields that they are about."""
         known, sheet, wrong = await self._known(incoming.person), replace(talk.sheet, answers={}), []
-        for question in sheet.questions:
+        for question in _in_form(sheet):
             try:
                 sheet = sheet.answered(question.key, checked(sheet, question, said.get(question.key, ""), known))
             except Refused as refusal:
                 wrong.append(f"{question.key}: {refusal} {refusal.hint}".strip())
         if wrong:
             return [Answer(Card(f"{len(wrong)} to mend", Tone.BAD, code="\n".join(wrong)), private=True)]
-        return await self._step(incoming, replace(talk, sheet=sheet, at=END), before)
+        left = (one.key for one in sheet.asked if one.key not in sheet.answers)
+        return await self._step(incoming, replace(talk, sheet=sheet, at=next(left, END)), before)
 
     async def _step(self, incoming: Incoming, talk: Talk, before: Draft) -> list[Answer]:
         kept = json.loads(before.document)
@@ -159,12 +173,17 @@ class Conversation:
 
         return await self.acting.once(incoming, keep, f"asked: {talk.at}")
 
-    async def _asked(self, incoming: Incoming, talk: Talk, complaint: str = "") -> list[Answer]:
+    async def _asked(
+        self, incoming: Incoming, talk: Talk, complaint: str = "", at: Place | None = None
+    ) -> list[Answer]:
         """Ask what is open, or show the whole."""
         question = talk.question
         if question is not None:
-            choices = await self._choices(incoming.person, talk, question)
-            return [Answer(question_card(talk.id, talk.sheet, question, choices, complaint), private=True)]
+            choices = await self._choices().of(incoming.person, talk, question, at.page if at else "")
+            if at and not choices.items:
+                complaint = "The forge shows no more now."
+            card = question_card(talk.id, talk.sheet, question, choices, complaint=complaint, at=at)
+            return [Answer(card, private=True)]
         known, texts = await self._known(incoming.person), talk.sheet.filled()
         wrong = [one for text in texts for one in known.complaints(text)]
         back = next((one for one in reversed(talk.sheet.questions) if complaints_at(one, texts, known)), None)
@@ -173,13 +192,8 @@ class Conversation:
         return [Answer(whole_card(talk.id, texts, wrong), private=True)]
 
     async def _created(self, incoming: Incoming, talk: Talk) -> list[Answer]:
-        """Define each pipeline, as if the person had said it. What is refused leaves the conversation as it is."""
-        answers: list[Answer] = []
-        for number, text in enumerate(talk.sheet.filled()):
-            key = f"{incoming.key}:{number}" if incoming.key else ""
-            answers += await self.say(replace(incoming, line=f"define\n{text}", key=key))
-            if any(answer.card.tone is Tone.BAD for answer in answers):
-                return answers
+        """Define the pipelines, as if the person had said it. What is refused leaves the conversation as it is."""
+        answers = await self.define(incoming, talk.sheet.filled())
         await self.acting.once(incoming, lambda book: book.drafts.drop(incoming.room, incoming.person), "created")
         return answers
 
@@ -207,40 +221,27 @@ class Conversation:
     async def _known(self, person: PersonId) -> Known:
         return await self.acting.store.read(lambda book: known_to(book, person, self.transports))
 
-    async def _choices(self, person: PersonId, talk: Talk, question: Question) -> list[str]:
-        """What can be pressed instead of typed, the default first."""
-        answers, account = talk.sheet.answers, talk.sheet.answers.get(q.ACCOUNT, q.NONE)
-        default = talk.sheet.default_of(question, person)
-        offered: Sequence[str] = question.choices
-        if question.key == q.GROUP:
-            known = await self._known(person)
-            offered = [one for one in (default, *known.groups) if one not in known.closed or one in known.groups]
-            return list(offered)
-        if question.key == q.REVIEWERS:
-            offered = (*(await self.acting.store.read(lambda book: book.people.names())), q.NOBODY)
-        elif question.key == q.REPOSITORY and account != q.NONE:
-            offered = await self.offers.repositories(person, account)
-        elif question.key in ("branch", "tag") and account != q.NONE:
-            kind = "branches" if question.key == "branch" else "tags"
-            offered = (*await self.offers.refs(person, account, answers.get(q.REPOSITORY, ""), kind), default)
-            return list(offered)
-        elif question.key.startswith("port"):
-            free = await self.acting.store.read(lambda book: free_port(book, set(answers.values())))
-            return [free]
-        return [default, *offered]
-
     async def _form(self, incoming: Incoming, talk: Talk) -> CreateForm:
-        """All questions at once, for a chat that has forms."""
-        blanks = []
-        for one in talk.sheet.questions:
+        """All questions at once, for a chat that has forms; but for those whose choices depend on a code account."""
+        blanks, asked = [], _in_form(talk.sheet)
+        for one in asked:
             if one.is_closed:
                 value = talk.sheet.default_of(one, incoming.person)
             else:
-                value = next(iter(await self._choices(incoming.person, talk, one)), "")
+                value = next(iter((await self._choices().of(incoming.person, talk, one)).items), "")
             blanks.append(Blank(one.key, one.title, value, one.hint, one.choices if one.is_closed else ()))
-        return CreateForm(talk.id, talk.template, tuple(blanks))
+        return CreateForm(talk.id, talk.template, tuple(blanks), goes_on=len(asked) < len(talk.sheet.asked))
+
+    def _choices(self) -> Choices:
+        return Choices(self.acting.store, self.transports, self.offers)
 
 
-def make_creating(transports: Transports, say: Say, offers: Offers | None = None) -> MakeFeature:
-    """Offer it; `say` carries lines out, `offers` knows what forges have."""
-    return lambda acting, _ask: Conversation(acting, transports, say, offers or NoOffers()).feature()
+def _in_form(sheet: Sheet) -> tuple[Question, ...]:
+    """The questions that a form asks: where there are code accounts, what they can see is asked step by step."""
+    has_accounts = any(one.key == q.ACCOUNT for one in sheet.questions)
+    return tuple(one for one in sheet.asked if not (has_accounts and one.key in q.AT_FORGE))
+
+
+def make_creating(transports: Transports, define: Define, offers: Offers | None = None) -> MakeFeature:
+    """Offer it; `define` keeps definitions, `offers` knows what forges have."""
+    return lambda acting, _ask: Conversation(acting, transports, define, offers or NoOffers()).feature()

@@ -6,6 +6,7 @@ Pure.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from bot.creating import questions as q
 from bot.creating.questions import ACCOUNT, GROUP, HERE, NAME, NOBODY, NONE, REVIEWERS, WHERE, Question
 from bot.creating.shelf import GROUP as GROUP_WORD
 from bot.creating.shelf import SERVICE
@@ -14,7 +15,7 @@ from engine.complaints import Complaint, write_path
 from engine.errors import Refused
 from engine.model import PersonId
 from engine.pipeline import check
-from engine.rewriting import Path, with_value, without_item
+from engine.rewriting import Path, value_at, with_value, without_item
 
 Answers = Mapping[str, str]
 
@@ -50,6 +51,16 @@ class Sheet:
     questions: tuple[Question, ...]
     answers: Answers = field(default_factory=dict)
 
+    @property
+    def asked(self) -> tuple[Question, ...]:
+        """The questions that are asked with these answers. One that has an empty answer has nothing to choose."""
+        with_account = self.answers.get(ACCOUNT, NONE) != NONE
+        return tuple(
+            one
+            for one in self.questions
+            if one.key not in q.WITH_ACCOUNT or (with_account and self.answers.get(one.key) != "")
+        )
+
     def answered(self, key: str, value: str) -> "Sheet":
         """The sheet with one more answer."""
         return replace(self, answers={**self.answers, key: value})
@@ -64,7 +75,7 @@ class Sheet:
         """The definitions with the answers so far in them. Refuses a place that cannot be changed."""
         texts = [self._named(text) for text in self.documents]
         dropped: list[tuple[int, Path]] = []
-        for question in self.questions:
+        for question in self.asked:
             value = self.answers.get(question.key)
             if value is None or question.key in (NAME, GROUP):
                 continue
@@ -72,7 +83,7 @@ class Sheet:
                 dropped += [(document, path[:-1]) for document, path in question.places]
                 continue
             for document, path in question.places:
-                texts[document] = _put(texts[document], question.key, path, value)
+                texts[document] = _put(texts[document], question, path, value)
         for document, path in reversed(dropped):
             texts[document] = without_item(texts[document], path)
         return tuple(texts)
@@ -127,7 +138,10 @@ def _check_group(value: str, known: Known) -> None:
         raise Refused(f"You may not make a pipeline in {value}.", "Choose a group of yours; `groups` lists them.")
 
 
-def _put(text: str, key: str, path: Path, value: str) -> str:
+def _put(text: str, question: Question, path: Path, value: str) -> str:
+    key = question.key
+    if key == q.AUTO_BUILD:
+        return _with_auto_build(text, path, value, question.variable)
     if key == WHERE:
         if value == HERE:
             return text
@@ -137,3 +151,14 @@ def _put(text: str, key: str, path: Path, value: str) -> str:
     if key == REVIEWERS:
         return with_value(text, (*path, "reviewers"), value.split(", "))
     return with_value(text, path, value)
+
+
+def _with_auto_build(text: str, path: Path, value: str, variable: str) -> str:
+    if value in (q.ON_TAG, q.ON_BOTH):
+        text = with_value(text, (*path, "tags"), ["*"])
+    if value in (q.ON_PUSH, q.ON_BOTH):
+        text = with_value(text, (*path, "branches"), [str(value_at(text, (*path[:-1], q.BRANCH)))])
+    if variable and value != q.NEVER:
+        named = "tag" if value == q.ON_TAG else "commit"
+        text = with_value(text, (*path, "parameters", named), variable)
+    return text

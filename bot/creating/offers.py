@@ -1,8 +1,12 @@
-"""What forges offer as answers: accounts, repositories and branches. Whoever knows them is handed in."""
+"""What forges offer as answers: accounts, and page by page namespaces, repositories, branches and tags.
+
+Whoever knows them is handed in.
+"""
 
 from collections.abc import Sequence
 from typing import Protocol
 
+from engine.forges.hosting import Page
 from engine.model import PersonId
 
 
@@ -13,12 +17,20 @@ class Offers(Protocol):
         """The code accounts that the person may use."""
         ...
 
-    async def repositories(self, person: PersonId, account: str) -> Sequence[str]:
-        """The addresses of the repositories that an account sees, those that are likely first."""
+    async def namespaces(self, person: PersonId, account: str, page: str = "") -> Page[str]:
+        """Where an account sees repositories."""
         ...
 
-    async def refs(self, person: PersonId, account: str, address: str, kind: str) -> Sequence[str]:
-        """The branches or the tags (`kind`) of the repository at an address."""
+    async def repositories(self, person: PersonId, account: str, namespace: str = "", page: str = "") -> Page[str]:
+        """The addresses of the repositories that an account sees, all or those of a namespace, as the forge lists."""
+        ...
+
+    async def branches(self, person: PersonId, account: str, address: str, page: str = "") -> Page[str]:
+        """The branches of the repository at an address; on the first page its default branch comes first."""
+        ...
+
+    async def tags(self, person: PersonId, account: str, address: str, page: str = "") -> Page[str]:
+        """The tags of the repository at an address."""
         ...
 
 
@@ -29,10 +41,18 @@ class NoOffers:
         """None."""
         return ()
 
-    async def repositories(self, person: PersonId, account: str) -> Sequence[str]:  # noqa: ARG002 - the protocol's
+    async def namespaces(self, person: PersonId, account: str, page: str = "") -> Page[str]:  # noqa: ARG002
         """None."""
-        return ()
+        return Page(())
 
-    async def refs(self, person: PersonId, account: str, address: str, kind: str) -> Sequence[str]:  # noqa: ARG002
+    async def repositories(self, person: PersonId, account: str, namespace: str = "", page: str = "") -> Page[str]:  # noqa: ARG002
         """None."""
-        return ()
+        return Page(())
+
+    async def branches(self, person: PersonId, account: str, address: str, page: str = "") -> Page[str]:  # noqa: ARG002
+        """None."""
+        return Page(())
+
+    async def tags(self, person: PersonId, account: str, address: str, page: str = "") -> Page[str]:  # noqa: ARG002
+        """None."""
+        return Page(())

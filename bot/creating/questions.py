@@ -1,5 +1,6 @@
 """What is asked to make a pipeline from a template: only what the template has a place for. Pure."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -10,7 +11,17 @@ from engine.rewriting import Path, value_at
 HERE = "this machine"
 NOBODY = "nobody"
 NONE = "none"
+EVERY = "all"
+ON_PUSH, ON_TAG, ON_BOTH, NEVER = "on a push", "on a new tag", "on both", "not by itself"
 NAME, GROUP, WHERE, ACCOUNT, REPOSITORY, REVIEWERS = "name", "group", "where", "account", "repository", "reviewers"
+NAMESPACE, BRANCH, TAG, AUTO_BUILD = "namespace", "branch", "tag", "auto_build"
+AT_FORGE = (ACCOUNT, NAMESPACE, REPOSITORY, BRANCH, TAG, AUTO_BUILD)
+"""What is answered from what a forge has, as soon as there is an account to ask it with."""
+LISTED = (NAMESPACE, REPOSITORY, BRANCH, TAG)
+"""What the forge lists as answers."""
+WITH_ACCOUNT = (NAMESPACE, AUTO_BUILD)
+"""What is asked only where a code account was chosen."""
+_TAGGED = re.compile(r".*:\$\{(\w+)\}")
 _EXAMPLE = "example.com"
 """An address there is nobody's, so it is no default."""
 
@@ -20,6 +31,7 @@ class Question:
     """One question. `places` are where its answer goes: a definition's number, and the path in it.
 
     `key` names it. Where a question `is_closed`, nothing but one of `choices` is an answer.
+    `variable` is the one that tags the image that a push makes.
     """
 
     key: str
@@ -29,6 +41,7 @@ class Question:
     default: str = ""
     choices: tuple[str, ...] = ()
     is_closed: bool = False
+    variable: str = ""
 
 
 def questions_of(
@@ -70,13 +83,33 @@ def _source(documents: Sequence[str], pipelines: Sequence[Pipeline], accounts: S
         choices = (*accounts, NONE)
         places = _below(sources, "account")
         yield Question(ACCOUNT, "With which code account?", "None: it is public.", places, NONE, choices, True)
+        hint = "Only its repositories are shown then; all: those of every one."
+        yield Question(NAMESPACE, "In which namespace is its code?", hint, default=EVERY, choices=(EVERY,))
     address = value_at(documents[document], (*path, "git"))
     default = address if isinstance(address, str) and _EXAMPLE not in address else ""
     yield Question(REPOSITORY, "Where is its code?", "A git URL over https or ssh.", _below(sources, "git"), default)
-    for ref in ("branch", "tag"):
+    for ref in (BRANCH, TAG):
         now = value_at(documents[document], (*path, ref))
         if isinstance(now, str):
             yield Question(ref, f"Which {ref}?", "", _below(sources, ref), now, (now,))
+    if accounts and not any(one.source and one.source.auto_build for _, _, one in _stages(pipelines)):
+        yield _auto_build(documents[document], pipelines[document], (document, path))
+
+
+def _auto_build(text: str, pipeline: Pipeline, source: tuple[int, Path]) -> Question:
+    has_branch = isinstance(value_at(text, (*source[1], BRANCH)), str)
+    choices = (ON_PUSH, ON_TAG, ON_BOTH, NEVER) if has_branch else (ON_TAG, NEVER)
+    hint = "A push to the branch, a new tag, or both start it; the account attaches a webhook for that."
+    places = _below([source], AUTO_BUILD)
+    variable = _tag_variable(text, pipeline)
+    return Question(AUTO_BUILD, "Does it start by itself?", hint, places, NEVER, choices, True, variable)
+
+
+def _tag_variable(text: str, pipeline: Pipeline) -> str:
+    """The variable that an image to be built has as its tag: each push must give it another value."""
+    built = [number for number, stage in enumerate(pipeline.stages) if stage.build]
+    tags = [_TAGGED.fullmatch(str(value_at(text, ("stages", number, "build", "image")))) for number in built]
+    return next((tag[1] for tag in tags if tag and tag[1] in pipeline.variables), "")
 
 
 def _below(places: Sequence[tuple[int, Path]], *keys: str) -> tuple[tuple[int, Path], ...]:

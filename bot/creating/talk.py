@@ -34,13 +34,13 @@ class Talk:
 
     def after(self, key: str) -> "Talk":
         """The conversation at the first question behind this one that has no answer yet."""
-        keys = [one.key for one in self.sheet.questions]
+        keys = [one.key for one in self.sheet.asked]
         later = keys[keys.index(key) + 1 :]
         return replace(self, at=next((one for one in later if one not in self.sheet.answers), END))
 
     def before(self) -> "Talk":
         """The conversation one question back, with that answer open again."""
-        keys = [one.key for one in self.sheet.questions]
+        keys = [one.key for one in self.sheet.asked]
         number = len(keys) if self.at == END else keys.index(self.at)
         last = keys[max(number - 1, 0)]
         answers = {key: value for key, value in self.sheet.answers.items() if key != last}

@@ -36,7 +36,8 @@ async def _mail(settings: Settings, pipelines: Sequence[Pipeline], patience: flo
     except TimeoutError:
         return [ill("mail", f"{settings.smtp_host} does not answer.", "Look at SLUICE_SMTP_HOST and SLUICE_SMTP_PORT.")]
     except SluiceError as error:
-        return [ill("mail", str(error), "Look at SLUICE_SMTP_USER, SLUICE_SMTP_PASSWORD and SLUICE_SMTP_SECURITY.")]
+        cure = error.hint or "Look at SLUICE_SMTP_USER, SLUICE_SMTP_PASSWORD and SLUICE_SMTP_SECURITY."
+        return [ill("mail", str(error), cure)]
     if settings.mail_from.endswith("@localhost"):
         cure = "Set SLUICE_MAIL_FROM."
         return [odd("mail", f"Mail comes from {settings.mail_from}, which many servers refuse.", cure)]

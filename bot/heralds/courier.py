@@ -22,6 +22,7 @@ from datetime import datetime, timedelta
 from bot.cards import Tone
 from bot.heralds.faults import Away, NotEver, NotNow, NotSetUp
 from bot.heralds.lanes import Lane
+from bot.heralds.parcels import GATEWAY
 from engine.errors import Broken, Interrupted, Refused, SluiceError
 from engine.model import PersonId, RoomId
 from engine.notifications import next_try
@@ -42,7 +43,7 @@ LONGEST_TRY = 75.0
 """How long any try may last, in seconds; most ways end theirs sooner, and say why."""
 AT_LATEST = timedelta(minutes=1)
 ROOM = RoomId("outbox:")
-_NAMES = {"email": "Mail", "phone": "The phone gateway", "gateway": "A gateway"}
+_NAMES = {"email": "Mail", "phone": "The phone gateway"}
 _AGAIN = "Messages wait and are tried again for a day."
 _LOG = logging.getLogger(__name__)
 
@@ -137,7 +138,7 @@ class Courier:
         try:
             outcome = await self._tried(tried)
             await self.store.transact(lambda book: self._settle(book, tried, outcome))
-            await self._say(tried.way, outcome)
+            await self._say(tried, outcome)
         except SluiceError as error:
             _LOG.warning("%s: %s", parcel.key, error)
 
@@ -175,16 +176,18 @@ class Courier:
         book.outbox.settle(parcel.key, "refused" if isinstance(outcome, Refused) else "failed", now, said)
         _audit(book, parcel, now, "refused" if isinstance(outcome, Refused) else "broke", said)
 
-    async def _say(self, way: str, outcome: SluiceError | None) -> None:
-        """Say in the room, once, that a whole way is away, and that it works again."""
+    async def _say(self, parcel: Parcel, outcome: SluiceError | None) -> None:
+        """Say in the room, once, that a whole way is away, and that it works again; each gateway is a way."""
+        way = f"Gateway {parcel.shown}" if parcel.way == GATEWAY else parcel.way
+        name = _NAMES.get(parcel.way, way)
         if isinstance(outcome, Away | Broken | NotSetUp):
             then = outcome.hint if isinstance(outcome, NotSetUp) else f"{outcome.hint} {_AGAIN}".strip()
-            sentence = f"{_NAMES.get(way, way)}: {outcome} {then}"
+            sentence = f"{name}: {outcome} {then}"
             if self._troubles.get(way) is None:
                 self._troubles[way] = sentence
                 await self.announce(sentence, Tone.BAD)
         elif outcome is None and self._troubles.pop(way, ""):
-            await self.announce(f"{_NAMES.get(way, way)}: messages go out again.", Tone.GOOD)
+            await self.announce(f"{name}: messages go out again.", Tone.GOOD)
 
 
 def _audit(book: SqlBook, parcel: Parcel, now: datetime, outcome: str, said: str) -> None:

@@ -8,8 +8,8 @@ from engine.errors import Interrupted, Refused
 class NotNow(Interrupted):
     """It could not be sent now. `after`: how long the receiver asks to wait."""
 
-    def __init__(self, sentence: str, after: timedelta | None = None) -> None:
-        super().__init__(sentence, after=after)
+    def __init__(self, sentence: str, after: timedelta | None = None, hint: str = "") -> None:
+        super().__init__(sentence, hint, after=after)
 
 
 class Away(NotNow):

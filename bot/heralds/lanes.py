@@ -35,6 +35,7 @@ SECONDS = 15.0
 GATEWAY_SECONDS = 60.0
 """How long one of a gateway may take, which asks others in turn: less than the courier's lease."""
 GATEWAYS_AT_ONCE = 4
+_MORE = 5.0
 _AGAIN = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS)
 _LONGEST_WAIT = 8 * 3600
 
@@ -120,13 +121,16 @@ def _threads() -> ThreadPoolExecutor:
 class GatewayLane:
     """SMS and every other service that Apprise speaks to: by a template of the settings, with `{to}` in it.
 
-    Apprise waits in threads; they are of the lane's own, so that nothing else waits for a gateway.
+    Apprise waits in threads; they are of the lane's own, so that nothing else waits for a gateway. A thread cannot be
+    ended: what one has begun and not ended in time may arrive, so it is not tried again. Apprise says no more than
+    whether a message was taken: one number that is not is the number's fault, two in a row are the gateway's.
     """
 
     vault: Vault
     templates: Mapping[str, SecretStr]
     within: float = GATEWAY_SECONDS
     _own: ThreadPoolExecutor = field(default_factory=_threads, repr=False, compare=False)
+    _refused: dict[str, set[str]] = field(default_factory=dict, repr=False, compare=False)
 
     async def send(self, parcel: Parcel) -> None:
         """Send a few words."""
@@ -137,24 +141,43 @@ class GatewayLane:
             raise NotSetUp(f"No gateway called {name} is set up.", "Whoever runs Sluice names it in SLUICE_GATEWAYS.")
         number = "".join(sign for sign in note.to if sign.isdecimal() or sign == "+")
         address = template.get_secret_value().replace("{to}", quote(number, safe="+"))
-        message = (name, address, subject_of(note.card), short_of(note.card, note.link))
-        try:
-            async with asyncio.timeout(self.within):
-                await asyncio.get_running_loop().run_in_executor(self._own, _apprise, *message)
-        except TimeoutError:
-            raise Away(f"Gateway {name} takes longer than {self.within:g} seconds.") from None
+        message = (address, subject_of(note.card), short_of(note.card, note.link), self.within + _MORE)
+        if await self._asked(name, message):
+            self._refused.pop(name, None)
+            return
+        refused = self._refused.setdefault(name, set())
+        refused.add(number)
+        is_away = "{to}" not in template.get_secret_value() or len(refused) > 1
+        raise (Away if is_away else NotNow)(f"Gateway {name} did not take the message.")
+
+    async def _asked(self, name: str, message: tuple[str, str, str, float]) -> bool:
+        """Whether the gateway took the message."""
+        asking = self._own.submit(_apprise, name, *message)
+        done, _ = await asyncio.wait([asyncio.wrap_future(asking)], timeout=self.within)
+        if done:
+            return asking.result()
+        if asking.cancel():
+            raise Away(f"Gateway {name} still works on messages before this one after {self.within:g} seconds.")
+        raise NotEver(
+            f"Gateway {name} takes longer than {self.within:g} seconds.",
+            "The message may have arrived, so it is not sent again.",
+        )
 
 
-def _apprise(name: str, address: str, title: str, body: str) -> None:
-    """Hand a message to Apprise, which says no more than whether it went. Loaded when it is needed: it is large."""
+def _apprise(name: str, address: str, title: str, body: str, patience: float) -> bool:
+    """Hand a message to Apprise; whether it was taken. Loaded when it is needed: it is large.
+
+    Apprise itself would wait four seconds for an answer, and then say of a message that has arrived that it has not.
+    """
     import apprise  # noqa: PLC0415 - eighty services that most never use
 
     logging.getLogger("apprise").setLevel(logging.CRITICAL)  # it would write addresses, which hold passwords
     service = apprise.Apprise()
     if not service.add(address):
         raise NotSetUp(f"The address of gateway {name} is none that Apprise knows.", "SLUICE_GATEWAYS holds it.")
-    if not service.notify(title=title, body=body, body_format=apprise.NotifyFormat.TEXT):
-        raise Away(f"Gateway {name} did not take the message.")
+    for one in service:
+        one.socket_read_timeout = patience
+    return bool(service.notify(title=title, body=body, body_format=apprise.NotifyFormat.TEXT))
 
 
 @dataclass(frozen=True, slots=True)

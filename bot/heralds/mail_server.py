@@ -34,6 +34,13 @@ WITHIN = 60.0
 """How long a whole try may take, in seconds: less than the courier's lease."""
 AT_ONCE = 4
 """How many mails go out at once."""
+_SECURITY = "Whoever runs Sluice sets SLUICE_SMTP_SECURITY to starttls, tls (mostly SLUICE_SMTP_PORT 465) or none."
+_LOGIN = "Whoever runs Sluice sets SLUICE_SMTP_USER and SLUICE_SMTP_PASSWORD."
+_TRUST = (
+    "It has to be for SLUICE_SMTP_HOST as it is written, and by an authority that this machine trusts: "
+    "SSL_CERT_FILE names a file with others."
+)
+_WANTS_LOGIN = 530
 _PERMANENT = 500
 """From this code on, SMTP's answers are final."""
 
@@ -112,14 +119,21 @@ class MailServer:
         except smtplib.SMTPRecipientsRefused as error:
             code = next(iter(error.recipients.values()))[0]
             raise _refusal(f"{self.host} does not take mail for {to} ({code}).", code) from error
-        except smtplib.SMTPAuthenticationError as error:
-            raise Away(f"{self.host} does not take the user and the password ({error.smtp_code}).") from error
+        except smtplib.SMTPNotSupportedError as error:
+            raise NotEver(f"{self.host} does not take mail for {to}: the address is not plain ASCII.") from error
         except smtplib.SMTPConnectError as error:
             raise Away(f"{self.host} takes no connection ({error.smtp_code}).") from error
         except smtplib.SMTPResponseException as error:
+            if error.smtp_code == _WANTS_LOGIN:
+                raise Away(f"{self.host} wants a login or TLS first (530).", hint=f"{_LOGIN} {_SECURITY}") from error
             raise _refusal(f"{self.host} does not take the mail ({error.smtp_code}).", error.smtp_code) from error
+        except ssl.SSLCertVerificationError as error:
+            raise Away(f"{self.host}: its certificate is not good: {error.verify_message}.", hint=_TRUST) from error
+        except ssl.SSLError as error:
+            raise Away(f"{self.host} does not speak TLS on port {self.port}.", hint=_SECURITY) from error
         except (smtplib.SMTPException, OSError) as error:
-            raise Away(f"{self.host} cannot be reached ({type(error).__name__}).") from error
+            hint = "SLUICE_SMTP_HOST, SLUICE_SMTP_PORT and SLUICE_SMTP_SECURITY say where and how."
+            raise Away(f"{self.host} cannot be reached ({type(error).__name__}).", hint=hint) from error
 
     def _do(self, line: _Line, act: Callable[[smtplib.SMTP], object]) -> None:
         server = self._connected(line)
@@ -142,13 +156,29 @@ class MailServer:
         try:
             line.hold(server)
             if self.security == "starttls":
-                server.starttls(context=context)
+                self._secure(server, context)
             if self.user:
-                server.login(self.user, self.password.get_secret_value() if self.password else "")
+                self._log_in(server)
         except BaseException:
             server.close()
             raise
         return server
+
+    def _secure(self, server: smtplib.SMTP, context: ssl.SSLContext) -> None:
+        try:
+            server.starttls(context=context)
+        except smtplib.SMTPNotSupportedError as error:
+            raise Away(f"{self.host} offers no STARTTLS on port {self.port}.", hint=_SECURITY) from error
+
+    def _log_in(self, server: smtplib.SMTP) -> None:
+        try:
+            server.login(self.user, self.password.get_secret_value() if self.password else "")
+        except smtplib.SMTPAuthenticationError as error:
+            said = f"{self.host} does not take the user and the password ({error.smtp_code})."
+            raise Away(said, hint=_LOGIN) from error
+        except smtplib.SMTPNotSupportedError as error:
+            hint = f"Leave SLUICE_SMTP_USER out where none is wanted. {_SECURITY}"
+            raise Away(f"{self.host} lets nobody log in on port {self.port}.", hint=hint) from error
 
 
 def _hurry(server: smtplib.SMTP) -> None:

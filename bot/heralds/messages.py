@@ -8,7 +8,7 @@ from bot.heralds.report import report
 from bot.wiring import rewire
 from engine.definition import Recipient
 from engine.errors import Refused
-from engine.model import PersonId, Run
+from engine.model import Person, PersonId, Run
 from engine.notifications import Happened, Telling, happened, outcome_of, recipients, tellings, values_of
 from engine.ports import Clock
 from engine.stages.rollout import placed_release
@@ -20,6 +20,10 @@ from storage.outbox import News, Parcel, Status
 from storage.vault import Vault
 
 _DONE = ("started", "met")
+_UNREACHABLE = (
+    "No chat account, no e-mail address and no phone number. "
+    "`sluice person add {0} --email ADDRESS --phone NUMBER` names them; `link` makes a chat account theirs."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +102,7 @@ class Messages:
         card = report(seen, book.releases.find(placed) if placed else None, self.clock.now())
         parcel = self._parcel(run, f"{run.id}:{seen.n}:notify-{number}", card.title, address)
         if not address.to:
-            book.outbox.put(_refused(parcel, "No chat account and no e-mail address."))
+            book.outbox.put(_refused(parcel, _UNREACHABLE.format(address.shown)))
             return
         book.outbox.put(replace(parcel, sealed=sealed(self.vault, Note(address.to, card, self._link(run)))))
 
@@ -139,14 +143,12 @@ def _of(book: SqlBook, recipient: Recipient) -> Iterator[Address]:
 
 
 def _of_person(book: SqlBook, person: PersonId) -> Iterator[Address]:
-    """Somebody is told in every chat where they are known, and by mail."""
-    known = book.people.find(person)
-    accounts = book.accounts.of(person)
-    for account in accounts:
-        yield Address(ACCOUNT, account.id, f"{person}, {account.id.partition(':')[0]}")
-    if known is not None and known.email:
-        yield Address(EMAIL, known.email, f"{person}, {known.email}")
-    elif not accounts:
+    """Somebody is told in every chat where they are known, by mail and by phone."""
+    known = book.people.find(person) or Person(person)
+    ways = [(ACCOUNT, account.id, account.id.partition(":")[0]) for account in book.accounts.of(person)]
+    ways += [(way, to, to) for way, to in ((EMAIL, known.email), (PHONE, known.phone)) if to]
+    yield from (Address(way, to, f"{person}, {shown}") for way, to, shown in ways)
+    if not ways:
         yield Address(EMAIL, "", person)
 
 

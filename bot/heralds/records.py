@@ -4,12 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.acting import Acting
+from bot.acting import Acting, deed_of
 from bot.cards import Card, Field, Table, Tone
 from bot.chat import Answer, Incoming
 from bot.feature import Feature
 from bot.grammar import BY_NAME, Said
 from bot.presenters import clock_time, elapsed
+from bot.reach import Reach
 from bot.rights.holders import holder_of, right_on, sight_of
 from bot.wiring import SECRET, TOKEN, hooks_in, rewire, rotate
 from engine.calls import SIGNATURE_HEADER, TIMESTAMP_HEADER
@@ -31,11 +32,11 @@ _PLACES = {"start": "pipeline", "stage": "stage"}
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """Shows. `base` is the public address that hooks' addresses begin with."""
+    """Shows. `reach` tells what hooks' addresses begin with."""
 
     acting: Acting
     vault: Vault
-    base: Callable[[], str]
+    reach: Callable[[], Reach]
 
     def feature(self) -> Feature:
         """Give what is said about it."""
@@ -51,10 +52,7 @@ class Records:
     async def hooks(self, incoming: Incoming, said: Said) -> list[Answer]:
         """List a pipeline's hooks."""
         stored = await self.acting.store.read(lambda book: book.pipelines.load(said.words[0]))
-        await self.acting.store.transact(lambda book: rewire(book, self.vault))
-        found, is_manager = await self.acting.store.read(
-            lambda book: (_hooks(book, stored), _manages(book, incoming, stored.name))
-        )
+        found, is_manager = await self.acting.store.transact(lambda book: self._found(book, incoming, stored))
         if not found:
             hint = "`webhook:` under `starts` or under a stage's `conditions` makes one."
             return [Answer(Card(f"{stored.name} has no hooks", text=hint), private=True)]
@@ -64,9 +62,19 @@ class Records:
             return [Answer(Card(f"Hooks of {stored.name}", table=table), private=True)]
         if not incoming.is_alone:
             return [Answer(Card(f"Hooks of {stored.name}", text=_ALONE.format(stored.name), table=table), private=True)]
-        text = "Who has an address can use it: give each to those only who call it."
-        code = "\n\n".join(self._address(hook, stored) for hook in found)
+        reach = self.reach()
+        text = f"Who has an address can use it: give each to those only who call it. {reach.note}".strip()
+        code = "\n\n".join(self._address(hook, stored, reach) for hook in found)
         return [Answer(Card(f"Hooks of {stored.name}", text=text, table=table, code=code), private=True)]
+
+    def _found(self, book: SqlBook, incoming: Incoming, stored: StoredPipeline) -> tuple[list[StoredHook], bool]:
+        """The hooks, and whether the person manages them; that they are shown is written down before they are."""
+        rewire(book, self.vault)
+        found, is_manager = _hooks(book, stored), _manages(book, incoming, stored.name)
+        if found and is_manager and incoming.is_alone:
+            said = f"The addresses of {stored.name}'s hooks were shown."
+            book.audit.add(deed_of(incoming, self.acting.clock.now(), "done", said))
+        return found, is_manager
 
     async def hook(self, incoming: Incoming, said: Said) -> list[Answer]:
         """Give a hook another address."""
@@ -84,8 +92,10 @@ class Records:
         )
         if done is None:
             return []
-        code = "\n\n".join(self._address(one, stored) for one in done)
-        card = Card(f"{hook} of {name} has a new address", Tone.GOOD, "The old one is good for nothing now.", code=code)
+        reach = self.reach()
+        code = "\n\n".join(self._address(one, stored, reach) for one in done)
+        text = f"The old one is good for nothing now. {reach.note}".strip()
+        card = Card(f"{hook} of {name} has a new address", Tone.GOOD, text, code=code)
         return [Answer(card, private=True)]
 
     def _rotated(self, book: SqlBook, stored: StoredPipeline, name: str) -> list[StoredHook]:
@@ -95,9 +105,9 @@ class Records:
             raise Refused(f"{stored.name} has no hook {name}.", f"`hooks {stored.name}` lists them.")
         return [rotate(book, hook, self.vault) for hook in found]
 
-    def _address(self, hook: StoredHook, stored: StoredPipeline) -> str:
+    def _address(self, hook: StoredHook, stored: StoredPipeline, reach: Reach) -> str:
         token = self.vault.token(TOKEN, hook.about)
-        address = f"{hook.name}: POST {self.base().rstrip('/')}/hooks/{_PLACES[hook.scope]}/{token}"
+        address = f"{hook.name}: POST {reach.address}/hooks/{_PLACES[hook.scope]}/{token}"
         if not _is_signed(hook, stored):
             return address
         secret = self.vault.token(SECRET, hook.about)

@@ -4,6 +4,7 @@ A call may come twice: with the same `Idempotency-Key`, or the very same signed 
 the first one was, and nothing is done. What led to nothing is not remembered, so that it can be tried again.
 """
 
+import contextlib
 import hashlib
 import json
 import re
@@ -171,7 +172,8 @@ def _rules(book: SqlBook, hook: StoredHook) -> _Rules | None:
     runs = [run for run in book.runs.active(hook.pipeline) if is_open(run, key)]
     places = hooks_of(newest, key)
     for version in {run.version for run in runs}:
-        places += hooks_of(declared(book, hook.pipeline, version), key)
+        with contextlib.suppress(Refused):  # the others are served; a run of this version is refused when it is met
+            places += hooks_of(declared(book, hook.pipeline, version), key)
     return _Rules(places, runs) if places else None
 
 

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from bot.cards import Button, Card, Field, Table, Tone
 from bot.packages.access import NewToken
+from bot.reach import Reach
 from engine.packages import PackagePath
 from storage.package_refusals import size_of
 from storage.package_tokens import PackageToken
@@ -69,15 +70,16 @@ def version_shown(version: PackageVersion, files: Sequence[PackageFile]) -> Card
     )
 
 
-def file_shown(file: PackageFile, address: str, *, is_carried: bool) -> Card:
+def file_shown(file: PackageFile, reach: Reach, *, is_carried: bool) -> Card:
     """Return a file, with everything it can be checked by and the ways to get it; `is_carried`: also here."""
     return Card(
         str(file.path),
+        text=reach.note,
         fields=(
             Field("Size", f"{size_of(file.size)} ({file.size} bytes)"),
             Field("SHA-256", file.sha256),
             Field("By", f"{file.by}, {_when(file.at)}"),
-            Field("By HTTP", f'curl -fLO -H "Authorization: Bearer $TOKEN" {address}/{file.path}'),
+            Field("By HTTP", f'curl -fLO -H "Authorization: Bearer $TOKEN" {reach.address}/{file.path}'),
             Field("In a terminal", f"sluice package pull {file.path}"),
         ),
         table=Table(("Package file",), ((str(file.path),),)),
@@ -91,12 +93,12 @@ def kept(file: PackageFile, *, is_new: bool) -> Card:
     return Card(title, Tone.GOOD, fields=(Field("Size", size_of(file.size)), Field("SHA-256", file.sha256)))
 
 
-def send_along(path: PackagePath, address: str, limits: str) -> Card:
+def send_along(path: PackagePath, reach: Reach, limits: str) -> Card:
     """Return how a file gets to a path."""
-    where = f"{address}/{path}" if path.file else f"{address}/{path}/FILE"
+    where = f"{reach.address}/{path}" if path.file else f"{reach.address}/{path}/FILE"
     return Card(
         f"Which file is {path} to have?",
-        text=f"Send a file, and this line with it. {limits}".strip(),
+        text=" ".join(filter(None, ("Send a file, and this line with it.", limits, reach.note))),
         fields=(
             Field("In a terminal", f"sluice package push FILE {path.of_version}"),
             Field("By HTTP", f'curl -fT FILE -H "Authorization: Bearer $TOKEN" {where}'),
@@ -113,15 +115,16 @@ def about_to_delete(path: PackagePath, gone: Sequence[PackageFile], used_by: Seq
     return Card(f"Delete {path}?", Tone.ASKING, text, fields=(*warning, Field("To do it, type", phrase)))
 
 
-def token_made(token: NewToken, address: str) -> Card:
+def token_made(token: NewToken, reach: Reach) -> Card:
     """Return a token, the one time that it is shown."""
     made = token.kept
     until = f"until {_when(made.expires_at)}" if made.expires_at else "until it is revoked"
     return Card(
         f"A token for {made.organization}: {made.name}",
         Tone.PLAIN,
-        f"It may {made.right.value}, {until}. It is shown this once; `package revoke {made.id}` ends it.",
-        fields=(Field("Where", address),),
+        f"It may {made.right.value}, {until}. It is shown this once; `package revoke {made.id}` ends it. "
+        f"{reach.note}".strip(),
+        fields=(Field("Where", reach.address),),
         code=token.shown,
     )
 

@@ -8,6 +8,7 @@ from bot.feature import MakeFeature
 from bot.packages.access import ByOwner, ByToken
 from bot.packages.app import package_web
 from bot.packages.feature import PackageTalk
+from bot.reach import Reach
 from bot.settings import Settings
 from engine.ports import Clock
 from storage.package_files import PackageFiles
@@ -31,12 +32,11 @@ def for_the_owner(shelf: PackageShelf) -> Starlette:
     return package_web(shelf, ByOwner(shelf.store)).app()
 
 
-def address_of(settings: Settings, port: Callable[[], int | None]) -> Callable[[], str]:
-    """Return what tells where machines reach packages: the public address, or the one on this machine."""
-    here = f"[{settings.hooks_host}]" if ":" in settings.hooks_host else settings.hooks_host
-    return lambda: f"{settings.hooks_url.rstrip('/') or f'http://{here}:{port()}'}/packages"
+def talk_of(shelf: PackageShelf, reach: Callable[[], Reach]) -> MakeFeature:
+    """Return what makes everything that people say about packages. `reach` tells where machines reach Sluice."""
 
+    def of_packages() -> Reach:
+        there = reach()
+        return Reach(f"{there.address}/packages", there.note)
 
-def talk_of(shelf: PackageShelf, address: Callable[[], str]) -> MakeFeature:
-    """Return what makes everything that people say about packages."""
-    return lambda acting, ask: PackageTalk(acting, ask, shelf, address).feature()
+    return lambda acting, ask: PackageTalk(acting, ask, shelf, of_packages).feature()

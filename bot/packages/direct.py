@@ -13,13 +13,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from bot.downloads import download, headers_of
+from bot.looking import FILES_AGAIN, Looking
 from bot.packages.access import Access
 from bot.packages.answers import of_file, of_package, of_version
 from bot.packages.digests import announced
-from bot.packages.noting import noted
+from bot.packages.noting import deed, noted
 from bot.uploads import Patience, Slots, receive_into
 from engine.errors import Refused
 from engine.packages import PackagePath, parse
+from storage.audit import SHOWN
 from storage.package_refusals import NoPackage, QuotaExceeded
 from storage.package_shelf import PackageShelf
 from storage.package_tokens import Right
@@ -47,6 +49,7 @@ class Direct:
     uploads: Slots = field(default_factory=lambda: Slots(32))
     downloads: Slots = field(default_factory=lambda: Slots(64))
     patience: Patience = field(default_factory=Patience)
+    looking: Looking = field(default_factory=Looking)
 
     async def list(self, request: Request, access: Access) -> Response:
         """List packages, a page of them."""
@@ -64,7 +67,7 @@ class Direct:
         """Tell of a package or a version, or give a file."""
         access.check(path.organization, Right.READ)
         if path.file:
-            return await self._give(request, path)
+            return await self._give(request, access, path)
         files = await self.shelf.store.read(lambda book: book.packages.files(path))
         told = [of_file(one, _root(request)) for one in files]
         if path.version:
@@ -78,8 +81,11 @@ class Direct:
         versions = await self.shelf.store.read(lambda book: book.packages.versions(path, MOST_VERSIONS))
         return JSONResponse({**of_package(package), "version": [of_version(one) for one in versions], "all": told})
 
-    async def _give(self, request: Request, path: PackagePath) -> Response:
+    async def _give(self, request: Request, access: Access, path: PackagePath) -> Response:
         file, place = await self.shelf.find(path)
+        if request.method == "GET":
+            given = deed(access, f"GET {path}", self.shelf.clock.now(), SHOWN, f"SHA-256 {file.sha256}")
+            self.looking.note(self.shelf.store, given, FILES_AGAIN)
         return download(file, place, request.headers.get("if-none-match", ""), self.downloads)
 
     async def put(self, request: Request, access: Access, path: PackagePath) -> Response:

@@ -8,7 +8,7 @@ same path is there already.
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bot.acting import Acting, deed_of
 from bot.cards import Card, Field, Tone
@@ -20,6 +20,7 @@ from bot.packages.carrying import CARRIED, FETCHED
 from bot.packages.naming import users
 from bot.packages.saying import expect, path_in
 from bot.packages.tokens import TokenTalk
+from bot.reach import Reach
 from bot.rights.grants import check
 from bot.rights.holders import holder_of
 from bot.rights.packages import may
@@ -42,12 +43,12 @@ Part = Callable[[Incoming, Sequence[str]], Awaitable[list[Answer]]]
 
 @dataclass(frozen=True, slots=True)
 class PackageTalk:
-    """Answers `packages` and `package`. `address` tells where machines reach them."""
+    """Answers `packages` and `package`. `reach` tells where machines reach them."""
 
     acting: Acting
     ask: Ask
     shelf: PackageShelf
-    address: Callable[[], str]
+    reach: Callable[[], Reach]
 
     def feature(self) -> Feature:
         """What is said about packages, and what a yes does."""
@@ -64,7 +65,7 @@ class PackageTalk:
 
     async def package(self, incoming: Incoming, said: Said) -> list[Answer]:
         """Take the first word for what to do; without one of these it is a path, which is shown."""
-        tokens = TokenTalk(self.acting, self.address)
+        tokens = TokenTalk(self.acting, self.reach)
         first, *words = said.words or ("",)
         acts: Mapping[str, Part] = {
             "create": self._create,
@@ -84,7 +85,7 @@ class PackageTalk:
         read = self.acting.store.read
         if path.file:
             file, _ = await self.shelf.find(path)
-            return cards.file_shown(file, self.address(), is_carried=_chat(incoming) in CARRIED)
+            return cards.file_shown(file, self.reach(), is_carried=_chat(incoming) in CARRIED)
         files = await read(lambda book: book.packages.files(path))
         if path.version:
             version = await read(lambda book: book.packages.version(path))
@@ -119,7 +120,7 @@ class PackageTalk:
             return await self._came(incoming, parse(path, 5, 5), draft[0])
         wanted = parse(path, 4, 5)
         await self.shelf.may_take(wanted, 0)
-        return [Answer(cards.send_along(wanted, self.address(), _carries(incoming)), private=True)]
+        return [Answer(cards.send_along(wanted, self.reach(), _carries(incoming)), private=True)]
 
     async def _came(self, incoming: Incoming, path: PackagePath, draft: str) -> list[Answer]:
         if _DRAFT.fullmatch(draft) is None:
@@ -145,15 +146,15 @@ class PackageTalk:
     async def _get(self, incoming: Incoming, words: Sequence[str]) -> list[Answer]:
         wanted = path_in(words, 4, 5)
         file, place = await self.shelf.find(await self.shelf.only_file(wanted))
-        card = cards.file_shown(file, self.address(), is_carried=False)
+        card = cards.file_shown(file, self.reach(), is_carried=False)
         most = CARRIED.get(_chat(incoming))
         enclosure = None
         if most is not None and file.size <= most:
             enclosure = Enclosure(file.path.file, str(place))
         elif most is not None:
             large = Field("Too large to be sent here", f"{size_of(file.size)}, and {size_of(most)} is the most")
-            card = Card(card.title, Tone.PLAIN, fields=(large, *card.fields))
-        return [Answer(Card(card.title, fields=card.fields, table=card.table), private=True, encloses=enclosure)]
+            card = replace(card, fields=(large, *card.fields), table=None)
+        return [Answer(replace(card, buttons=()), private=True, encloses=enclosure)]
 
     async def _ask_to_delete(self, incoming: Incoming, words: Sequence[str]) -> list[Answer]:
         path = path_in(words)

@@ -11,6 +11,7 @@ from bot.chat import Answer, Incoming
 from bot.packages import cards
 from bot.packages.access import new_token
 from bot.packages.saying import expect
+from bot.reach import Reach
 from bot.rights.holders import holder_of
 from bot.rights.packages import may
 from engine.errors import Refused
@@ -26,10 +27,10 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 @dataclass(frozen=True, slots=True)
 class TokenTalk:
-    """Makes tokens and takes them back. `address` tells where they are good."""
+    """Makes tokens and takes them back. `reach` tells where they are good."""
 
     acting: Acting
-    address: Callable[[], str]
+    reach: Callable[[], Reach]
 
     async def make(self, incoming: Incoming, words: Sequence[str]) -> list[Answer]:
         """``NAME ORGANIZATION [read|write|delete] [DAYS]``: nobody gives more than they have themselves."""
@@ -52,7 +53,7 @@ class TokenTalk:
         said = f"The token {made.kept.id} ({name}) may {right.value} in {organization}."
         if await self.acting.once(incoming, keep, said) is None:
             return []
-        return [Answer(cards.token_made(made, self.address()), private=True)]
+        return [Answer(cards.token_made(made, self.reach()), private=True)]
 
     async def tell(self, incoming: Incoming, words: Sequence[str]) -> list[Answer]:
         """List the person's own."""

@@ -33,6 +33,8 @@ LOOK_AGAIN = timedelta(minutes=30)
 """How long what is attached is believed, and how long a refusal is."""
 TRY_AGAIN = timedelta(minutes=1)
 GIVE_UP = timedelta(hours=1)
+ANEW_EVERY = timedelta(minutes=10)
+"""How often a webhook is attached anew because of what came there without its secret, which anybody can send."""
 WAITED_FOR = 4.0
 """Seconds that an answer waits for the forge."""
 BY_HAND = "By hand: `webhook {0} secret` tells the address and the secret, alone with me."
@@ -55,6 +57,8 @@ class Attaching:
     _open: dict[str, Attached] = field(default_factory=dict)
     _alone: asyncio.Lock = field(default_factory=asyncio.Lock)
     _again: dict[tuple[str, str], datetime] = field(default_factory=dict)
+    _refused: dict[str, tuple[datetime, str]] = field(default_factory=dict)
+    _anew: dict[str, datetime] = field(default_factory=dict)
     _looks: int = 0
     _looked: int = 0
 
@@ -66,9 +70,25 @@ class Attaching:
         """The webhook whose address has this hash, if deliveries are taken there."""
         return self._open.get(mark)
 
+    async def refused(self, one: Attached, why: str, *, is_unproven: bool) -> None:
+        """Remember a delivery that was not taken. What was attached and has another secret now gets it again, soon."""
+        now = self.clock.now()
+        self._refused[one.mark] = now, why
+        if not is_unproven or one.state != "attached" or now < self._anew.get(one.mark, now):
+            return
+        self._anew[one.mark] = now + ANEW_EVERY
+        try:
+            await self.store.transact(lambda book: want_anew(book, one))
+        except SluiceError as error:
+            _LOG.warning("The webhook of %s is not attached anew: %s", one.pipeline, error)
+
+    def last_refused(self, one: Attached) -> tuple[datetime, str] | None:
+        """When a delivery was not taken last since the start, and why."""
+        return self._refused.get(one.mark)
+
     async def load(self) -> None:
         """Plan, and know which addresses there are. Asks no forge."""
-        await self.store.transact(self._wishes.plan)
+        await self._wishes.plan(self.store)
         self._looks += 1
         this = self._looks
         known = await self.store.read(lambda book: book.attached.all())
@@ -217,6 +237,14 @@ def state_of(one: Attached) -> str:
             return "being taken away"
         case _:
             return f"taken away. {one.trouble}".strip()
+
+
+def want_anew(book: SqlBook, one: Attached) -> bool:
+    """Have it looked at now, and its secret given to the forge once more."""
+    now = book.attached.find(one.pipeline, one.repository)
+    if now is not None and now.account and now.is_open:
+        book.attached.put(replace(now, state="wanted", trouble="", checked_at=None))
+    return True
 
 
 def _is_it(hook: HookFound, one: Attached) -> bool:

@@ -40,10 +40,14 @@ _LOG = logging.getLogger(__name__)
 
 
 class Marks(Protocol):
-    """Which addresses there are."""
+    """Which addresses there are, and what was not taken there."""
 
     def open(self, mark: str) -> Attached | None:
         """The webhook whose address has this hash, if deliveries are taken there."""
+        ...
+
+    async def refused(self, one: Attached, why: str, *, is_unproven: bool) -> None:
+        """Hear of a delivery that was not taken; `is_unproven`: because it does not have the secret."""
         ...
 
 
@@ -90,6 +94,7 @@ class PushDoor:
             return await self._taken(one, await self._delivery(scope, receive))
         except Rejected as rejected:
             await self._write_down(one, rejected)
+            await self.marks.refused(one, str(rejected), is_unproven=rejected.status == HTTPStatus.UNAUTHORIZED)
             raise
 
     async def _delivery(self, scope: Scope, receive: Receive) -> Delivery:

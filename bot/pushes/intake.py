@@ -5,33 +5,40 @@ before it is acknowledged, together with everything that names it, and the run i
 closes it: a bot that dies in between starts it after its next start, and starts it once.
 
 Whether a second run waits, is refused or replaces the first is the pipeline's `concurrency`, as for everybody. A
-refusal is no failure: it is what became of the push, and stands in the audit.
+refusal is no failure: it is what became of the push, stands in the audit, and is said in the rooms once. A delivery
+that was refused is taken again when the forge delivers it again.
 """
 
 import asyncio
+import contextlib
 import logging
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 from bot.acting import Acting
-from bot.pushes.naming import MOUNTED
 from engine.control import Order
 from engine.errors import Broken, Interrupted, Refused, SluiceError
-from engine.forges.auto_build import Starts, because, decide, wanted_of
+from engine.forges.auto_build import Passes, Starts, because, decide, wanted_of
 from engine.forges.hosting import ForgeName
-from engine.forges.hosts import KINDS
+from engine.forges.hosts import KINDS, host_of, is_at
 from engine.forges.payloads import Push
+from engine.forges.proving import BRIEF, FRESH
+from engine.freezes import Frozen
+from engine.locks import Locked
 from engine.model import PersonId, RoomId
 from engine.pipeline import resolve
 from storage.attached import Attached
 from storage.audit import Deed
 from storage.book import SqlBook
+from storage.chats import SIGNED
 from storage.codec import dump, load
 from storage.faults import StoreUnavailable
 from storage.pushes import KeptPush
 
 AGAIN_SECONDS = 1.0
 _BATCH = 20
+_REMEMBERED = 50
 _LONGEST_PERSON = 120
 HOOKS = RoomId("hooks:")
 _LOG = logging.getLogger(__name__)
@@ -65,29 +72,39 @@ class Became:
 
 @dataclass(slots=True)
 class PushIntake:
-    """Starts runs of what is pushed, told to `room` as those of the clock are."""
+    """Starts runs of what is pushed, told to `room` as those of the clock are.
+
+    `tell` says in the rooms of a pipeline why it was not started; of a lock or a freeze, the run that it ended tells.
+    """
 
     acting: Acting
     room: RoomId
     again: float = AGAIN_SECONDS
+    tell: Callable[[str, str], Awaitable[None]] | None = None
+    _told_last: dict[str, str] = field(default_factory=dict)
+    _telling: set["asyncio.Task[None]"] = field(default_factory=set)
     _new: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def accept(self, one: Attached, keys: tuple[str, ...], push: Push) -> bool:
         """Keep a delivery, and carry it out soon; False when it was delivered before.
 
-        Raises `NotOpen` when the address was taken out of use, and `StoreUnavailable`.
+        One that was refused, and comes again, is taken again. Raises `NotOpen` when the address was taken out of use,
+        and `StoreUnavailable`.
         """
         document = dump(Delivered(one.forge, one.repository, one.account, push))
         now = self.acting.clock.now()
-        names = tuple(f"{MOUNTED}:{one.mark[:24]}:{key}" for key in keys)
+        names = [(_name(one, key), now - FRESH if key.startswith(BRIEF) else None) for key in keys]
+        first = names[0][0]
 
         def keep(book: SqlBook) -> bool:
             is_now = book.attached.find(one.pipeline, one.repository)
             if is_now is None or not is_now.is_open or is_now.mark != one.mark:
                 raise NotOpen
-            if not all([book.chats.is_new(name, now) for name in names]):  # noqa: C419 - each of them is remembered
+            known = [name for name, since in names if not book.chats.is_new(name, now, since)]
+            before = book.pushes.named(one.pipeline, first) if known else None
+            if known and (before is None or before.outcome != "refused"):
                 return False
-            book.pushes.keep(one.pipeline, names[0], now, document)
+            book.pushes.keep(one.pipeline, first, now, document)
             return True
 
         is_new = await self.acting.store.transact(keep)
@@ -123,39 +140,53 @@ class PushIntake:
 
     async def _carry_out(self, kept: KeptPush) -> None:
         try:
-            await self.acting.store.transact(lambda book: self._begin(book, kept))
+            if await self.acting.store.transact(lambda book: self._begin(book, kept)):
+                self._told_last.pop(kept.pipeline, None)
         except (Interrupted, StoreUnavailable):
             raise
         except Refused as refusal:
-            await self._close(kept, "refused", f"{refusal} {refusal.hint}".strip())
+            said = f"{refusal} {refusal.hint}".strip()
+            await self._close(kept, "refused", said, is_told=isinstance(refusal, Locked | Frozen))
         except SluiceError as error:
             await self._close(kept, "broke", str(error))
         except Exception as error:  # noqa: BLE001 - a worker's loop: one delivery that breaks must not stop the others
             _LOG.exception("Carrying out push %s of %s", kept.seq, kept.pipeline)
             await self._close(kept, "broke", f"It broke ({type(error).__name__}); the log says how.")
 
-    async def _close(self, kept: KeptPush, outcome: str, said: str) -> None:
-        """Write down that nothing was started, of what was pushed too if that can be read."""
-        try:
-            delivered = delivered_of(kept)
-        except Broken:
-            delivered = None
+    async def _close(self, kept: KeptPush, outcome: str, said: str, *, is_told: bool = False) -> None:
+        """Write down that nothing was started, of what was pushed too if that can be read; tell it unless it was."""
+        delivered = _readable(kept)
         became = Became(outcome, said)
         await self.acting.store.transact(lambda book: self._told(book, kept, delivered, became))
+        if not is_told:
+            self._tell(kept, delivered, said)
 
-    def _begin(self, book: SqlBook, kept: KeptPush) -> None:
-        """Start what the push starts, and write down what became of it."""
+    def _tell(self, kept: KeptPush, delivered: Delivered | None, said: str) -> None:
+        """Tell the rooms what was not told of this pipeline before, without waiting for them."""
+        if self.tell is None or self._told_last.get(kept.pipeline) == said:
+            return
+        self._told_last[kept.pipeline] = said
+        what = f"a push to {delivered.push.kind} {delivered.push.ref}" if delivered else "a push"
+        task = asyncio.ensure_future(self.tell(kept.pipeline, f"{kept.pipeline} was not started by {what}: {said}"))
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
+
+    def _begin(self, book: SqlBook, kept: KeptPush) -> bool:
+        """Start what the push starts, and write down what became of it; False when nothing was started."""
         now_open = book.pushes.find(kept.seq)
         if now_open is None or not now_open.is_open:
-            return
+            return False
         delivered = delivered_of(kept)
         wanted = wanted_of(resolve(book.pipelines.load(kept.pipeline).text, {}))
         if wanted is None or wanted.source.git != delivered.repository:
             raise Refused(f"{kept.pipeline} is not started by pushes to {delivered.repository} any more.")
+        delivered = replace(delivered, account=delivered.account or wanted.source.account or "")
         decision = decide(delivered.push, wanted, _own_logins(book, delivered))
+        if isinstance(decision, Starts) and _comes_late(book, kept.pipeline, delivered.push):
+            decision = Passes(f"what was pushed on top of it to {delivered.push.ref} was here before it")
         if not isinstance(decision, Starts):
             self._told(book, kept, delivered, Became("passed", f"Nothing was started: {decision.why}."))
-            return
+            return False
         order = Order(
             pipeline=kept.pipeline,
             by=_pusher(book, delivered),
@@ -166,14 +197,18 @@ class PushIntake:
             pushed=decision.pushed,
         )
         run = self.acting.control.start(book, order)
-        self._told(book, kept, delivered, Became("started", f"{run.id} was started.", run.id))
+        became = Became("started", f"{run.id} was started.", run.id)
+        if run.state.is_over:  # a lock or a freeze has turned it away
+            became = Became("refused", run.reason, run.id)
+        self._told(book, kept, delivered, became)
+        return became.outcome == "started"
 
     def _told(self, book: SqlBook, kept: KeptPush, delivered: Delivered | None, became: Became) -> None:
         book.pushes.close(kept.seq, became.outcome, became.said, became.run)
         push = delivered.push if delivered else None
         what = f" {push.kind} {push.ref} {push.after[:12] or 'deleted'}" if push else ""
         deed = Deed(
-            key=kept.key,  # not its number, which a database may give again once the newest are forgotten
+            key=f"{kept.key} {kept.at.isoformat()}",  # not its number, which a database may give again
             at=self.acting.clock.now(),
             person=_pusher(book, delivered) if delivered else PersonId(""),
             account=f"{delivered.forge}:{delivered.push.login}"[:_LONGEST_PERSON] if delivered else "",
@@ -185,12 +220,33 @@ class PushIntake:
         book.audit.add(deed)
 
 
+def _name(one: Attached, key: str) -> str:
+    """Under what a delivery is remembered: what is signed for ever for as long as `SIGNED` says."""
+    name = f"{one.mark[:24]}:{key}"
+    return name if key.startswith(BRIEF) else f"{SIGNED}{name}"
+
+
 def delivered_of(kept: KeptPush) -> Delivered:
     """Read what was pushed. Raises `Broken` when an earlier version wrote it in another form, or it is damaged."""
     try:
         return load(Delivered, kept.document)
     except ValueError as error:
         raise Broken(f"What was pushed to {kept.pipeline} cannot be read any more.") from error
+
+
+def _readable(kept: KeptPush) -> Delivered | None:
+    with contextlib.suppress(Broken):
+        return delivered_of(kept)
+    return None
+
+
+def _comes_late(book: SqlBook, pipeline: str, push: Push) -> bool:
+    """Whether a later push to the same branch was delivered before this one, which would bring older code back."""
+    started = [_readable(one) for one in book.pushes.latest(pipeline, _REMEMBERED) if one.outcome == "started"]
+    pushes = [one.push for one in started if one is not None]
+    there = [one for one in pushes if (one.kind, one.ref) == (push.kind, push.ref)]
+    follows = bool(there) and push.before == there[0].after
+    return not follows and any(one.before == push.after for one in there)
 
 
 def _pusher(book: SqlBook, delivered: Delivered) -> PersonId:
@@ -203,14 +259,17 @@ def _pusher(book: SqlBook, delivered: Delivered) -> PersonId:
 
 
 def _origin(book: SqlBook, delivered: Delivered) -> str:
-    """Where the forge is: as the account says; without one, as the repository's address does."""
+    """Where the forge is: as the account says; without one, as any account there does, or the repository's address."""
     account = book.code_accounts.find(delivered.account) if delivered.account else None
     if account is not None:
         return account.origin
-    kind, host = KINDS[ForgeName(delivered.forge)], urlsplit(delivered.repository)
-    if not host.hostname or host.hostname == urlsplit(kind.origin).hostname:
-        return kind.origin
-    return f"{host.scheme}://{host.netloc}"
+    forge, url = ForgeName(delivered.forge), delivered.repository
+    bound = [one.origin for one in book.code_accounts.all() if one.forge == forge]
+    near = [origin for origin in (KINDS[forge].origin, *bound) if is_at(url, forge, origin)]
+    if near or not host_of(url):
+        return near[0] if near else KINDS[forge].origin
+    address = urlsplit(url)
+    return f"{address.scheme}://{address.netloc}" if address.scheme in ("https", "http") else f"https://{host_of(url)}"
 
 
 def _own_logins(book: SqlBook, delivered: Delivered) -> tuple[str, ...]:

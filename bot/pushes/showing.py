@@ -9,7 +9,7 @@ from bot.chat import Answer, Incoming
 from bot.feature import Feature
 from bot.grammar import Said
 from bot.keyring import moment
-from bot.pushes.attaching import Attaching, state_of
+from bot.pushes.attaching import Attaching, state_of, want_anew
 from bot.pushes.intake import delivered_of
 from engine.errors import Broken, Refused
 from engine.forges.hosting import ForgeName
@@ -47,12 +47,17 @@ class Pushes:
             raise Refused(f"A webhook cannot be told to {way!r}.", f"Write one of {', '.join(_WAYS)}, or nothing.")
         await self.attaching.load()
         one = await self.acting.store.read(lambda book: _present(book, name))
+        if way in ("secret", "rotate") and not one.is_open:
+            hint = f"`webhook {name} retry` tries that at once." if one.state == "leaving" else ""
+            raise Refused(f"The webhook of {name} is {state_of(one)}", hint)
         if way == "secret":
             return await self._secret(incoming, one)
         if way == "rotate":
             return await self._rotated(incoming, one)
         if way == "retry":
-            await self.acting.once(incoming, lambda book: _anew(book, one), f"The webhook of {name} is tried again.")
+            await self.acting.once(
+                incoming, lambda book: want_anew(book, one), f"The webhook of {name} is tried again."
+            )
             await self.attaching.soon(name)
         return [Answer(await self._card(name), private=True)]
 
@@ -62,6 +67,8 @@ class Pushes:
         fields += [Field("Attached with", one.account)] if one.account else []
         fields += [Field("Last asked", moment(one.checked_at))] if one.account else []
         fields += [Field("Last delivery", f"{moment(latest[0].at)}: {latest[0].said or 'under way'}")] if latest else []
+        if refused := self.attaching.last_refused(one):
+            fields.append(Field("Last refused", f"{moment(refused[0])}: {refused[1]}"))
         retry = (Button("Try again", f"webhook {name} retry"),) if one.trouble else ()
         tone = Tone.BAD if one.trouble else Tone.PLAIN
         return Card(f"Pushes start {name}", tone, fields=tuple(fields), buttons=retry)
@@ -142,14 +149,6 @@ def _present(book: SqlBook, name: str) -> Attached:
     if found is None:
         raise Refused(f"No push starts {name}.", "Write auto_build into its source stage: branches: [main].")
     return found
-
-
-def _anew(book: SqlBook, one: Attached) -> bool:
-    """Have it looked at now."""
-    now = book.attached.find(one.pipeline, one.repository)
-    if now is not None and now.account and now.is_open:
-        book.attached.put(replace(now, state="wanted", trouble="", checked_at=None))
-    return True
 
 
 def _shown(book: SqlBook, one: Attached) -> bool:

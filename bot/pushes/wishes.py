@@ -15,6 +15,7 @@ from engine.forges.hosts import forge_at
 from engine.pipeline import resolve
 from storage.attached import Attached
 from storage.book import SqlBook
+from storage.store import SqlStore
 
 
 @dataclass(slots=True)
@@ -25,38 +26,50 @@ class Wishes:
     _seen: dict[str, int] = field(default_factory=dict)
     _stale: set[str] = field(default_factory=set)
 
-    def plan(self, book: SqlBook) -> None:
+    async def plan(self, store: SqlStore) -> None:
         """Bring what should be up to the definitions as they are now."""
+        planned, stale = await store.transact(self._planned)
+        self._seen = planned
+        self._stale -= stale
+
+    def _planned(self, book: SqlBook) -> tuple[dict[str, int], frozenset[str]]:
+        """Plan; returns the versions that were, and the accounts that are no longer stale, for when it is committed."""
+        seen, stale = dict(self._seen), frozenset(self._stale)
         there = book.attached.versions()
         known: dict[str, list[Attached]] = {}
         for one in book.attached.all():
             known.setdefault(one.pipeline, []).append(one)
         for name in known.keys() - there.keys():
-            self._seen.pop(name, None)
+            seen.pop(name, None)
             _leave(book, known[name])
-        for one in (row for rows in known.values() for row in rows if row.account in self._stale):
-            self._seen.pop(one.pipeline, None)
-        self._stale.clear()
+        for one in (row for rows in known.values() for row in rows if row.account in stale):
+            seen.pop(one.pipeline, None)
         for name, version in there.items():
-            if self._seen.get(name) != version:
-                self._plan(book, name, known.get(name, []))
-                self._seen[name] = version
+            if seen.get(name) != version and self._plan(book, name, known.get(name, [])):
+                seen[name] = version
         self._leave_with_accounts(book)
+        return seen, stale
 
     def forget(self, account: str) -> None:
         """Plan anew, from the next time on, what was wanted of an account that is gone."""
         self._stale.add(account)
 
-    def _plan(self, book: SqlBook, name: str, known: list[Attached]) -> None:
+    def _plan(self, book: SqlBook, name: str, known: list[Attached]) -> bool:
+        """Plan for one pipeline; False when something has to be taken away before more can be planned."""
         text = book.pipelines.load(name).text
         wanted = _wanted(text) if "auto_build" in text else None
         keeps = wanted.source.git if wanted else ""
         _leave(book, [one for one in known if one.repository != keeps])
-        if wanted is not None:
-            was = next((one for one in known if one.repository == keeps), None)
-            wish = self._wish(book, name, wanted, was)
-            if wish != was:
-                book.attached.put(wish)
+        if wanted is None:
+            return True
+        was = next((one for one in known if one.repository == keeps), None)
+        if was is not None and was.account and was.hook and was.state != "gone" and wanted.auto.webhook == "manual":
+            _leave(book, [was])  # or it would stay there, and deliver beside the one that is pasted
+            return False
+        wish = self._wish(book, name, wanted, was)
+        if wish != was:
+            book.attached.put(wish)
+        return True
 
     def _wish(self, book: SqlBook, name: str, wanted: Wanted, was: Attached | None) -> Attached:
         """What there should be, in place of what was."""
@@ -75,7 +88,7 @@ class Wishes:
         if was is None:
             return self.naming.marked(wish)
         wish = replace(wish, generation=was.generation, mark=was.mark, shown=was.shown, hook=was.hook)
-        if not was.is_open:
+        if not was.is_open or (was.account and not account and not was.shown):
             hook = "" if was.state == "gone" else was.hook
             return self.naming.marked(replace(wish, generation=was.generation + 1, shown=False, hook=hook))
         same = (was.account, was.forge, was.pushes, was.tags) == (wish.account, wish.forge, wish.pushes, wish.tags)

@@ -79,13 +79,21 @@ def holder_of(book: SqlBook, person: PersonId) -> Holder:
 
 def sight_of(book: SqlBook, person: PersonId) -> Sight:
     """Read what a person does not see."""
-    holder = holder_of(book, person)
+    return _sight(book, holder_of(book, person))
+
+
+def sight_of_groups(book: SqlBook, groups: Iterable[str]) -> Sight:
+    """Read what those do not see who have to do with these groups alone: nobody certain, but a room."""
+    return _sight(book, Holder(PersonId(""), book.grants.closed(), dict.fromkeys(groups, Right.READ)))
+
+
+def _sight(book: SqlBook, holder: Holder) -> Sight:
     shut = holder.shut
     if not shut:
-        return Sight(person)
+        return Sight(holder.person)
     hidden = hidden_pipelines(book, holder)
     released = {workload for workload, pipeline in book.grants.released() if pipeline in hidden}
-    return Sight(person, hidden, shut | {workload.rpartition("/")[2] for workload in released})
+    return Sight(holder.person, hidden, shut | {workload.rpartition("/")[2] for workload in released})
 
 
 def right_on(book: SqlBook, holder: Holder, pipeline: str) -> Right:

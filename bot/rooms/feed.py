@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from bot.cards import Card
 from bot.chat import Chat, Messenger, RoomMoved
 from bot.desk import Desk
+from bot.rooms.alarms import Alarms
 from bot.rooms.audience import audience_of, escalation, gray_reminder, is_loud, notices, reminder
 from bot.rooms.line import Line, Name, Urgency, Words
 from bot.rooms.meeting import Meeting
@@ -48,6 +49,7 @@ class Feed:
     chats: Mapping[str, Chat]
     always: tuple[RoomId, ...]
     lost: Callable[[RoomId, str], Awaitable[None]]
+    alarms: Alarms = field(init=False)
     _telling: Telling = field(init=False)
     _meeting: Meeting = field(init=False)
     _lines: dict[RoomId, Line] = field(default_factory=dict)
@@ -60,6 +62,7 @@ class Feed:
 
     def __post_init__(self) -> None:
         """Make the parts that write, and that find whom to write to."""
+        self.alarms = Alarms(self.store, self.post)
         self._telling = Telling(self.store, self.desk, self.chat_of)
         self._meeting = Meeting(self.store, self.chat_of, self._met)
 
@@ -93,6 +96,18 @@ class Feed:
         if line is not None:
             line.say(words)
 
+    def post(self, room: RoomId, card: Card) -> None:
+        """Show a card in a room of a chat that nobody there has asked for; nothing where that cannot be."""
+        where = self._moved.get(room, room)
+        chat = self.chat_of(where)
+        if chat is None or where in self._gone or where in self.always:
+            return
+
+        async def shown() -> None:
+            await chat.post(where, card)
+
+        self.say(where, shown)
+
     async def found(self, room: RoomId) -> None:
         """Something came from the room, so it can be reached (again)."""
         if room in self._gone:
@@ -122,6 +137,7 @@ class Feed:
         cursor, head, active = await self.store.read(
             lambda book: (book.rooms.cursor(), book.journal.head(), book.runs.active())
         )
+        await self.alarms.recall()
         gone, self._moved = await self.store.read(lambda book: (book.rooms.lost(), book.rooms.moved()))
         self._gone = set(gone)
         self._read = self._kept = head if cursor is None else cursor

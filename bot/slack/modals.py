@@ -25,7 +25,7 @@ _VARIABLE = "variable:"
 FILE = "file"
 """The field that takes a file."""
 _TEXT, _REASON, _CODE, _SECRET = "definition", "reason", "code", "secret"
-_NAME, _ADDRESS, _APP = "name", "address", "app"
+_NAME, _ADDRESS, _APP, _INSTALLATION = "name", "address", "app", "installation"
 _TITLE = 24
 _LABEL = 150
 _MOST = 90
@@ -144,22 +144,29 @@ def bind_modal(form: BindForm, metadata: str) -> Block:
         _input(_ADDRESS, "Address", address, "Another one for a forge of your own."),
     ]
     if form.forge == "github":
-        app = {**_text_input("", multiline=False), "max_length": 20}
-        blocks.append(_input(_APP, "App ID", app, "Only for a GitHub App; its private key goes below.", optional=True))
+        app = {**_text_input(form.app, multiline=False), "max_length": 20}
+        installed = {**_text_input(form.installation, multiline=False), "max_length": 20}
+        hint = "Only for an app that is installed more than once."
+        blocks += [
+            _input(_APP, "App ID", app, "Only for a GitHub App; its private key goes below.", optional=True),
+            _input(_INSTALLATION, "Installation", installed, hint, optional=True),
+        ]
     blocks.append(_input(_SECRET, "Token", secret, "It is tried at once, kept sealed and shown to nobody."))
     return _modal(BIND, "Bind an account", "Bind", blocks, metadata)
 
 
 def binding(values: Mapping[str, Any], form: BindForm) -> str:
     """Return what sending the form that binds an account says."""
-    name, address, app = (" ".join(_filled_in(values.get(block, {})).split()) for block in (_NAME, _ADDRESS, _APP))
-    return form.line(_filled_in(values.get(_SECRET, {})).strip(), name=name, origin=address, app=app)
+    fields = (_NAME, _ADDRESS, _APP, _INSTALLATION)
+    name, address, app, installed = (" ".join(_filled_in(values.get(block, {})).split()) for block in fields)
+    secret = _filled_in(values.get(_SECRET, {})).strip()
+    return form.line(secret, name=name, origin=address, app=app, installation=installed)
 
 
 def create_modal(form: CreateForm, metadata: str) -> Block:
-    """Return the form that asks everything about a new pipeline at once; sending it shows the whole."""
+    """Return the form that asks about a new pipeline at once; sending it shows the whole, or goes on asking."""
     blocks = [_input(one.key, one.title, _blank(one), one.hint) for one in form.blanks]
-    return _modal(CREATE, "A new pipeline", "Look at it", blocks, metadata)
+    return _modal(CREATE, "A new pipeline", "Go on" if form.goes_on else "Look at it", blocks, metadata)
 
 
 def answers(values: Mapping[str, Any]) -> dict[str, str]:

@@ -27,11 +27,13 @@ def bind(
     name: Annotated[str, typer.Option(help="What definitions call it.")] = "",
     at: Annotated[str, typer.Option(help="The address of a forge of one's own.")] = "",
     app: Annotated[str, typer.Option(help="The number of a GitHub App; its private key is read.")] = "",
+    *,
+    installation: Annotated[str, typer.Option(help="Of an app that is installed more than once: which.")] = "",
     as_: As = "me",
 ) -> None:
     """Bind an account: its token is asked for unseen, or read from standard input when that is no terminal."""
     token = typer.prompt("Token", hide_input=True) if sys.stdin.isatty() else sys.stdin.read()
-    line = BindForm(forge).line(token.strip(), name=name, origin=at, app=app)
+    line = BindForm(forge).line(token.strip(), name=name, origin=at, app=app, installation=installation)
     cards = Client(Settings.read().socket).say(as_, line)
     for card in cards:
         show(Console(), card)

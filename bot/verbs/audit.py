@@ -6,7 +6,8 @@ AUDIT = (
     Verb(
         "audit",
         "audit [verify|PIPELINE|RUN|PERSON]",
-        "who did what, where and with which outcome; or whether all of it is as it was written",
+        "who did what, where and with which outcome (with PERSON also what they only looked at); "
+        "or whether all of it is as it was written",
         "audit hello",
         most=1,
     ),

@@ -15,9 +15,11 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from bot.acting import deed_of
 from bot.cards import Card, Tone
 from bot.chat import Incoming
 from bot.downloads import download
+from bot.looking import FILES_AGAIN, Looking
 from bot.rights.grants import check
 from bot.uploads import Patience, SenderGone, Slots, drain, receive_into
 from bot.web.doors import TOKEN_HEADER
@@ -28,6 +30,7 @@ from bot.web.speech import LONGEST_KEY, Speech, Spoken
 from bot.web.views import FRAGMENT, session_of
 from engine.errors import Refused, SluiceError
 from engine.packages import PackagePath, parse
+from storage.audit import SHOWN
 from storage.package_refusals import NoPackage
 from storage.package_shelf import PackageShelf
 
@@ -46,6 +49,7 @@ class PackagePages:
     slots: Slots = field(default_factory=lambda: Slots(8))
     downloads: Slots = field(default_factory=lambda: Slots(32))
     patience: Patience = field(default_factory=Patience)
+    looking: Looking = field(default_factory=Looking)
 
     def routes(self) -> list[Route]:
         """What there is."""
@@ -83,6 +87,8 @@ class PackagePages:
             raise HTTPException(HTTPStatus.NOT_FOUND, str(error)) from error
         except Refused as error:
             raise HTTPException(HTTPStatus.FORBIDDEN, f"{error} {error.hint}") from error
+        given = deed_of(said, self.shelf.clock.now(), SHOWN, f"SHA-256 {file.sha256}")
+        self.looking.note(self.shelf.store, given, FILES_AGAIN)
         return download(file, place, request.headers.get("if-none-match", ""), self.downloads)
 
     async def upload(self, request: Request) -> Response:

@@ -77,7 +77,7 @@ class Speech:
 
     async def look(self, person: PersonId, line: str) -> list[Card]:
         """Answer a line that only looks, for a page; nothing is kept."""
-        answers = await self._answer(Incoming(LOBBY, person, line, f"web:look:{secrets.token_hex(8)}"))
+        answers = await self._answer(Incoming(LOBBY, person, line, f"web:look:{secrets.token_hex(8)}", is_view=True))
         return [answer.card for answer in answers]
 
     async def _answer(self, incoming: Incoming) -> list[Answer]:

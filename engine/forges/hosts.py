@@ -100,12 +100,32 @@ def git_origin(access: Access) -> str:
     return access.origin
 
 
+def host_of(url: str) -> str:
+    """Return the host in a repository's address, be it https, ssh or ``git@host:path``; empty for a local path."""
+    if "://" in url:
+        return (urlsplit(url).hostname or "").lower()
+    host, colon, _ = url.partition(":")
+    return host.rpartition("@")[2].lower() if colon and not url.startswith("/") else ""
+
+
+def is_at(url: str, forge: ForgeName, origin: str) -> bool:
+    """Whether a repository's address leads to the forge at `origin`. The port of ssh says nothing about that."""
+    git = git_origin(Access(forge, origin, "", ""))
+    is_web = url.startswith(("https://", "http://"))
+    return host_of(url) == host_of(git) and (not is_web or _own_port(url) == _own_port(git))
+
+
+def _own_port(url: str) -> int | None:
+    port = urlsplit(url).port
+    return None if port in (80, 443) else port
+
+
 def forge_at(url: str) -> str:
     """Tell from a repository's address which forge it is at; empty when that cannot be told."""
-    host = (urlsplit(url).hostname if "://" in url else url.partition(":")[0].rpartition("@")[2]) or ""
+    host = host_of(url)
     if host.endswith((".huaweicloud.com", ".myhuaweicloud.com")):
         return ForgeName.DEVCLOUD.value
-    return next((forge.value for forge, kind in KINDS.items() if urlsplit(kind.origin).hostname == host.lower()), "")
+    return next((forge.value for forge, kind in KINDS.items() if host_of(kind.origin) == host), "")
 
 
 def repository_path(url: str) -> str:

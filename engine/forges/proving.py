@@ -28,6 +28,8 @@ _IDS = {
     ForgeName.DEVCLOUD: ("x-devcloud-delivery", "x-request-id"),
 }
 _LONGEST_ID = 100
+BRIEF = "brief"
+"""How names of deliveries begin that are good for `FRESH` only: what is pushed later may have the same body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,8 @@ def keys_of(forge: ForgeName, delivery: Delivery) -> tuple[str, ...]:
     """Return what names this delivery: if one of them was seen before, this is a repetition.
 
     A delivery's own id is where the forge gives one. Where the body is signed, it names the delivery as well: whoever
-    sends a signed one again under another id cannot sign another. Where neither is so, the body and its time do.
+    sends a signed one again under another id cannot sign another. Where neither is so, the body and its time do; a body
+    without its time names it for as long as a forge tries.
     """
     own = delivery.header(*_IDS[forge])[:_LONGEST_ID]
     digest = hashlib.sha256(delivery.body)
@@ -64,8 +67,9 @@ def keys_of(forge: ForgeName, delivery: Delivery) -> tuple[str, ...]:
         return tuple(filter(None, (own and f"id:{own}", f"body:{digest.hexdigest()[:40]}")))
     if own:
         return (f"id:{own}",)
-    digest.update(delivery.header("x-gitee-timestamp", "webhook-timestamp").encode())
-    return (f"body:{digest.hexdigest()[:40]}",)
+    moment = delivery.header("x-gitee-timestamp", "webhook-timestamp")
+    digest.update(moment.encode())
+    return (f"{'body' if moment else BRIEF}:{digest.hexdigest()[:40]}",)
 
 
 def _github(secret: str, delivery: Delivery, _now: datetime) -> bool:

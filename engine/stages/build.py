@@ -56,7 +56,8 @@ class BuildStage:
             await progress.close()
         job.log(f"{built.image} is {built.digest[:19]}{', found again' if built.reused else ''}")
         outputs = {"image": built.image, "digest": built.digest, "reused": built.reused, "builder": built.builder}
-        return Finished(outputs | ({"place": built.place} if built.place else {}))
+        more = {"place": built.place, "why": built.why}
+        return Finished(outputs | {name: said for name, said in more.items() if said})
 
 
 def _meant(pipeline: Pipeline, build: Build) -> str:

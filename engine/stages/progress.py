@@ -1,8 +1,8 @@
 """How far a build is, in the run's own words now and then: on its card and in its thread.
 
 The log has every line, for whoever asks for it. A room wants to see that something happens, and what: so of the lines
-that tell a step the latest is noted, once in a while. A build that is over soon is not noted at all. What keeps a note
-from being written never touches the build.
+that tell a step the latest is noted, once in a while. A build that is over soon is not noted at all, but for what may
+surprise, which is noted at once. What keeps a note from being written never touches the build.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ from engine.stages.job import Job
 EVERY = 10.0
 """Seconds between two notes; the first comes after half of that."""
 _TELLS = re.compile(r"(Step [0-9]+/[0-9]+ : |Building |Fetching |Pushing |Placing )\S")
+_SURPRISES = "A bundle is built, though "
 _LONGEST = 200
 
 
@@ -32,14 +33,15 @@ class Progress:
     def __call__(self, text: str) -> None:
         """Keep `text`, and note it soon if it tells a step."""
         self.job.log(text)
-        telling = [line for line in text.split("\n") if _TELLS.match(line)]
+        telling = [line for line in text.split("\n") if _TELLS.match(line) or line.startswith(_SURPRISES)]
         if telling:
             self._latest = telling[-1][:_LONGEST]
             if self._task is None:
-                self._task = asyncio.create_task(self._note())
+                first = 0 if self._latest.startswith(_SURPRISES) else self.every / 2
+                self._task = asyncio.create_task(self._note(first))
 
-    async def _note(self) -> None:
-        noted, pause = "", self.every / 2
+    async def _note(self, pause: float) -> None:
+        noted = ""
         while not await self._is_over(pause):
             if self._latest != noted:
                 noted, pause = self._latest, self.every

@@ -10,17 +10,25 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 
+from bot.cards import Tone
 from bot.pushes import door as the_door
 from bot.pushes.intake import PushIntake
+from bot.pushes.telling import Telling
 from bot.tidying import Tidying
+from bot.web.room import LOBBY
+from engine.commands import Stop
+from engine.errors import Interrupted
 from engine.forges.hosting import ForgeName
-from engine.model import RunState
+from engine.locks import Lock
+from engine.model import PersonId, RoomId, RunId, RunState
 from storage.book import SqlBook
+from storage.code_accounts import CodeAccount
 from storage.store import SqlStore
+from storage.subscriptions import Subscription, Wants
 from tests.support.eventually import eventually
 from tests.support.push_house import House, a_house
 from tests.support.push_payloads import NOTHING, Posted, Told, payload_of, posted
@@ -52,6 +60,44 @@ async def test_a_delivery_is_kept_before_it_is_answered_and_carried_out_afterwar
     assert run.requested_by == "git.example.com:ann-dev"
     [kept] = await house.kept()
     assert (kept.is_open, kept.outcome, kept.run) == (False, "started", run.id)
+
+
+CODEHUB = "codehub.devcloud.cn-south-1.huaweicloud.com"
+
+
+@pytest.mark.parametrize(
+    ("forge", "repository", "origin"),
+    [
+        (ForgeName.GITLAB, "git@git.example.com:shop/api.git", "https://git.example.com"),
+        (ForgeName.GITLAB, "ssh://git@git.example.com:2222/shop/api.git", "https://git.example.com:8443"),
+        (ForgeName.GITLAB, "https://git.example.com:8443/shop/api.git", "https://git.example.com:8443"),
+        (ForgeName.GITLAB, "https://Git.example.com/shop/api.git", "https://git.example.com"),
+        (ForgeName.GITHUB, "git@github.com:shop/api.git", "https://github.com"),
+        (ForgeName.DEVCLOUD, f"https://{CODEHUB}/shop/api.git", "https://codehub-ext.cn-south-1.myhuaweicloud.com"),
+        (ForgeName.DEVCLOUD, f"git@{CODEHUB}:shop/api.git", "https://codehub-ext.cn-south-1.myhuaweicloud.com"),
+    ],
+)
+async def test_whoever_pushed_is_known_by_their_account_however_the_repository_is_addressed(
+    tmp_path: Path, forge: ForgeName, repository: str, origin: str
+) -> None:
+    assert await _pusher(tmp_path, forge, repository, origin) == "ann"
+
+
+@pytest.mark.parametrize("repository", ["git@other.example.com:shop/api.git", "https://git.example.com:9/shop/api.git"])
+async def test_the_same_login_at_another_forge_is_somebody_else(tmp_path: Path, repository: str) -> None:
+    pusher = await _pusher(tmp_path, ForgeName.GITLAB, repository, "https://git.example.com")
+    assert pusher == f"{urlsplit(repository).hostname or 'other.example.com'}:ann-dev"
+
+
+async def _pusher(place: Path, forge: ForgeName, repository: str, origin: str) -> str:
+    async with a_house(place, forge, repository=repository) as house:
+        now = house.intake.acting.clock.now()
+        account = CodeAccount("hers", forge.value, origin, "Ann-Dev", PersonId("ann"), now, "")
+        await house.store.transact(lambda book: book.code_accounts.put(account))
+        assert await house.post(house.delivery(Told())) == 202
+        await house.intake.work()
+        [run] = await house.runs()
+        return run.requested_by
 
 
 async def test_what_was_kept_before_a_crash_is_carried_out_once_after_it(tmp_path: Path) -> None:
@@ -292,6 +338,16 @@ async def test_a_burst_starts_what_the_concurrency_says(
         assert not [kept for kept in await house.kept() if kept.is_open]
 
 
+async def test_a_push_that_comes_after_what_was_pushed_on_top_of_it_starts_nothing(github: House) -> None:
+    first, second, third = (f"{number:040x}" for number in (1, 2, 3))
+    for number, (before, after) in enumerate([(second, third), (first, second), (third, second)]):
+        await github.post(github.delivery(Told(before=before, after=after), str(number)))
+        await github.intake.work()
+    newest_first = [(kept.outcome, kept.said.partition(":")[2].strip()) for kept in await github.kept()]
+    assert [outcome for outcome, _ in newest_first] == ["started", "passed", "started"]
+    assert newest_first[1][1] == "what was pushed on top of it to main was here before it."
+
+
 async def test_a_burst_on_a_pipeline_that_replaces_leaves_the_last_one(tmp_path: Path) -> None:
     async with a_house(tmp_path, concurrency="replace") as house:
         for number in range(1, 4):
@@ -320,3 +376,93 @@ async def test_every_delivery_and_what_became_of_it_is_in_the_audit(github: Hous
     started = deeds["push shop branch main bbbbbbbbbbbb"]
     assert (started.outcome, started.said, started.room) == ("done", "shop-1 was started.", "hooks:")
     assert "was deleted" in deeds["push shop branch main deleted"].said
+
+
+async def test_a_push_that_is_refused_is_said_once_and_taken_when_it_comes_again_later(tmp_path: Path) -> None:
+    async with a_house(tmp_path, concurrency="reject") as house:
+        told: list[str] = []
+
+        async def tell(pipeline: str, sentence: str) -> None:
+            told.append(f"{pipeline}: {sentence}")
+
+        house.intake.tell = tell
+        late = [house.delivery(Told(after=number * 40), number) for number in "23"]
+        for delivery in (house.delivery(Told(), "1"), *late):
+            assert await house.post(delivery) == 202
+        await house.intake.work()
+        await eventually(lambda: bool(told), "it is told")
+        [said] = told
+        assert said.startswith("shop: shop was not started by a push to branch main: ")
+        assert "is being released by shop-1 already. `stop shop-1` ends that run." in said
+        assert await house.post(house.delivery(Told(), "1")) == 200
+        control = house.intake.acting.control
+        await control.submit(Stop(run=RunId("shop-1"), by=PersonId("ann"), reason="Enough."))
+        assert [await house.post(late[0]) for _ in range(3)] == [202, 200, 200]
+        await house.intake.work()
+        assert await house.post(late[0]) == 200
+        assert [kept.outcome for kept in await house.kept()] == ["started", "refused", "refused", "started"]
+        deeds = [deed.said for deed in await house.deeds() if "push shop branch main 22" in deed.line]
+        assert deeds[0] == "shop-2 was started."
+        assert "is being released by shop-1" in deeds[1]
+
+
+async def test_a_push_that_a_lock_turned_away_is_taken_when_it_comes_again_after_it(github: House) -> None:
+    now, told = github.intake.acting.clock.now(), []
+
+    async def tell(_pipeline: str, sentence: str) -> None:
+        told.append(sentence)
+
+    github.intake.tell = tell
+    lock = Lock(workload="shop", by=PersonId("ann"), at=now, reason="It is bad.")
+    await github.store.transact(lambda book: book.locks.put(lock))
+    deliveries = [github.delivery(Told(after=number * 40), number) for number in "12"]
+    for delivery in deliveries:
+        await github.post(delivery)
+    await github.intake.work()
+    assert [kept.outcome for kept in await github.kept()] == ["refused", "refused"]
+    await github.store.transact(lambda book: book.locks.remove("shop"))
+    for delivery in deliveries:
+        assert await github.post(delivery) == 202
+    await github.intake.work()
+    assert [kept.outcome for kept in await github.kept()][:2] == ["started", "started"]
+    assert told == []
+
+
+async def test_what_a_push_has_not_started_is_told_the_rooms_that_want_to_hear_of_failures(github: House) -> None:
+    told: list[str] = []
+
+    async def say_in(room: str, said: str, _tone: Tone) -> bool:
+        if room == "slack:C1":
+            raise Interrupted("Slack is away.")
+        told.append(f"{room} {said}")
+        return True
+
+    wishes = {
+        "slack:C1": Wants.FAILURE,
+        "slack:C2": Wants.EVERYTHING,
+        "slack:C3": Wants.SUCCESS,
+        "slack:C4": Wants.ENDS,
+    }
+    for room, wants in wishes.items():
+        wish = Subscription(RoomId(room), "shop", wants, PersonId("ann"))
+        await github.store.transact(lambda book, wish=wish: book.subscriptions.put(wish))  # type: ignore[misc]
+    await Telling(github.store, LOBBY, say_in).tell("shop", "No.")
+    assert told == ["web:lobby No.", "slack:C2 No.", "slack:C4 No."]
+
+
+@pytest.mark.parametrize("forge", [ForgeName.DEVCLOUD, ForgeName.GITLAB])
+async def test_a_branch_that_is_made_again_at_its_commit_starts_although_the_forge_numbers_nothing(
+    tmp_path: Path, forge: ForgeName
+) -> None:
+    async with a_house(tmp_path, forge) as house:
+        delivery = house.delivery(Told(before=NOTHING))
+        for header in ("X-Gitlab-Event-UUID", "Idempotency-Key"):
+            delivery.headers.pop(header, None)
+        assert [await house.post(delivery) for _ in range(2)] == [202, 200]
+        now = house.intake.acting.clock.now()
+        for minutes, answer in ((59, 200), (61, 202), (62, 200)):
+            clock = ManualClock(now + timedelta(minutes=minutes))
+            house.intake.acting = replace(house.intake.acting, clock=clock)
+            assert await house.post(delivery) == answer
+        await house.intake.work()
+        assert len({deed.key for deed in await house.deeds() if deed.said.endswith("was started.")}) == 2

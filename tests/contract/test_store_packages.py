@@ -164,6 +164,18 @@ async def test_a_draft_that_is_being_kept_is_not_kept_a_second_time_with_nothing
         await shop.read(f"{API}/other.tar")
 
 
+async def test_a_draft_whose_content_was_kept_before_the_index_named_it_can_be_taken_again(shop: Shop) -> None:
+    name, path = shop.draft(b"hello"), parse(f"{API}/api.tar")
+    files = shop.shelf.files
+    for _ in range(2):
+        files.keep(name, files.measured(name)[1], shop.clock.now())
+    with pytest.raises(DraftChanged):
+        files.append(name, b"!", 5)
+    assert (await shop.shelf.take(name, path, ANN))[1] is True
+    assert await shop.read(f"{API}/api.tar") == b"hello"
+    assert shop.drafts_left() == []
+
+
 async def test_what_is_shorter_or_longer_than_announced_is_not_kept(shop: Shop) -> None:
     for size in (4, 6, 0):
         with pytest.raises(WrongContent, match="5 bytes"):

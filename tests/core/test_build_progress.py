@@ -44,6 +44,14 @@ async def test_the_latest_step_is_noted_once_in_a_while_and_every_line_is_in_the
     assert noting.log[1:3] == ["it says\nStep 2/2 : RUN b\nmore", "what a step prints"]
 
 
+async def test_what_may_surprise_is_noted_at_once() -> None:
+    noting = Noting()
+    progress = Progress(noting.job, every=60)
+    progress("A bundle is built, though there is a Dockerfile: The engine is away.")
+    await eventually(lambda: noting.notes == ["A bundle is built, though there is a Dockerfile: The engine is away."])
+    await asyncio.wait_for(progress.close(), 5)
+
+
 async def test_a_short_build_notes_nothing() -> None:
     noting = Noting()
     progress = Progress(noting.job, every=60)

@@ -48,6 +48,14 @@ def test_a_key_that_is_missing_comes_below_the_first() -> None:
     assert with_value("pipeline: a\nstages: []\n", ("group",), "x") == "pipeline: a\ngroup: x\nstages: []\n"
 
 
+def test_a_mapping_that_is_missing_is_made_for_its_key() -> None:
+    path: Path = ("stages", 0, "source", "on")
+    changed = with_value(with_value(TEXT, (*path, "a"), "1"), (*path, "b"), ["2"])
+    assert changed == TEXT.replace("{git:", "{on: {b: [2], a: 1}, git:")
+    below: Path = ("stages", 1, "review", "on", "a")
+    assert value_at(with_value(TEXT, below, "1"), below) == "1"
+
+
 def test_a_list_on_lines_of_its_own_becomes_one_line_and_what_follows_stays() -> None:
     changed = with_value(TEXT, ("stages", 1, "review", "reviewers"), ["cleo", "d e"])
     assert value_at(changed, ("stages", 1, "review", "reviewers")) == ["cleo", "d e"]

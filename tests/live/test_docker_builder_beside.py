@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.builders.bundle import BundleBuilder
-from engine.builders.choice import Choice
+from engine.builders.choice import WITHOUT_ENGINE, Choice
 from engine.builders.docker_engine import Engine
 from engine.builders.placing import NoPackages
 from engine.errors import StageFailure
@@ -63,7 +63,7 @@ async def test_without_an_engine_the_bundle_builder_serves_and_says_why(house: I
     house.commit({"Procfile": "web: python3 server.py\n"})
     choice.images.engine = Engine(f"unix://{house.place}/none.sock")
     built = await choice.build(await house.order(builder=""), house.log.append)
-    assert built.builder == "bundle"
+    assert (built.builder, built.why) == ("bundle", WITHOUT_ENGINE)
     assert any("there is no such socket" in line and "A bundle is built" in line for line in house.log)
 
 

@@ -19,9 +19,9 @@ BIG = bytes(range(256)) * 40_000
 
 
 @asynccontextmanager
-async def a_process(home: Path) -> AsyncIterator[tuple[asyncio.subprocess.Process, int, dict[str, str]]]:
+async def a_process(home: Path, *how: str) -> AsyncIterator[tuple[asyncio.subprocess.Process, int, dict[str, str]]]:
     """Serve a store in a process of its own; gives it, its port, and what opens it."""
-    command = (sys.executable, "-m", "tests.support.packages_until_killed", str(home))
+    command = (sys.executable, "-m", "tests.support.packages_until_killed", str(home), *how)
     process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=asyncio.subprocess.PIPE)
     try:
         assert process.stdout is not None
@@ -60,3 +60,19 @@ async def test_a_file_that_was_arriving_when_the_bot_was_killed(tmp_path: Path, 
         else:
             assert (await client.put(path, content=BIG)).status_code == 201
         assert (await client.get(f"/{FILE}")).content == BIG
+
+
+async def test_a_file_that_was_whole_on_the_disk_and_not_in_the_index_when_the_bot_was_killed(tmp_path: Path) -> None:
+    async with a_process(tmp_path, "keep") as (process, port, owner):
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, headers=owner) as client:
+            begin = {**TUS, "Upload-Length": str(len(BIG)), **metadata(path=FILE)}
+            begun = await client.post("/packages/-/uploads", headers=begin)
+            with pytest.raises(httpx.TransportError):
+                await client.patch(begun.headers["location"], headers={**PIECE, "Upload-Offset": "0"}, content=BIG)
+        await process.wait()
+    path = begun.headers["location"].removeprefix("/packages")
+    async with a_house(tmp_path) as house, house.client(await house.token()) as client:
+        assert (await client.get(f"/{FILE}")).status_code == 404
+        assert int((await client.head(path, headers=TUS)).headers["upload-offset"]) == len(BIG)
+        assert (await client.get(f"/{FILE}")).content == BIG
+        assert house.drafts() == []

@@ -114,6 +114,21 @@ async def test_a_value_that_a_listener_does_not_take_is_refused_without_being_sh
     assert "evil" not in called.said
 
 
+async def test_a_run_whose_definition_cannot_be_read_any_more_is_refused_and_others_are_served(world: Outside) -> None:
+    spoilt = WAITS.replace("pipeline: waits", "pipeline: spoilt")
+    await world.define(SAYS, STARTS, WAITS, spoilt)
+    waiting = [await world.start("spoilt"), await world.start("waits")]
+    await world.spoil("spoilt", 1)
+    await world.succeed(await world.start("says"))
+    await world.tell()
+    assert len(await world.runs("starts")) == 1
+    states = [(await world.run(name)).stage.state for name in waiting]
+    assert states == [StageState.AWAITING_TRIGGER, StageState.RUNNING]
+    assert [(one.run, one.outcome) for one in await world.called("spoilt")] == [("spoilt-1", "refused")]
+    (message,) = await world.outbox()
+    assert "spoilt-1: The definition" in message.error
+
+
 async def test_a_deleted_pipeline_is_not_started(world: Outside) -> None:
     await world.define(SAYS, STARTS)
     await world.store.transact(lambda book: book.pipelines.delete("starts", world.clock.now()))

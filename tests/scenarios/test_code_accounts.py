@@ -7,11 +7,14 @@ from pathlib import Path
 import pytest
 
 from bot.chat import Incoming
+from bot.forms import BindForm
+from bot.slack.forms import said_by, view_of
 from bot.web.room import LOBBY
+from engine.forges.hosting import PER_PAGE
 from engine.model import PersonId
 from storage.code_accounts import CodeAccount
 from tests.support.bot import Bot, a_bot, words_of
-from tests.support.forge_flavours import GITLAB_TOKEN, gitlab
+from tests.support.forge_flavours import DEVCLOUD_SECRET, GITLAB_TOKEN, devcloud, gitlab
 from tests.support.forge_server import ForgeServer, Trouble
 from tests.support.repository import Repository
 from tests.support.slack_talk import ROOM, a_slack, in_slack, user, words
@@ -138,10 +141,14 @@ async def test_somebody_elses_account_is_not_there_until_it_is_shared(bot: Bot, 
 
 async def test_an_account_goes_to_no_address_but_its_forges(bot: Bot, server: ForgeServer) -> None:
     await bound(bot, server)
-    elsewhere = pipeline(server).replace("127.0.0.1", "localhost")
-    assert "is not there" in await bot.say(elsewhere)
-    other_port = re.sub(r"(127\.0\.0\.1):\d+", r"\1:9", pipeline(server))
-    assert "is defined" in await bot.say(other_port)
+    right = pipeline(server)
+    other_port = re.sub(r"(127\.0\.0\.1):\d+", r"\1:9", right)
+    other_scheme = right.replace("http://", "https://")
+    for elsewhere in (right.replace("127.0.0.1", "localhost"), other_port, other_scheme):
+        assert "is not there" in await bot.say(elsewhere)
+    assert "is defined" in await bot.say(re.sub(r"http://127\.0\.0\.1:\d+/", "git@127.0.0.1:", right))
+    text, now = other_port.removeprefix("define\n"), bot.app.clock.now()
+    await bot.app.store.transact(lambda book: book.pipelines.save("shop", "default", text, PersonId("ann"), now))
     run = await bot.start("run shop")
     held = await bot.is_held(run)
     assert "it gets no token" in held.stage.reason
@@ -161,6 +168,49 @@ async def test_what_the_account_sees_is_listed_in_pages(bot: Bot, server: ForgeS
     assert "v-two" in await bot.say("tags forge shop/api")
 
 
+async def test_whoever_creates_presses_the_default_branch_first_and_finds_the_others_page_by_page(
+    bot: Bot, server: ForgeServer, tmp_path: Path
+) -> None:
+    for name in ("a", "b", "z"):
+        Repository(tmp_path / "forge" / "shop" / "api").git("branch", name)
+    await bound(bot, server)
+    for line in ("create build", "api", "default", "forge"):
+        await bot.say(line)
+    await bot.say(server.url("shop/api"))
+    shown = {button.text: button.line for button in bot.heard[0].buttons}
+    assert list(shown)[:4] == ["main", "a", "b", "More"]
+    await bot.say(shown["More"])
+    shown = {button.text: button.line for button in bot.heard[0].buttons}
+    assert list(shown)[:3] == ["main", "z", "The first ones"]
+    assert "Does it start by itself?" in await bot.say(shown["z"])
+
+
+async def test_a_repository_that_is_listed_leads_to_its_branches_and_these_to_its_tags(
+    bot: Bot, server: ForgeServer
+) -> None:
+    await bound(bot, server)
+    await bot.say("repositories")
+    lines = {button.text: button.line for card in bot.heard for button in card.buttons}
+    assert "main" in await bot.say(lines["shop/api"])
+    tags = next(button.line for card in bot.heard for button in card.buttons if button.text == "Tags")
+    assert "The tags of shop/api" in await bot.say(tags)
+    assert [button.text for card in bot.heard for button in card.buttons] == ["Branches"]
+
+
+async def test_a_namespace_whose_repositories_come_on_a_later_page_is_not_said_to_be_empty(tmp_path: Path) -> None:
+    for number in range(PER_PAGE):
+        (tmp_path / "forge" / "bulk" / f"r{number:02}" / ".git").mkdir(parents=True)
+    Repository(tmp_path / "forge" / "shop" / "api").commit()
+    with devcloud(tmp_path / "forge") as server:
+        async with a_bot(tmp_path / "home", settings=PRIVATE) as bot:
+            line = f"account bind devcloud as forge at {server.origin}"
+            assert "forge is bound" in await bot.say(f"{line}\n{DEVCLOUD_SECRET}")
+            said = await bot.say("repositories forge shop")
+            assert "shop/api" in said
+            assert "There is none" not in said
+            assert "There is none here." in await bot.say("repositories forge nobody")
+
+
 async def test_in_slack_a_form_takes_the_token_also_when_it_was_asked_for_in_a_channel(
     tmp_path: Path, server: ForgeServer
 ) -> None:
@@ -177,6 +227,21 @@ async def test_in_slack_a_form_takes_the_token_also_when_it_was_asked_for_in_a_c
         assert "Others read along" in words(refused)
         assert GITLAB_TOKEN not in str(await talk.audited())
         assert leftovers(talk.bot.home) == []
+
+
+def test_the_number_of_an_app_and_of_its_installation_go_through_the_form() -> None:
+    form = BindForm("github", "hub", "https://github.com", "42", "7")
+    view = view_of(form, ROOM, {})
+    inputs = {block["block_id"]: block["element"] for block in view["blocks"] if block["type"] == "input"}
+    filled = {name: {"value": {"value": field.get("initial_value", "key")}} for name, field in inputs.items()}
+    said = said_by({**view, "state": {"values": filled}})
+    assert said == "account bind github as hub at https://github.com app 42 installation 7\nkey"
+
+
+async def test_the_form_has_what_stood_in_the_line(bot: Bot) -> None:
+    line = "account bind github app 42 installation 7"
+    [answer] = await bot.app.dispatch.answer(Incoming(LOBBY, PersonId("ann"), line))
+    assert answer.form == BindForm("github", "github", "https://github.com", "42", "7")
 
 
 async def test_in_telegram_the_message_with_the_token_is_deleted(tmp_path: Path, server: ForgeServer) -> None:

@@ -140,6 +140,17 @@ async def test_a_create_that_is_delivered_twice_makes_one(bot: Bot) -> None:
     assert "channel: api-tested" in staging
 
 
+async def test_several_pipelines_are_made_all_or_none(bot: Bot) -> None:
+    answers_ = ("create environments", "row", "default", CODE, "main", "1901", "1902", "1903", "2", "canary", "ann")
+    assert "Create row-test and row-staging and row-production?" in await answers(bot, *answers_)
+    create = line_of(bot, "Create")
+    await bot.say("group create orchard", "bob")
+    taken = TEXT.replace("base", "row-production").replace("group: shop", "group: orchard")
+    assert "is defined" in await bot.say(f"define\n{taken}", "bob")
+    assert "row-production" in await bot.say(create)
+    assert [name for name in await names(bot) if name.startswith("row-")] == ["row-production"]
+
+
 async def test_each_person_has_one_conversation_in_a_room_and_leaves_it_with_cancel(bot: Bot) -> None:
     await answers(bot, "create build", "api")
     assert "There is no command api" in await bot.say("api", "bob")

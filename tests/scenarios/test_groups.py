@@ -57,6 +57,23 @@ async def test_the_first_grant_closes_a_group_is_asked_about_and_leaves_its_give
     assert "bob has edit on apples" in await bot.say("grant bob edit on apples")
 
 
+async def test_whoever_is_granted_a_right_is_told_everything_that_it_is_for(bot: Bot) -> None:
+    await a_group(bot, "bananas")
+    await close(bot, "bananas")
+    said = " ".join([await bot.say(f"grant bob {right} on bananas") for right in ("read", "edit", "manage")])
+    for words in (
+        "see them through",
+        "freeze",
+        "redeploy at once",
+        "settle",
+        "give up",
+        "retire",
+        "secrets",
+        "packages",
+    ):
+        assert words in said
+
+
 async def test_two_who_close_a_group_at_once_are_one(bot: Bot) -> None:
     await a_group(bot, "berries")
     await bot.say("grant ann manage on berries", "ann")

@@ -138,6 +138,19 @@ async def test_an_older_run_is_met_by_the_hook_that_its_own_definition_has(world
         assert (await client.post(path, params={"remark": "green"})).status_code == 404
 
 
+async def test_a_run_whose_definition_cannot_be_read_any_more_keeps_no_other_from_being_met(world: Outside) -> None:
+    old = await world.start("gated")
+    await world.define(f"{GATED}# newer")
+    new = await world.start("gated")
+    await world.spoil("gated", 1)
+    status, said = await call(world, "gate", "stage", params={"remark": "x"})
+    assert (status, said["runs"]) == (201, [new])
+    assert ((await world.run(old)).stage.state, (await world.run(new)).stage.state) == (
+        StageState.AWAITING_TRIGGER,
+        StageState.RUNNING,
+    )
+
+
 async def test_a_hook_that_the_definition_drops_or_that_is_deleted_is_nobodys(world: Outside) -> None:
     path = await world.path("gated", "start", "nightly")
     await world.define(GATED.replace("webhook: nightly", "webhook: daily"))

@@ -11,11 +11,12 @@ import pytest
 from pydantic import SecretStr
 
 from bot.cards import Card, Tone
-from bot.heralds.faults import NotEver, NotNow
-from bot.heralds.lanes import ChatLane, GatewayLane, MailLane, WebLane
+from bot.heralds.faults import Away, NotEver, NotNow
+from bot.heralds.lanes import GATEWAYS_AT_ONCE, ChatLane, GatewayLane, MailLane, WebLane
 from bot.heralds.mail_server import MailServer
 from bot.heralds.parcels import Note, sealed
 from engine.addresses import parse_network
+from engine.errors import SluiceError
 from engine.model import PersonId, RoomId, RunId
 from engine.outbound import outbound_client
 from storage.accounts import Account
@@ -243,6 +244,54 @@ async def test_a_gateway_that_is_not_set_up_is_refused_and_one_that_fails_is_tri
         assert told["phone"].error.startswith("No gateway called phone is set up.")
         assert (told["gateway"].status, told["gateway"].error) == ("waiting", "Gateway pager did not take the message.")
         assert "secret" not in f"{told} {world.said}"
+
+
+async def test_a_gateway_that_does_not_answer_in_time_is_not_asked_twice(tmp_path: Path, receiver: Receiver) -> None:
+    receiver.silent = asyncio.Event()
+    async with outside(tmp_path) as world:
+        lane = GatewayLane(world.vault, {"pager": SecretStr(receiver.url.replace("http://", "json://"))}, within=0.5)
+        world.lanes = {"gateway": lane}
+        world.start_telling()
+        await world.define(NOTIFIES)
+        await world.herald.catch_up()
+        await world.fail(await world.start("notifies"))
+        await world.tell()
+        receiver.silent.set()
+        world.clock.pass_time(MINUTE)
+        await world.send()
+        (told,) = [one for one in await world.outbox() if one.way == "gateway"]
+        assert (told.status, told.attempts, len(receiver.requests), world.said) == ("refused", 1, 1, [])
+        assert told.error.startswith("Gateway pager takes longer than 0.5 seconds. The message may have arrived")
+
+
+async def test_a_gateway_is_away_while_all_its_threads_wait_and_what_it_was_not_told_is_told_later(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    receiver.silent = asyncio.Event()
+    vault = Vault([new_key()])
+    lane = GatewayLane(vault, {"pager": SecretStr(receiver.url.replace("http://", "json://"))}, within=0.5)
+    sending = [lane.send(parcel(vault, "gateway", "pager")) for _ in range(GATEWAYS_AT_ONCE + 1)]
+    ends = await asyncio.gather(*sending, return_exceptions=True)
+    receiver.silent.set()
+    assert [type(one) for one in ends] == [NotEver] * GATEWAYS_AT_ONCE + [Away]
+
+
+async def test_one_number_that_is_not_taken_is_no_trouble_of_the_gateway_and_two_in_a_row_are(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    vault = Vault([new_key()])
+    lane = GatewayLane(vault, {"phone": SecretStr(receiver.url.replace("http://", "json://") + "/{to}")})
+    receiver.statuses = [400, 400, 200, 400, 400]
+    ends = [type(await failing(lane, parcel(vault, "phone", number))) for number in ("+1", "+1", "+2", "+1", "+3")]
+    assert ends == [NotNow, NotNow, type(None), NotNow, Away]
+
+
+async def failing(lane: GatewayLane, parcel: Parcel) -> SluiceError | None:
+    try:
+        await lane.send(parcel)
+    except SluiceError as error:
+        return error
+    return None
 
 
 async def test_rooms_and_people_are_told_in_their_chats_and_a_lost_room_is_refused(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from bot.cards import Tone
 from bot.heralds.courier import LEASE, LONGEST_TRY
+from bot.heralds.faults import Away
 from bot.heralds.lanes import GATEWAY_SECONDS
 from bot.heralds.mail_server import WITHIN
 from engine.errors import Broken
@@ -81,3 +82,14 @@ async def test_a_message_whose_key_is_gone_waits_until_the_key_is_back(world: Ou
     world.clock.pass_time(timedelta(minutes=1))
     await world.send()
     assert [one.status for one in await world.outbox()] == ["sent"]
+
+
+async def test_a_gateway_that_works_does_not_say_of_another_that_it_works_again(world: Outside, lane: Outbound) -> None:
+    await world.define(NOTIFIES.replace('{phone: "+49 30 1234567"}', "{gateway: desk}").replace("{person: ann}, ", ""))
+    lane.fails = [Away("Gateway desk did not take the message."), None, None, None]
+    await world.fail(await world.start("notifies"))
+    await world.tell()
+    assert [tone for _, tone in world.said] == [Tone.BAD]
+    world.clock.pass_time(timedelta(minutes=1))
+    await world.send()
+    assert world.said[1:] == [("Gateway desk: messages go out again.", Tone.GOOD)]

@@ -14,6 +14,7 @@ import pytest_asyncio
 from bot.uploads import Patience
 from engine.model import PersonId
 from engine.packages import parse
+from storage.audit import SHOWN
 from storage.package_shelf import Limits
 from storage.package_tokens import Right
 from tests.support.eventually import eventually
@@ -189,6 +190,30 @@ async def test_what_machines_do_stands_in_the_audit(house: House, ann: httpx.Asy
         ("ann", "done", "DELETE"),
     ]
     assert {one.room for one in deeds} == {"hooks:packages"}
+
+
+async def test_a_file_that_is_given_stands_in_the_audit_once_an_hour_for_each_token(
+    house: House, ann: httpx.AsyncClient
+) -> None:
+    async def given() -> list[tuple[str, str]]:
+        await house.shelf.store.transact(lambda _book: None)
+        rows = await house.shelf.store.read(lambda book: book.audit.page(0, 99))
+        return [(row.deed.line, row.deed.account) for row in rows if row.deed.outcome == SHOWN]
+
+    await ann.put(FILE, content=HELLO)
+    await ann.head(FILE)
+    await ann.get(FILE.rpartition("/")[0])
+    assert not await given()
+    for _ in range(3):
+        await ann.get(FILE)
+    [(line, account)] = await given()
+    assert (line, account[:6]) == (f"GET {FILE[1:]}", "token:")
+    async with house.client(await house.token(Right.READ)) as other:
+        await other.get(FILE)
+    assert len({one for _, one in await given()}) == 2
+    house.clock.pass_time(timedelta(hours=1))
+    await ann.get(FILE)
+    assert len(await given()) == 3
 
 
 NO_NAMES = (

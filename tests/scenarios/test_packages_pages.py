@@ -10,6 +10,7 @@ import pytest_asyncio
 
 from engine.model import PersonId
 from engine.packages import parse
+from storage.audit import SHOWN
 from tests.support.bot import Bot, a_bot, words_of
 
 API = "acme/shop/api/1.0/api.tar"
@@ -68,6 +69,10 @@ async def test_what_is_uploaded_is_said_in_the_room_listed_found_and_downloaded(
     assert got.headers["content-disposition"] == 'attachment; filename="api.tar"'
     again = await ann.http.get(f"/download/{API}", headers={"If-None-Match": got.headers["etag"]})
     assert again.status_code == 304
+    store = ann.bot.app.store
+    await store.transact(lambda _book: None)
+    rows = await store.read(lambda book: book.audit.page(0, 999))
+    assert [row.deed.line for row in rows if row.deed.outcome == SHOWN] == [f"package get {API}"]
 
 
 async def test_what_is_refused_is_told_to_the_sender_and_nothing_is_kept(ann: Browser) -> None:

@@ -74,6 +74,14 @@ async def test_the_same_delivery_twice_is_one_file_and_tells_the_same(bot: Bot) 
     assert "not there any more" in await bot.say(f"package upload acme/shop/api/1.0/other {DRAFT}")
 
 
+async def test_a_file_that_was_kept_by_half_when_the_bot_ended_is_kept_when_the_line_is_said_again(bot: Bot) -> None:
+    files = bot.app.packages.files
+    files.append(DRAFT, b"hello")
+    files.keep(DRAFT, files.measured(DRAFT)[1], bot.app.clock.now())
+    assert f"{API} is kept" in await bot.say(f"package upload {API} {DRAFT}", key="slack:1")
+    assert files.length(DRAFT) == 0
+
+
 async def test_whether_a_file_may_come_is_said_before_it_is_fetched(bot: Bot) -> None:
     asked = await bot.say("package upload acme/shop/api/1.0")
     assert "Which file" in asked

@@ -9,6 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from bot.web.room import LOBBY
+from bot.web.said import Shown
 from engine.forges.hosting import ForgeName
 from engine.model import Run, RunState
 from tests.support.bot import Bot, a_bot
@@ -86,6 +88,10 @@ class World:
 
         await eventually(look, "nothing is open")
         return await self.bot.say("pushes shop")
+
+    async def lobby(self) -> list[Shown]:
+        """What is shown in the lobby."""
+        return await self.bot.app.chat.present(LOBBY)
 
 
 @pytest.fixture
@@ -176,15 +182,25 @@ async def test_the_same_delivery_three_times_at_once_starts_one_run(world: World
     assert len([deed for deed in deeds if deed.line.startswith("push shop")]) == 1
 
 
-async def test_a_run_takes_what_is_newest_when_it_gets_there_and_says_so(world: World) -> None:
+async def test_a_run_takes_the_pushed_commit_though_somebody_has_pushed_since(world: World) -> None:
     await world.bind()
     await world.define()
     first = pushed(world.repository, "First")
-    second = pushed(world.repository, "Second")
+    pushed(world.repository, "Second", login="bob-dev")
     await world.deliver(first)
     run = await world.bot.ends((await world.run()).id, RunState.SUCCEEDED)
-    assert run.stages[0].outputs["sha"] == second.after
-    assert "somebody has pushed since" in await world.bot.say(f"logs {run.id}")
+    assert run.stages[0].outputs["sha"] == run.variables["commit"] == first.after
+
+
+async def test_a_commit_that_somebody_has_pushed_over_is_not_released(world: World) -> None:
+    await world.bind()
+    await world.define()
+    first = pushed(world.repository, "First")
+    world.repository.git("reset", "--hard", "-q", "HEAD~1")
+    pushed(world.repository, "Second")
+    await world.deliver(first)
+    held = await world.bot.is_held((await world.run()).id)
+    assert "is not in it any more: somebody has pushed over it" in held.stage.reason
 
 
 async def test_the_webhook_follows_the_definition_and_goes_with_it(world: World) -> None:
@@ -323,3 +339,93 @@ async def test_the_token_is_in_nothing_that_a_run_leaves_behind(world: World) ->
         assert GITLAB_TOKEN not in await world.bot.say(line)
     kept = [path for path in world.bot.home.rglob("*") if path.is_file()]
     assert [path for path in kept if GITLAB_TOKEN.encode() in path.read_bytes()] == []
+
+
+async def test_a_webhook_that_is_to_be_pasted_from_now_on_leaves_none_behind_that_was_attached(world: World) -> None:
+    await world.bind()
+    await world.define()
+    old = dict(world.hook)
+    said = await world.define(auto="branches: [main]\n        webhook: manual")
+    assert "`webhook shop secret` tells what to paste" in said
+    assert world.server.hooks["shop/api"] == []
+    shown = await world.bot.say("webhook shop secret")
+    address, secret = _URL.search(shown), _SECRET.search(shown)
+    assert address
+    assert secret
+    assert address[1] != old["url"]
+    world.server.attach("shop/api", {"url": address[1], "token": secret[1]})
+    assert (await world.deliver(pushed(world.repository))).status_code == 202
+    await world.define()
+    assert (world.hook["url"], world.hook["token"]) == (address[1], secret[1])
+
+
+async def test_a_webhook_that_cannot_be_taken_away_now_is_pasted_once_it_is(world: World) -> None:
+    await world.bind()
+    await world.define()
+    world.server.trouble.append(Trouble(503))
+    await world.define(auto="branches: [main]\n        webhook: manual")
+    assert "is being taken away" in await world.bot.say("webhook shop secret")
+    assert "is being taken away" in await world.bot.say("webhook shop rotate")
+    world.bot.app.code.attaching._again.clear()
+    await world.bot.app.code.attaching.tend()
+    assert world.server.hooks["shop/api"] == []
+    assert "Secret: " in await world.bot.say("webhook shop secret")
+
+
+async def test_what_was_pasted_because_it_could_not_be_attached_stays_when_the_definition_says_manual(
+    world: World,
+) -> None:
+    await world.bind()
+    world.server.denied.add("POST /projects")
+    await world.define()
+    shown = await world.bot.say("webhook shop secret")
+    address, secret = _URL.search(shown), _SECRET.search(shown)
+    assert address
+    assert secret
+    world.server.attach("shop/api", {"url": address[1], "token": secret[1]})
+    await world.define(auto="branches: [main]\n        webhook: manual")
+    assert world.hook["url"] == address[1]
+    assert (await world.deliver(pushed(world.repository))).status_code == 202
+
+
+async def test_a_secret_that_somebody_changed_at_the_forge_is_given_again_when_a_delivery_shows_it(
+    world: World,
+) -> None:
+    await world.bind()
+    await world.define()
+    secret = world.hook["token"]
+    world.hook["token"] = "another"
+    told = pushed(world.repository)
+    assert (await world.deliver(told)).status_code == 401
+    assert "It does not prove where it comes from." in await world.bot.say("webhook shop")
+    await world.bot.app.code.attaching.tend()
+    assert world.hook["token"] == secret
+    assert "the webhook is attached" in await world.bot.say("webhook shop")
+    assert (await world.deliver(told)).status_code == 202
+
+
+async def test_rubbish_makes_nobody_ask_the_forge_more_than_once_in_ten_minutes(world: World) -> None:
+    await world.bind()
+    await world.define()
+    attaching = world.bot.app.code.attaching
+    for _ in range(3):
+        assert (await world.post(Posted(b"rubbish"))).status_code == 401
+        await attaching.tend()
+    changes = [one for one in world.server.asked if one.method == "PUT"]
+    assert len(changes) == 1
+
+
+async def test_a_push_whose_values_do_not_fit_is_said_where_everything_is_said(world: World) -> None:
+    await world.bind()
+    text = (
+        shop(world.server).replace("commit: none", "commit: 5m").replace("source:", "timeout: ${commit}\n    source:")
+    )
+    await world.bot.say(f"define\n{text}")
+    for subject in ("One", "Two"):
+        await world.deliver(pushed(world.repository, subject))
+    assert "timeout" in await world.became()
+
+    async def look() -> bool:
+        return any("shop was not started by a push to branch main" in one.words for one in await world.lobby())
+
+    await eventually(look, "the lobby hears of it")

@@ -73,6 +73,21 @@ async def test_hooks_are_listed_with_their_addresses_and_secrets_to_one_who_mana
         assert "There is no pipeline nothing" in await bot.say("triggers nothing")
 
 
+async def test_an_address_that_only_this_machine_reaches_is_said_to_be_one_also_while_the_port_is_taken(
+    tmp_path: Path,
+) -> None:
+    async with a_bot(tmp_path / "home", settings={"hooks_url": ""}) as bot:
+        await bot.say(f"define\n{gated('https://hooks.example.com')}")
+        for line in ("hooks gated", "hook rotate gated gate", "package upload acme/shop/api/1.0/api.tar"):
+            card = await said(bot, line)
+            assert "Only this machine reaches that address" in card.text
+            assert "SLUICE_HOOKS_URL" in card.text
+        bot.app.switchboard.hooks = None
+        card = await said(bot, "hooks gated")
+        assert "None" not in card.code
+        assert "another program has it" in card.text
+
+
 async def _without_hooks(bot: Bot) -> str:
     text = "pipeline: plain\nstages:\n  - name: code\n    source: {git: /nowhere}\n"
     assert "is defined" in await bot.say(f"define\n{text}")

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import httpx
+from sqlalchemy import update
 
 from bot.cards import Tone
 from bot.heralds.courier import Courier
@@ -29,6 +30,7 @@ from engine.triggers import Triggers
 from storage.hooks import Scope, Trigger
 from storage.outbox import Parcel
 from storage.store import SqlStore
+from storage.tables import pipeline_versions
 from storage.vault import Vault, new_key
 from tests.support.store import ANN, LOBBY, ManualClock, lay_tables, sqlite_at
 
@@ -91,6 +93,12 @@ class Outside:
             await self.store.transact(
                 lambda book, name=name, text=text: book.pipelines.save(name, "default", text, ANN, self.clock.now())  # type: ignore[misc]
             )
+
+    async def spoil(self, pipeline: str, version: int) -> None:
+        """Make a definition one that cannot be read, as one from another time may be."""
+        is_it = (pipeline_versions.c.name == pipeline) & (pipeline_versions.c.version == version)
+        spoilt = update(pipeline_versions).where(is_it).values(text="stages: [{}]")
+        await self.store.transact(lambda book: book.write(spoilt))
 
     async def start(self, pipeline: str, by: PersonId = ANN, depth: int = 0, **changes: str) -> RunId:
         """Start a run."""

@@ -4,7 +4,7 @@ import asyncio
 import base64
 import contextlib
 import hashlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -99,7 +99,11 @@ def sha256(content: bytes) -> str:
 
 @asynccontextmanager
 async def a_house(
-    home: Path, limits: Limits = ROOMY, patience: Patience | None = None, slots: int = 32
+    home: Path,
+    limits: Limits = ROOMY,
+    patience: Patience | None = None,
+    slots: int = 32,
+    files: Callable[[Path], PackageFiles] = PackageFiles,
 ) -> AsyncIterator[House]:
     """Serve a store in `home`, which may have been served before."""
     lay_tables(home / "sluice.db")
@@ -109,7 +113,7 @@ async def a_house(
     patience = patience or Patience()
     try:
         await store.transact(lambda book: book.people.add(Person(ANN)))
-        shelf = PackageShelf(store, PackageFiles(home / "packages"), clock, limits)
+        shelf = PackageShelf(store, files(home / "packages"), clock, limits)
         web = PackageWeb(
             shelf,
             ByToken(store, clock),

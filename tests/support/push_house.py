@@ -27,7 +27,7 @@ REPOSITORY = "https://git.example.com/shop/api.git"
 Message = MutableMapping[str, Any]
 
 
-def definition(concurrency: str = "queue", forge: str = "github") -> str:
+def definition(concurrency: str = "queue", forge: str = "github", repository: str = REPOSITORY) -> str:
     """A pipeline that pushes start, and that releases something."""
     return f"""
 pipeline: shop
@@ -36,7 +36,7 @@ variables: {{tag: none}}
 stages:
   - name: code
     source:
-      git: {REPOSITORY}
+      git: {repository}
       auto_build:
         branches: ["*"]
         tags: ["*"]
@@ -65,6 +65,9 @@ class House:
         """The only webhook there is."""
         self.asked.append(mark)
         return self.one if mark == self.one.mark else None
+
+    async def refused(self, one: Attached, why: str, *, is_unproven: bool) -> None:
+        """What was not taken is not looked at here."""
 
     @property
     def forge(self) -> ForgeName:
@@ -126,7 +129,11 @@ class House:
 
 @asynccontextmanager
 async def a_house(
-    place: Path, forge: ForgeName = ForgeName.GITHUB, concurrency: str = "queue", key: str = ""
+    place: Path,
+    forge: ForgeName = ForgeName.GITHUB,
+    concurrency: str = "queue",
+    key: str = "",
+    repository: str = REPOSITORY,
 ) -> AsyncIterator[House]:
     """Open the house; the same place may be opened again, with the same `key`."""
     clock = WallClock()
@@ -135,10 +142,10 @@ async def a_house(
     store.start()
     key = key or new_key()
     naming = Naming(Vault([key]), "https://sluice.example.com")
-    one = naming.marked(Attached("shop", REPOSITORY, forge.value, "", "", state="manual"))
+    one = naming.marked(Attached("shop", repository, forge.value, "", "", state="manual"))
     intake = PushIntake(Acting(store, Control(store, clock), clock), LOBBY)
     try:
-        text = definition(concurrency, forge.value)
+        text = definition(concurrency, forge.value, repository)
         await store.transact(lambda book: book.pipelines.save("shop", "default", text, PersonId("ann"), clock.now()))
         await store.transact(lambda book: book.attached.put(one))
         house = House(store, PushDoor(_Nobody(), naming, intake), intake, one, key)
@@ -151,3 +158,6 @@ async def a_house(
 class _Nobody:
     def open(self, _mark: str) -> Attached | None:
         return None
+
+    async def refused(self, one: Attached, why: str, *, is_unproven: bool) -> None:
+        pass

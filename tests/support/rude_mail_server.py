@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class RudeMailServer:
-    """Takes mails. `bye` answers QUIT, empty: nothing does; `taking` is set when a mail is there.
+    """Takes mails. `bye` answers QUIT, empty: nothing does; `says` has other answers, by SMTP's words.
 
     From `silent_from` on (a word of SMTP, or HELLO for the greeting) nothing is answered.
     """
@@ -16,6 +16,7 @@ class RudeMailServer:
     bye: bytes = b"221 bye"
     silent_from: bytes = b""
     port: int = 0
+    says: dict[bytes, bytes] = field(default_factory=dict)
     taken: int = 0
     connected: int = 0
     gone: asyncio.Event = field(default_factory=asyncio.Event)
@@ -39,7 +40,7 @@ class RudeMailServer:
             while await reader.readline() not in (b".\r\n", b""):
                 pass
             self.taken += 1
-        said = {b"QUIT": self.bye}.get(word, b"250 well")
+        said = {b"QUIT": self.bye, **self.says}.get(word, b"250 well")
         await self._say(writer, word, said)
 
     async def _say(self, writer: asyncio.StreamWriter, word: bytes, said: bytes) -> None:
