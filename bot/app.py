@@ -131,8 +131,11 @@ def build(
     clock, store, vault, kept, control = ground.clock, ground.store, ground.vault, ground.kept, ground.control
     packages, marks = ground.packages, ground.marks
 
-    async def announce(said: str, tone: Tone) -> None:
-        await keeper.announce(said, tone)
+    async def announce(said: str, tone: Tone, about: str | None) -> None:
+        await keeper.announce(said, tone, about)
+
+    def post(room: RoomId, card: Card) -> None:
+        feed.post(room, card)
 
     async def say_in(room: str, said: str, tone: Tone) -> bool:
         there = chats.get(room.partition(":")[0])
@@ -140,7 +143,7 @@ def build(
             await there.post(RoomId(room), Card(said, tone))
         return there is not None
 
-    code = connect_code(settings, store, vault, control, clock, room=LOBBY, announce=announce, say_in=say_in)
+    code = connect_code(settings, store, vault, control, clock, room=LOBBY, announce=announce, say_in=say_in, post=post)
     code.keyring.redaction = ground.redaction
     works = works_of(ground, code.keyring, targets)
     targets = works.targets

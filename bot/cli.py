@@ -70,7 +70,7 @@ def main() -> None:
 
 
 def _log_as(level: str) -> None:
-    if level.upper() not in _LEVELS:
+    if level.upper() not in logging.getLevelNamesMapping():
         raise Broken("SLUICE_LOG: this is no level of a log.", f"Write one of {', '.join(_LEVELS)}.")
     logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     # At INFO httpx writes down addresses, and Telegram's hold the token.

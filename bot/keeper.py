@@ -31,7 +31,7 @@ _LOG = logging.getLogger(__name__)
 class Keeper:
     """Keeps. `troubles` are the sentences of what is broken now, by what is.
 
-    `tell` says a card in rooms of chats, to whom a run or a workload (empty: everything) concerns.
+    `tell` says a card in rooms of chats, to whom a run, a workload or a pipeline (empty: everything) concerns.
     """
 
     store: SqlStore
@@ -46,10 +46,13 @@ class Keeper:
     _quiet: set[str] = field(default_factory=set)
     _tasks: set["asyncio.Task[None]"] = field(default_factory=set)
 
-    async def announce(self, sentence: str, tone: Tone = Tone.BAD, about: str = "") -> None:
-        """Say in the rooms what is broken or was mended; `about` is the run or the workload, empty: all."""
+    async def announce(self, sentence: str, tone: Tone = Tone.BAD, about: str | None = "") -> None:
+        """Say in the rooms what is broken or was mended.
+
+        `about` is the run, the workload or the pipeline; empty: all; None: nothing of these, so the lobby alone hears.
+        """
         card = await self._show(sentence, tone)
-        if self.tell is not None:
+        if self.tell is not None and about is not None:
             await self.tell(card, about)
 
     async def lost(self, room: RoomId, why: str) -> None:
@@ -108,8 +111,18 @@ class Keeper:
             sentences = (f"{error} {error.hint}".strip(),)
         for sentence in sentences:
             if sentence not in self._said.get(name, ()):
-                await self.announce(sentence)
+                await self.announce(sentence, about=await self._whose(name, sentence))
         self._said[name] = tuple(sentences)
+
+    async def _whose(self, target: str, sentence: str) -> str | None:
+        """The workload that a place's sentence names, or an instance of; empty: the place itself; None: not known."""
+        try:
+            workloads = await self.store.read(lambda book: book.releases.workloads())
+        except SluiceError:
+            return None
+        words = [word.rstrip(".:,") for word in sentence.split()]
+        names = sorted((one for one in workloads if target_of(one) == target), key=len, reverse=True)
+        return next((one for one in names if any(_names(word, one) for word in words)), "")
 
     async def _keep_workload(self, workload: str) -> None:
         try:
@@ -190,6 +203,11 @@ def waits_with_gray(run: Run) -> bool:
 def _has_begun(stage: StageRun) -> bool:
     """Whether the stage may have placed something; one that a freeze keeps from beginning has not in this go."""
     return stage.attempt > 0 and (stage.state is not StageState.FROZEN or bool(stage.outputs))
+
+
+def _names(word: str, workload: str) -> bool:
+    """Whether a word is the name of a workload, or of one of its instances."""
+    return ("/" in workload and word == workload) or word.startswith(f"{workload.rpartition('/')[2]}-")
 
 
 async def _same(run: Run) -> Run:

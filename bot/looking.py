@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from engine.errors import SluiceError
-from storage.audit import Deed
+from storage.audit import LONGEST, Deed
 from storage.store import SqlStore
 
 AGAIN = timedelta(minutes=1)
@@ -34,7 +34,7 @@ class Looking:
 
     def note(self, store: SqlStore, deed: Deed, again: timedelta = AGAIN) -> None:
         """Write it down soon, unless the same was within `again`. Never raises what keeps the answer."""
-        about = (deed.person, deed.account, deed.room, deed.line)
+        about = (deed.person, deed.account, deed.room, deed.line[:LONGEST])
         if deed.at < self._until.get(about, deed.at):
             return
         self._until.pop(about, None)

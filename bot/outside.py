@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import httpx
 
@@ -30,7 +31,13 @@ from engine.triggers import Triggers
 from storage.store import SqlStore
 from storage.vault import Vault
 
-Announce = Callable[[str, Tone], Awaitable[None]]
+
+class Announce(Protocol):
+    """Says in the rooms what is broken or was mended; `about` is whose rooms, empty: all."""
+
+    def __call__(self, sentence: str, tone: Tone, about: str = "") -> Awaitable[None]:
+        """Say it."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +84,7 @@ def connect(
         GATEWAY: gateways,
     }
     courier = Courier(store, clock, lanes, announce)
-    messages = Messages(vault, clock, triggers, settings.console_url)
+    messages = Messages(vault, clock, triggers, settings.console_url, settings.gateways)
     proxies = _networks("SLUICE_HOOKS_PROXIES", settings.hooks_proxies)
     return Outside(
         hooks=StageHooks(store, Answering(vault, triggers), clock, proxies),

@@ -46,8 +46,6 @@ _NOT_BY_PROCESS = {
     "service.access": ("the process target has one kind of access, the port on this machine", _LEAVE_OUT),
     "service.container_port": ("the process target chooses each instance's port and tells it in PORT", _LEAVE_OUT),
 }
-_TOLD_BY_SLUICE = tuple(f"SLUICE_{name}" for name in ("INSTANCE", "TRACK", "GROUP", "RELEASE", "VERSION"))
-"""What instances on a machine are told, beside PORT."""
 _WORDS_NOT_BY_PROCESS = {
     ("creation", "yaml"): ("the process target applies no manifest", "creation: standard, and leave manifest out"),
     ("pull", "always"): ("the process target keeps packages by digest and pulls none anew", "when_changed"),
@@ -69,7 +67,6 @@ def key_findings(tree: Node, data: Any) -> Iterator[Finding]:
             yield from _beyond_the_target(path, given)
             yield from docker_findings(path, given)
             yield from _beyond_the_protocol(path, given)
-            yield from _told_by_sluice(path, given)
             yield from cluster_findings(path, given, _name_of(given, data))
             manifests[path] = given
     # A pipeline deploys once: a second deployment is refused as such, and reading its manifest would only take time.
@@ -95,17 +92,6 @@ def _beyond_the_protocol(path: Path, given: Mapping[str, Any]) -> Iterator[Findi
     if protocol in ("tcp", "udp") and written(given, ("policy", "content")):
         problem = f"tests requests, and {protocol} has none"
         yield Finding((*path, "policy", "content"), problem, "ratio: and a percentage", at_key=True)
-
-
-def _told_by_sluice(path: Path, given: Mapping[str, Any]) -> Iterator[Finding]:
-    """Refuse what an author sets in vain. No section says it: a release that was made with it before is still one."""
-    environment = given.get("environment")
-    if given.get("target") == "kubernetes" or not isinstance(environment, Mapping):
-        return
-    for name in _TOLD_BY_SLUICE:
-        if name in environment:
-            problem = f"sets {name}, which Sluice gives to each instance"
-            yield Finding((*path, "environment"), problem, "another name")
 
 
 def _manifest(path: Path, given: Mapping[str, Any], data: Any) -> Iterator[Finding]:

@@ -27,7 +27,7 @@ from pathlib import Path
 from engine.disk import disk_errors, sync_directory
 from engine.errors import Broken, Interrupted, InvariantViolation
 
-_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EMLINK)
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
 PIECE = 1024 * 1024
 """Bytes that are held in memory while a file is read."""
 

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from bot.acting import Acting
-from bot.cards import Tone
+from bot.cards import Card, Tone
 from bot.code.accounts import CodeAccounts
 from bot.code.choosing import Choosing
 from bot.feature import MakeFeature
@@ -66,14 +66,15 @@ def connect_code(
     clock: Clock,
     *,
     room: RoomId,
-    announce: Callable[[str, Tone], Awaitable[None]],
+    announce: Callable[[str, Tone, str | None], Awaitable[None]],
     say_in: Callable[[str, str, Tone], Awaitable[bool]],
+    post: Callable[[RoomId, Card], None],
 ) -> Code:
     """Make every part. Nothing is called yet."""
     hosts = Hosts(private_networks(settings))
     keyring = Keyring(store, vault, clock, hosts, settings.github_api)
     naming = Naming(vault, settings.hooks_url)
     attaching = Attaching(store, clock, keyring, naming, announce, say_in)
-    intake = PushIntake(Acting(store, control, clock), room, tell=Telling(store, room, say_in).tell)
+    intake = PushIntake(Acting(store, control, clock), room, tell=Telling(store, announce, post).tell)
     door = PushDoor(attaching, naming, intake)
     return Code(hosts, keyring, attaching, intake, door, settings.plain_git)

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from bot.cards import Tone
-from bot.heralds.faults import Away, NotEver, NotNow, NotSetUp
+from bot.heralds.faults import Away, NotEver, NotNow, NotSetUp, Unanswered
 from bot.heralds.lanes import Lane
 from bot.heralds.parcels import GATEWAY
 from engine.errors import Broken, Interrupted, Refused, SluiceError
@@ -180,8 +180,8 @@ class Courier:
         """Say in the room, once, that a whole way is away, and that it works again; each gateway is a way."""
         way = f"Gateway {parcel.shown}" if parcel.way == GATEWAY else parcel.way
         name = _NAMES.get(parcel.way, way)
-        if isinstance(outcome, Away | Broken | NotSetUp):
-            then = outcome.hint if isinstance(outcome, NotSetUp) else f"{outcome.hint} {_AGAIN}".strip()
+        if isinstance(outcome, Away | Broken | NotSetUp | Unanswered):
+            then = outcome.hint if isinstance(outcome, NotEver) else f"{outcome.hint} {_AGAIN}".strip()
             sentence = f"{name}: {outcome} {then}"
             if self._troubles.get(way) is None:
                 self._troubles[way] = sentence

@@ -20,5 +20,9 @@ class NotEver(Refused):
     """The receiver does not take this message, however often it is sent."""
 
 
+class Unanswered(NotEver):
+    """What carries all messages of this way did not answer in time: it may have taken the message."""
+
+
 class NotSetUp(NotEver):
     """Nothing goes out this way before whoever runs Sluice has set it up."""

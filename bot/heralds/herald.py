@@ -35,12 +35,12 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Herald:
-    """Tells. `announce` says in the rooms what was cut off."""
+    """Tells. `announce` says in the rooms of a run what was cut off."""
 
     store: SqlStore
     messages: Messages
     courier: Courier
-    announce: Callable[[str, Tone], Awaitable[None]]
+    announce: Callable[[str, Tone, str], Awaitable[None]]
     _read: int = 0
     _kept: int = 0
     _begun: bool = False
@@ -106,7 +106,7 @@ class Herald:
         self._kept = news.seq
         self.courier.hurry()
         for sentence in cut:
-            await self.announce(sentence, Tone.BAD)
+            await self.announce(sentence, Tone.BAD, news.run)
 
     def _consumed(self, book: SqlBook, news: News) -> tuple[str, ...]:
         """Do what follows from an entry, unless somebody else has. Gives what has to be said in the rooms."""

@@ -2,11 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from http import HTTPStatus
+from threading import Semaphore, Thread
 from typing import Protocol
 from urllib.parse import quote
 
@@ -14,7 +17,7 @@ import httpx
 from pydantic import SecretStr
 
 from bot.chat import Chat, Messenger, RoomLost, RoomMoved, Slower, Undeliverable
-from bot.heralds.faults import Away, NotEver, NotNow, NotSetUp
+from bot.heralds.faults import Away, NotEver, NotNow, NotSetUp, Unanswered
 from bot.heralds.letters import letter, short_of, subject_of
 from bot.heralds.mail_server import MailServer
 from bot.heralds.parcels import ACCOUNT, PHONE, Note, note_of, request_of
@@ -35,6 +38,7 @@ SECONDS = 15.0
 GATEWAY_SECONDS = 60.0
 """How long one of a gateway may take, which asks others in turn: less than the courier's lease."""
 GATEWAYS_AT_ONCE = 4
+_IN_A_ROW = 3
 _MORE = 5.0
 _AGAIN = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS)
 _LONGEST_WAIT = 8 * 3600
@@ -113,24 +117,21 @@ class MailLane:
         await self.server.send(mail)
 
 
-def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(GATEWAYS_AT_ONCE, "sluice-gateway")
-
-
 @dataclass(frozen=True, slots=True)
 class GatewayLane:
     """SMS and every other service that Apprise speaks to: by a template of the settings, with `{to}` in it.
 
-    Apprise waits in threads; they are of the lane's own, so that nothing else waits for a gateway. A thread cannot be
-    ended: what one has begun and not ended in time may arrive, so it is not tried again. Apprise says no more than
-    whether a message was taken: one number that is not is the number's fault, two in a row are the gateway's.
+    Apprise waits in threads; they are of the lane's own, so that nothing else waits for a gateway, and Sluice ends
+    without them. A thread cannot be ended: what one has begun and not ended in time may arrive, so it is not tried
+    again. Apprise says no more than whether a message was taken: one number that is not is the number's fault; two in
+    a row are the gateway's, or may be when it has taken nothing between three tries of one.
     """
 
     vault: Vault
     templates: Mapping[str, SecretStr]
     within: float = GATEWAY_SECONDS
-    _own: ThreadPoolExecutor = field(default_factory=_threads, repr=False, compare=False)
-    _refused: dict[str, set[str]] = field(default_factory=dict, repr=False, compare=False)
+    _free: Semaphore = field(default_factory=lambda: Semaphore(GATEWAYS_AT_ONCE), repr=False, compare=False)
+    _refused: dict[str, deque[str]] = field(default_factory=dict, repr=False, compare=False)
 
     async def send(self, parcel: Parcel) -> None:
         """Send a few words."""
@@ -143,36 +144,58 @@ class GatewayLane:
         address = template.get_secret_value().replace("{to}", quote(number, safe="+"))
         message = (address, subject_of(note.card), short_of(note.card, note.link), self.within + _MORE)
         if await self._asked(name, message):
-            self._refused.pop(name, None)
+            self._refused[name] = deque(maxlen=_IN_A_ROW)
             return
-        refused = self._refused.setdefault(name, set())
-        refused.add(number)
-        is_away = "{to}" not in template.get_secret_value() or len(refused) > 1
+        is_away = "{to}" not in template.get_secret_value() or self._refuses(name, number, parcel.attempts)
         raise (Away if is_away else NotNow)(f"Gateway {name} did not take the message.")
+
+    def _refuses(self, name: str, number: str, attempts: int) -> bool:
+        """Whether it is the gateway that takes nothing. Tries of before this Sluice began count, too."""
+        row = self._refused.setdefault(name, deque([number] * (attempts - 1), _IN_A_ROW))
+        row.append(number)
+        return len(row) == _IN_A_ROW or len(set(row)) > 1
 
     async def _asked(self, name: str, message: tuple[str, str, str, float]) -> bool:
         """Whether the gateway took the message."""
-        asking = self._own.submit(_apprise, name, *message)
-        done, _ = await asyncio.wait([asyncio.wrap_future(asking)], timeout=self.within)
+        asking: Future[bool] = Future()
+        work = partial(_apprise, name, *message)
+        Thread(target=_work, args=(self._free, asking, work), name="sluice-gateway", daemon=True).start()
+        answer = asyncio.wrap_future(asking)
+        try:
+            done, _ = await asyncio.wait([answer], timeout=self.within)
+        finally:
+            asking.cancel()
+            answer.cancel()
         if done:
             return asking.result()
-        if asking.cancel():
+        if asking.cancelled():
             raise Away(f"Gateway {name} still works on messages before this one after {self.within:g} seconds.")
-        raise NotEver(
+        raise Unanswered(
             f"Gateway {name} takes longer than {self.within:g} seconds.",
             "The message may have arrived, so it is not sent again.",
         )
 
 
+def _work(free: Semaphore, asking: "Future[bool]", work: Callable[[], bool]) -> None:
+    """Do it when a place is free, unless nobody waits for it any more."""
+    with free:
+        if asking.set_running_or_notify_cancel():
+            try:
+                asking.set_result(work())
+            except Exception as error:  # noqa: BLE001 - whoever waits raises it
+                asking.set_exception(error)
+
+
 def _apprise(name: str, address: str, title: str, body: str, patience: float) -> bool:
     """Hand a message to Apprise; whether it was taken. Loaded when it is needed: it is large.
 
-    Apprise itself would wait four seconds for an answer, and then say of a message that has arrived that it has not.
+    Apprise itself would wait four seconds for an answer, and then say of a message that has arrived that it has not;
+    and a minute for a service, in threads of its own that keep Sluice from ending.
     """
     import apprise  # noqa: PLC0415 - eighty services that most never use
 
     logging.getLogger("apprise").setLevel(logging.CRITICAL)  # it would write addresses, which hold passwords
-    service = apprise.Apprise()
+    service = apprise.Apprise(asset=apprise.AppriseAsset(service_timeout=0))
     if not service.add(address):
         raise NotSetUp(f"The address of gateway {name} is none that Apprise knows.", "SLUICE_GATEWAYS holds it.")
     for one in service:

@@ -1,6 +1,6 @@
 """From an entry of the journal to what it leads to: inside the transaction that moves the cursor past it."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 
 from bot.heralds.parcels import ACCOUNT, CHANNEL, EMAIL, GATEWAY, PHONE, ROOM, WEBHOOK, Note, Request, sealed
@@ -37,12 +37,13 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Messages:
-    """Makes messages. `console` is the public address of the console; empty: there is none."""
+    """Makes messages. `console` is the public address of the console; empty: there is none. `gateways` are set up."""
 
     vault: Vault
     clock: Clock
     triggers: Triggers
     console: str = ""
+    gateways: Collection[str] = ()
 
     def follow(self, book: SqlBook, news: News) -> tuple[str, ...]:
         """Do what follows from an entry. Gives the sentences that the rooms have to hear."""
@@ -52,7 +53,7 @@ class Messages:
         cut: list[str] = []
         for telling in tellings(text, seen):
             cut += self._tell(book, seen, text, telling)
-        for number, address in enumerate(_addresses(book, recipients(text, seen))):
+        for number, address in enumerate(self._addresses(book, recipients(text, seen))):
             self._note(book, seen, number, address)
         return tuple(cut)
 
@@ -106,6 +107,15 @@ class Messages:
             return
         book.outbox.put(replace(parcel, sealed=sealed(self.vault, Note(address.to, card, self._link(run)))))
 
+    def _addresses(self, book: SqlBook, told: tuple[Recipient, ...]) -> Iterator[Address]:
+        """Give everybody's addresses, each once."""
+        seen: set[tuple[str, str]] = set()
+        for recipient in told:
+            for address in _of(book, recipient, phones=PHONE in self.gateways):
+                if (address.way, address.to) not in seen:
+                    seen.add((address.way, address.to))
+                    yield address
+
     def _link(self, run: Run) -> str:
         return f"{self.console.rstrip('/')}/r/{run.id}" if self.console else ""
 
@@ -119,19 +129,9 @@ def _refused(parcel: Parcel, why: str) -> Parcel:
     return replace(parcel, status="refused", due_at=None, error=why, done_at=parcel.at)
 
 
-def _addresses(book: SqlBook, told: tuple[Recipient, ...]) -> Iterator[Address]:
-    """Give everybody's addresses, each once."""
-    seen: set[tuple[str, str]] = set()
-    for recipient in told:
-        for address in _of(book, recipient):
-            if (address.way, address.to) not in seen:
-                seen.add((address.way, address.to))
-                yield address
-
-
-def _of(book: SqlBook, recipient: Recipient) -> Iterator[Address]:
+def _of(book: SqlBook, recipient: Recipient, *, phones: bool) -> Iterator[Address]:
     if recipient.person:
-        yield from _of_person(book, PersonId(recipient.person))
+        yield from _of_person(book, PersonId(recipient.person), phones=phones)
     elif recipient.room:
         yield Address(ROOM, recipient.room, recipient.room)
     elif recipient.email:
@@ -142,11 +142,15 @@ def _of(book: SqlBook, recipient: Recipient) -> Iterator[Address]:
         yield Address(GATEWAY, recipient.gateway, recipient.gateway)
 
 
-def _of_person(book: SqlBook, person: PersonId) -> Iterator[Address]:
-    """Somebody is told in every chat where they are known, by mail and by phone."""
+def _of_person(book: SqlBook, person: PersonId, *, phones: bool) -> Iterator[Address]:
+    """Somebody is told in every chat where they are known, by mail, and by phone where `phones` can be told.
+
+    Where they cannot, a phone is named if nothing else reaches them: then it is said what to set up.
+    """
     known = book.people.find(person) or Person(person)
     ways = [(ACCOUNT, account.id, account.id.partition(":")[0]) for account in book.accounts.of(person)]
-    ways += [(way, to, to) for way, to in ((EMAIL, known.email), (PHONE, known.phone)) if to]
+    ways += [(EMAIL, known.email, known.email)] if known.email else []
+    ways += [(PHONE, known.phone, known.phone)] if known.phone and (phones or not ways) else []
     yield from (Address(way, to, f"{person}, {shown}") for way, to, shown in ways)
     if not ways:
         yield Address(EMAIL, "", person)

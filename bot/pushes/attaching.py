@@ -44,13 +44,16 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Attaching:
-    """Keeps webhooks. `announce` tells the rooms what does not work, `say_in` one of them; False: there is none."""
+    """Keeps webhooks. `say_in` tells one room; False: there is none.
+
+    `announce` tells what does not work to those who follow a pipeline; None: to the lobby alone.
+    """
 
     store: SqlStore
     clock: Clock
     keyring: Keyring
     naming: Naming
-    announce: Callable[[str, Tone], Awaitable[None]]
+    announce: Callable[[str, Tone, str | None], Awaitable[None]]
     say_in: Callable[[str, str, Tone], Awaitable[bool]]
     patience: float = WAITED_FOR
     _wishes: Wishes = field(init=False)
@@ -161,7 +164,7 @@ class Attaching:
         if after.trouble and after.trouble != before.trouble:
             said = f"The webhook of {after.pipeline} at {after.repository}: {after.trouble}"
             hint = BY_HAND.format(after.pipeline) if after.state == "wanted" else "Take it away there by hand."
-            await self.announce(f"{said} {hint}", Tone.BAD)
+            await self.announce(f"{said} {hint}", Tone.BAD, after.pipeline)
 
     async def _attached(self, one: Attached) -> Attached:
         if not self.naming.url:
@@ -220,7 +223,7 @@ class Attaching:
             _LOG.warning("%s is not told: %s", room, error)
             is_said = False
         if not is_said:
-            await self.announce(said, tone)
+            await self.announce(said, tone, None)
 
 
 def state_of(one: Attached) -> str:

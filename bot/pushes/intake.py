@@ -12,7 +12,7 @@ that was refused is taken again when the forge delivers it again.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
@@ -82,7 +82,6 @@ class PushIntake:
     again: float = AGAIN_SECONDS
     tell: Callable[[str, str], Awaitable[None]] | None = None
     _told_last: dict[str, str] = field(default_factory=dict)
-    _telling: set["asyncio.Task[None]"] = field(default_factory=set)
     _new: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def accept(self, one: Attached, keys: tuple[str, ...], push: Push) -> bool:
@@ -159,17 +158,15 @@ class PushIntake:
         became = Became(outcome, said)
         await self.acting.store.transact(lambda book: self._told(book, kept, delivered, became))
         if not is_told:
-            self._tell(kept, delivered, said)
+            await self._tell(kept, delivered, said)
 
-    def _tell(self, kept: KeptPush, delivered: Delivered | None, said: str) -> None:
-        """Tell the rooms what was not told of this pipeline before, without waiting for them."""
+    async def _tell(self, kept: KeptPush, delivered: Delivered | None, said: str) -> None:
+        """Tell the rooms what was not told of this pipeline before."""
         if self.tell is None or self._told_last.get(kept.pipeline) == said:
             return
         self._told_last[kept.pipeline] = said
         what = f"a push to {delivered.push.kind} {delivered.push.ref}" if delivered else "a push"
-        task = asyncio.ensure_future(self.tell(kept.pipeline, f"{kept.pipeline} was not started by {what}: {said}"))
-        self._telling.add(task)
-        task.add_done_callback(self._telling.discard)
+        await self.tell(kept.pipeline, f"{kept.pipeline} was not started by {what}: {said}")
 
     def _begin(self, book: SqlBook, kept: KeptPush) -> bool:
         """Start what the push starts, and write down what became of it; False when nothing was started."""
@@ -182,7 +179,7 @@ class PushIntake:
             raise Refused(f"{kept.pipeline} is not started by pushes to {delivered.repository} any more.")
         delivered = replace(delivered, account=delivered.account or wanted.source.account or "")
         decision = decide(delivered.push, wanted, _own_logins(book, delivered))
-        if isinstance(decision, Starts) and _comes_late(book, kept.pipeline, delivered.push):
+        if isinstance(decision, Starts) and _comes_late(book, kept, delivered.push):
             decision = Passes(f"what was pushed on top of it to {delivered.push.ref} was here before it")
         if not isinstance(decision, Starts):
             self._told(book, kept, delivered, Became("passed", f"Nothing was started: {decision.why}."))
@@ -240,13 +237,27 @@ def _readable(kept: KeptPush) -> Delivered | None:
     return None
 
 
-def _comes_late(book: SqlBook, pipeline: str, push: Push) -> bool:
-    """Whether a later push to the same branch was delivered before this one, which would bring older code back."""
-    started = [_readable(one) for one in book.pushes.latest(pipeline, _REMEMBERED) if one.outcome == "started"]
-    pushes = [one.push for one in started if one is not None]
-    there = [one for one in pushes if (one.kind, one.ref) == (push.kind, push.ref)]
-    follows = bool(there) and push.before == there[0].after
-    return not follows and any(one.before == push.after for one in there)
+def _comes_late(book: SqlBook, kept: KeptPush, push: Push) -> bool:
+    """Whether what was pushed on top of it was delivered before, and started: this one would bring older code back.
+
+    A branch that was set back leads from there to here by what was delivered meanwhile.
+    """
+    earlier = ((one, _readable(one)) for one in book.pushes.latest(kept.pipeline, _REMEMBERED) if one.seq < kept.seq)
+    there = [
+        (one.outcome, delivered.push)
+        for one, delivered in earlier
+        if delivered is not None and (delivered.push.kind, delivered.push.ref) == (push.kind, push.ref)
+    ]
+    on_top = {one.after for outcome, one in there if outcome == "started" and one.before == push.after}
+    return bool(on_top) and push.before not in _led_to(on_top, [one for _, one in there])
+
+
+def _led_to(from_here: set[str], pushes: Sequence[Push]) -> set[str]:
+    """Every commit to which these pushes led from those."""
+    reached = set(from_here)
+    while more := {one.after for one in pushes if one.before in reached} - reached:
+        reached |= more
+    return reached
 
 
 def _pusher(book: SqlBook, delivered: Delivered) -> PersonId:

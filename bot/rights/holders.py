@@ -6,7 +6,7 @@ is not there for them: neither its pipelines, nor their runs and workloads, nor 
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from bot.rights.reviewers import asks, asks_in
@@ -82,9 +82,20 @@ def sight_of(book: SqlBook, person: PersonId) -> Sight:
     return _sight(book, holder_of(book, person))
 
 
-def sight_of_groups(book: SqlBook, groups: Iterable[str]) -> Sight:
-    """Read what those do not see who have to do with these groups alone: nobody certain, but a room."""
-    return _sight(book, Holder(PersonId(""), book.grants.closed(), dict.fromkeys(groups, Right.READ)))
+def sight_of_pipelines(book: SqlBook, names: Collection[str]) -> Sight:
+    """Read what those do not see who have to do with these pipelines alone: nobody certain, but a room.
+
+    To hear of one pipeline takes no right to its group: everything else of a closed group is hidden.
+    """
+    closed = book.grants.closed()
+    if not closed:
+        return Sight(PersonId(""))
+    hidden = frozenset(book.grants.texts_in(closed)).difference(names)
+    released = book.grants.released()
+    own = {workload for workload, pipeline in released if pipeline in names}
+    others = {workload for workload, pipeline in released if pipeline in hidden} - own
+    groups = closed.difference(str(book.grants.group_of(name)) for name in names)
+    return Sight(PersonId(""), hidden, groups | {workload.rpartition("/")[2] for workload in others})
 
 
 def _sight(book: SqlBook, holder: Holder) -> Sight:

@@ -2,16 +2,20 @@
 
 The danger is a trouble that comes and goes and fills every room, or one that tells a room of a group that is closed to
 it. The promise: a room hears what concerns the pipelines that it follows and what concerns all, the same sentence once
-an hour at most, and no name that is hidden from it. In a chat where no room follows anything, those rooms hear it in
-which runs were asked for lately. Who hears is remembered, because a database that is away is trouble, too.
+an hour at most, and of closed groups no name but those of these pipelines. In a chat where no room follows anything,
+those rooms hear it in which runs were asked for lately. Who hears is remembered, because a database that is away is
+trouble, too.
+
+The last word in a room is true: what breaks again after it was mended is said again, with the remark that it comes and
+goes, and then neither its end nor its next beginning is said within the hour.
 """
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bot.cards import Card, Tone
-from bot.rights.holders import Sight, sight_of_groups
+from bot.rights.holders import Sight, sight_of_pipelines
 from engine.errors import SluiceError
 from engine.model import RoomId, RunId
 from storage.book import SqlBook
@@ -21,7 +25,17 @@ AGAIN = 3600.0
 """Seconds in which a sentence is said once."""
 LATELY = 20
 """How many of the latest runs are looked at."""
+AND_AGAIN = "It comes and goes; `status` tells whether it works now."
 _TOLD = (Tone.BAD, Tone.GOOD)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """When a sentence was said, about what, and whether as one that comes and goes."""
+
+    at: float
+    about: str
+    is_repeated: bool
 
 
 @dataclass(slots=True)
@@ -31,29 +45,36 @@ class Alarms:
     store: SqlStore
     post: Callable[[RoomId, Card], None]
     _known: Mapping[RoomId, Sight] = field(default_factory=dict)
-    _said: dict[Card, float] = field(default_factory=dict)
+    _said: dict[tuple[str, Tone], Said] = field(default_factory=dict)
 
     async def recall(self) -> None:
         """Find out who hears of trouble."""
         self._known = await self.store.read(listeners)
 
     async def tell(self, card: Card, about: str = "") -> None:
-        """Say it to whom it concerns; `about` is a run or a workload, empty: what concerns all."""
-        now = asyncio.get_running_loop().time()
-        self._said = {one: at for one, at in self._said.items() if now - at < AGAIN}
-        if card.tone not in _TOLD or not self._is_news(card):
+        """Say it to whom it concerns; `about` is a run, a workload or a pipeline, empty: what concerns all."""
+        now, key = asyncio.get_running_loop().time(), (card.title, card.tone)
+        self._said = {one: said for one, said in self._said.items() if now - said.at < AGAIN}
+        if card.tone not in _TOLD or not self._is_news(card, about):
             return
-        self._said[card] = now
+        is_repeated = card.tone is Tone.BAD and key in self._said
+        self._said = {one: said for one, said in self._said.items() if one != key}
+        self._said[key] = Said(now, about, is_repeated)
+        if is_repeated:
+            card = replace(card, text=AND_AGAIN)
         for room, sight in (await self._listeners(about)).items():
             if sight.may_read(f"{card.title} {card.text}"):
                 self.post(room, card)
 
-    def _is_news(self, card: Card) -> bool:
-        """Whether it was not said lately. That something works again is news whenever trouble was said since."""
-        before = self._said.get(card)
-        if before is None or card.tone is Tone.BAD:
-            return before is None
-        return any(at > before for one, at in self._said.items() if one.tone is Tone.BAD)
+    def _is_news(self, card: Card, about: str) -> bool:
+        """Whether it was not said lately, or what it takes back was said since; its matter is what it is about."""
+        said = list(self._said)
+        if (card.title, card.tone) not in said:
+            return True
+        since = said[said.index((card.title, card.tone)) + 1 :]
+        other = Tone.GOOD if card.tone is Tone.BAD else Tone.BAD
+        later = [self._said[one] for one in since if one[1] is other]
+        return any(one.about == about and not one.is_repeated for one in later)
 
     async def _listeners(self, about: str) -> Mapping[RoomId, Sight]:
         try:
@@ -66,15 +87,15 @@ class Alarms:
 
 
 def listeners(book: SqlBook, about: str = "") -> dict[RoomId, Sight]:
-    """The rooms that hear of trouble with a run, a workload or (empty) everything, and what is hidden from each."""
+    """The rooms that hear of trouble with a run, a workload, a pipeline or all, and what is hidden from each."""
     followed = _followed(book)
     if about:
         run = book.runs.find(RunId(about))
-        concerned = {run.pipeline} if run is not None else _releasing(book, about)
+        concerned = {about, *({run.pipeline} if run is not None else _releasing(book, about))}
         followed = {room: names for room, names in followed.items() if names & concerned}
         if run is not None:
             followed.setdefault(run.room, {run.pipeline})
-    return {room: _sight(book, names) for room, names in followed.items()}
+    return {room: sight_of_pipelines(book, names) for room, names in followed.items()}
 
 
 def _followed(book: SqlBook) -> dict[RoomId, set[str]]:
@@ -90,11 +111,6 @@ def _followed(book: SqlBook) -> dict[RoomId, set[str]]:
 
 def _releasing(book: SqlBook, about: str) -> set[str]:
     return {pipeline for workload, pipeline in book.grants.released() if workload == about}
-
-
-def _sight(book: SqlBook, pipelines: set[str]) -> Sight:
-    groups = {group for name in pipelines if (group := book.grants.group_of(name)) is not None}
-    return sight_of_groups(book, groups)
 
 
 def _chat(room: RoomId) -> str:

@@ -39,8 +39,8 @@ _SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _FORMAT = "--format=%H%x00%s%x00%an <%ae>%x00%cI"
 _LISTED = re.compile(r"[0-9a-f]+\trefs/(heads|tags)/(.+)")
 _LONGEST_TEXT = 200
-_RECENT = 1000
-"""Commits of a branch that are looked through for one that was pushed to it."""
+_DEPTHS = (20, 200, 1000)
+"""Generations of a branch that are fetched, as far as it takes to find a commit that was pushed to it."""
 _ALMOST_NOTHING = 1024 * 1024
 
 
@@ -166,10 +166,12 @@ class GitForge:
 
     async def _find_in(self, mirror: Mirror, wanted: _Wanted, at: str, log: LogSink) -> None:
         """See that a branch has moved on from `at`, and not away from it. A tag may do neither."""
-        if wanted.kind == "branch":
-            await self._fetch(mirror, wanted, log, depth=_RECENT)
+        for depth in _DEPTHS if wanted.kind == "branch" else ():
+            await self._fetch(mirror, wanted, log, depth)
             if not (await mirror.git("merge-base", "--is-ancestor", at, _FETCHED, log=_say_nothing)).failed:
                 return
+        if wanted.kind == "tag" and (await mirror.git("rev-parse", _FETCHED, log=log)).text.strip() == at:
+            return  # some forges name the tag itself in place of its commit
         raise PushedOver(wanted.kind, wanted.name, at)
 
     async def _fetch(self, mirror: Mirror, wanted: _Wanted, log: LogSink, depth: int = 1) -> None:

@@ -14,14 +14,12 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 
-from bot.cards import Tone
+from bot.cards import Card, Tone
 from bot.pushes import door as the_door
 from bot.pushes.intake import PushIntake
 from bot.pushes.telling import Telling
 from bot.tidying import Tidying
-from bot.web.room import LOBBY
 from engine.commands import Stop
-from engine.errors import Interrupted
 from engine.forges.hosting import ForgeName
 from engine.locks import Lock
 from engine.model import PersonId, RoomId, RunId, RunState
@@ -348,6 +346,24 @@ async def test_a_push_that_comes_after_what_was_pushed_on_top_of_it_starts_nothi
     assert newest_first[1][1] == "what was pushed on top of it to main was here before it."
 
 
+@pytest.mark.parametrize(
+    "last",
+    [
+        pytest.param(Told(before="c" * 40, after="d" * 40, message="Docs [skip ci]"), id="nothing was to be started"),
+        pytest.param(Told(before="c" * 40, after=NOTHING), id="the branch was deleted"),
+    ],
+)
+async def test_a_branch_that_is_set_back_is_started_though_its_last_push_started_nothing(
+    github: House, last: Told
+) -> None:
+    there = NOTHING if last.after == NOTHING else last.after
+    told = [Told(before="a" * 40, after="b" * 40), Told(before="b" * 40, after="c" * 40), last]
+    for number, one in enumerate([*told, Told(before=there, after="b" * 40)]):
+        await github.post(github.delivery(one, str(number)))
+        await github.intake.work()
+    assert [kept.outcome for kept in reversed(await github.kept())] == ["started", "started", "passed", "started"]
+
+
 async def test_a_burst_on_a_pipeline_that_replaces_leaves_the_last_one(tmp_path: Path) -> None:
     async with a_house(tmp_path, concurrency="replace") as house:
         for number in range(1, 4):
@@ -431,11 +447,12 @@ async def test_a_push_that_a_lock_turned_away_is_taken_when_it_comes_again_after
 async def test_what_a_push_has_not_started_is_told_the_rooms_that_want_to_hear_of_failures(github: House) -> None:
     told: list[str] = []
 
-    async def say_in(room: str, said: str, _tone: Tone) -> bool:
-        if room == "slack:C1":
-            raise Interrupted("Slack is away.")
-        told.append(f"{room} {said}")
-        return True
+    async def announce(said: str, _tone: Tone, about: str | None) -> None:
+        assert about is None
+        told.append(f"lobby {said}")
+
+    def post(room: RoomId, card: Card) -> None:
+        told.append(f"{room} {card.title}")
 
     wishes = {
         "slack:C1": Wants.FAILURE,
@@ -446,8 +463,8 @@ async def test_what_a_push_has_not_started_is_told_the_rooms_that_want_to_hear_o
     for room, wants in wishes.items():
         wish = Subscription(RoomId(room), "shop", wants, PersonId("ann"))
         await github.store.transact(lambda book, wish=wish: book.subscriptions.put(wish))  # type: ignore[misc]
-    await Telling(github.store, LOBBY, say_in).tell("shop", "No.")
-    assert told == ["web:lobby No.", "slack:C2 No.", "slack:C4 No."]
+    await Telling(github.store, announce, post).tell("shop", "No.")
+    assert told == ["lobby No.", "slack:C1 No.", "slack:C2 No.", "slack:C4 No."]
 
 
 @pytest.mark.parametrize("forge", [ForgeName.DEVCLOUD, ForgeName.GITLAB])

@@ -79,17 +79,3 @@ def test_containers_run_no_bundle() -> None:
     )
     found = check(built)
     assert any("builder: docker" in one.instead for one in found), found
-
-
-@pytest.mark.parametrize("name", ["INSTANCE", "TRACK", "GROUP", "RELEASE", "VERSION"])
-def test_what_sluice_tells_each_container_is_not_set_by_a_definition(name: str) -> None:
-    (found,) = check(TEXT.replace("{LOG: info}", f"{{SLUICE_{name}: mine}}"))
-    assert (found.path, found.problem) == (
-        f"{HERE}environment",
-        f"sets SLUICE_{name}, which Sluice gives to each instance",
-    )
-
-
-def test_a_cluster_where_sluice_tells_nothing_takes_these_names() -> None:
-    found = check(TEXT.replace("target: docker", "target: kubernetes").replace("{LOG: info}", "{SLUICE_VERSION: v1}"))
-    assert not any(one.path.endswith("environment") for one in found), found

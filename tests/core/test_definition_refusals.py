@@ -105,7 +105,6 @@ REFUSALS = [
     ("      drain: 5s", "      service: {port: 1}", "stages[2].gray.service", "stands twice; the first is on", "once"),
     ("http: /healthz", "http: healthz", "stages[2].gray.readiness.http", "'healthz' is not a path", "/healthz"),
     ("GREETING: hello", 'PORT: "1"', "stages[2].gray.environment", "sets PORT", "another name"),
-    ("GREETING: hello", "SLUICE_TRACK: x", "stages[2].gray.environment", "sets SLUICE_TRACK", "another name"),
     ("ratio: 20", "ratio: 101", "stages[2].gray.policy.ratio", "101 is too many", "0 to 100"),
     ('"beta=yes"', '"beta"', "stages[2].gray.policy.content[0].cookie", "'beta' is not one cookie", "beta=yes"),
     (

@@ -53,7 +53,8 @@ async def test_a_branch_is_taken_where_it_was_if_it_has_moved_on_and_not_if_it_h
 ) -> None:
     first = repository.git("rev-parse", "HEAD")
     second = repository.commit({"server.py": "two\n"}, "Second")
-    repository.commit({"server.py": "three\n"}, "Third")
+    for number in range(25):
+        repository.commit({"server.py": f"{number}\n"}, "More")
     found = await forge.resolve(repository.url, branch="main", tag=None, log=log.append, at=second)
     assert (found.sha, found.ref, found.subject) == (second, "main", "Second")
     repository.git("reset", "--hard", "--quiet", first)
@@ -68,7 +69,8 @@ async def test_a_tag_that_was_moved_is_not_taken_for_what_it_was(
 ) -> None:
     first = repository.git("rev-parse", "HEAD")
     repository.git("tag", "-a", "-m", "annotated", "v1")
-    assert (await forge.resolve(repository.url, branch=None, tag="v1", log=log.append, at=first)).sha == first
+    for named in (first, repository.git("rev-parse", "v1")):
+        assert (await forge.resolve(repository.url, branch=None, tag="v1", log=log.append, at=named)).sha == first
     repository.commit({"server.py": "two\n"}, "Second")
     repository.git("tag", "--force", "v1")
     with pytest.raises(PushedOver):

@@ -65,6 +65,7 @@ stages:
       service: {{port: {port}, container_port: 8080}}
       readiness: {{http: /healthz, every: 50ms, within: 30s}}
       drain: 300ms
+      environment: {{SLUICE_VERSION: "${{commit}}"}}
       policy: {{ratio: 50}}
   - name: review
     review: {{mode: all, reviewers: [ann, bob]}}

@@ -149,6 +149,7 @@ async def test_pipelines_that_start_each_other_by_names_from_variables_are_cut_a
     assert len(await world.runs("says")) == MAX_DEPTH + 1
     ((said, tone),) = world.said
     assert (tone, "looks like a circle" in said) == (Tone.BAD, True)
+    assert world.about == [f"says-{MAX_DEPTH + 1}"]
     assert (await world.called("says"))[-1].outcome == "cut"
     assert said in (await world.outbox())[-1].error
 

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import pytest
 from pydantic import SecretStr
 
 from bot.cards import Card, Tone
-from bot.heralds.faults import Away, NotEver, NotNow
+from bot.heralds.faults import Away, NotEver, NotNow, Unanswered
 from bot.heralds.lanes import GATEWAYS_AT_ONCE, ChatLane, GatewayLane, MailLane, WebLane
 from bot.heralds.mail_server import MailServer
 from bot.heralds.parcels import Note, sealed
@@ -22,6 +24,7 @@ from engine.outbound import outbound_client
 from storage.accounts import Account
 from storage.outbox import Parcel
 from storage.vault import Vault, new_key
+from tests.support.eventually import eventually
 from tests.support.mailbox import Mailbox, mailbox
 from tests.support.model_messenger import CHANNEL, ModelMessenger, unreachable
 from tests.support.outside import Outside, outside
@@ -260,8 +263,68 @@ async def test_a_gateway_that_does_not_answer_in_time_is_not_asked_twice(tmp_pat
         world.clock.pass_time(MINUTE)
         await world.send()
         (told,) = [one for one in await world.outbox() if one.way == "gateway"]
-        assert (told.status, told.attempts, len(receiver.requests), world.said) == ("refused", 1, 1, [])
+        assert (told.status, told.attempts, len(receiver.requests)) == ("refused", 1, 1)
         assert told.error.startswith("Gateway pager takes longer than 0.5 seconds. The message may have arrived")
+
+
+async def test_a_gateway_that_does_not_answer_in_time_is_said_once_and_that_it_works_again(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    receiver.silent = asyncio.Event()
+    async with outside(tmp_path) as world:
+        lane = GatewayLane(world.vault, {"pager": SecretStr(receiver.url.replace("http://", "json://"))}, within=0.5)
+        world.lanes = {"gateway": lane}
+        world.start_telling()
+        await world.define(NOTIFIES)
+        await world.herald.catch_up()
+        for _ in range(2):
+            await world.fail(await world.start("notifies"))
+            await world.tell()
+        ((sentence, tone),) = world.said
+        assert (tone, world.courier.troubles()) == (Tone.BAD, (sentence,))
+        assert sentence.startswith("Gateway pager: Gateway pager takes longer than 0.5 seconds. The message may have")
+        assert "tried again" not in sentence
+        receiver.silent.set()
+        await world.fail(await world.start("notifies"))
+        await world.tell()
+        assert world.said[1:] == [("Gateway pager: messages go out again.", Tone.GOOD)]
+
+
+ASKS = """
+import asyncio, sys
+from bot.heralds.lanes import GatewayLane
+from pydantic import SecretStr
+from storage.vault import Vault, new_key
+from tests.scenarios.test_lanes import parcel
+
+async def ask():
+    vault = Vault([new_key()])
+    lane = GatewayLane(vault, {"pager": SecretStr(sys.argv[1])})
+    sending = asyncio.create_task(lane.send(parcel(vault, "gateway", "pager")))
+    await asyncio.to_thread(sys.stdin.readline)
+    sending.cancel()
+    await asyncio.wait([sending])
+
+asyncio.run(ask())
+"""
+
+
+async def test_no_end_of_sluice_waits_for_a_gateway_that_does_not_answer(receiver: Receiver) -> None:
+    receiver.silent = asyncio.Event()
+    address = receiver.url.replace("http://", "json://")
+    asking = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", ASKS, address, stdin=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        await eventually(lambda: len(receiver.requests) == 1, "the gateway is asked", within=40)
+        async with asyncio.timeout(20):
+            _, said = await asking.communicate(b"\n")
+        assert (asking.returncode, said) == (0, b"")
+    finally:
+        receiver.silent.set()
+        if asking.returncode is None:
+            asking.kill()
+            await asking.wait()
 
 
 async def test_a_gateway_is_away_while_all_its_threads_wait_and_what_it_was_not_told_is_told_later(
@@ -273,7 +336,7 @@ async def test_a_gateway_is_away_while_all_its_threads_wait_and_what_it_was_not_
     sending = [lane.send(parcel(vault, "gateway", "pager")) for _ in range(GATEWAYS_AT_ONCE + 1)]
     ends = await asyncio.gather(*sending, return_exceptions=True)
     receiver.silent.set()
-    assert [type(one) for one in ends] == [NotEver] * GATEWAYS_AT_ONCE + [Away]
+    assert [type(one) for one in ends] == [Unanswered] * GATEWAYS_AT_ONCE + [Away]
 
 
 async def test_one_number_that_is_not_taken_is_no_trouble_of_the_gateway_and_two_in_a_row_are(
@@ -284,6 +347,47 @@ async def test_one_number_that_is_not_taken_is_no_trouble_of_the_gateway_and_two
     receiver.statuses = [400, 400, 200, 400, 400]
     ends = [type(await failing(lane, parcel(vault, "phone", number))) for number in ("+1", "+1", "+2", "+1", "+3")]
     assert ends == [NotNow, NotNow, type(None), NotNow, Away]
+
+
+async def test_a_gateway_that_takes_no_message_to_the_only_number_is_away_at_the_third_try(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    receiver.statuses = [401] * 4
+    async with outside(tmp_path) as world:
+        address = receiver.url.replace("http://", "json://") + "/{to}"
+        world.lanes = {"phone": GatewayLane(world.vault, {"phone": SecretStr(address)})}
+        world.start_telling()
+        await world.define(
+            NOTIFIES.replace("{person: ann}, ", "").replace('{gateway: pager}, {room: "model:c1"}, ', "")
+        )
+        await world.herald.catch_up()
+        await world.fail(await world.start("notifies"))
+        await world.tell()
+        heard = []
+        for _ in range(4):
+            world.clock.pass_time(60 * MINUTE)
+            await world.send()
+            heard.append([tone for said, tone in world.said if "phone" in said])
+        assert heard == [[], [Tone.BAD], [Tone.BAD], [Tone.BAD, Tone.GOOD]]
+
+
+async def test_what_was_tried_before_sluice_began_anew_counts_as_tried(receiver: Receiver) -> None:
+    vault = Vault([new_key()])
+    lane = GatewayLane(vault, {"phone": SecretStr(receiver.url.replace("http://", "json://") + "/{to}")})
+    receiver.statuses = [401]
+    assert isinstance(await failing(lane, replace(parcel(vault, "phone", "+1"), attempts=3)), Away)
+
+
+async def test_a_number_that_is_never_taken_is_no_trouble_of_a_gateway_that_takes_others(receiver: Receiver) -> None:
+    vault = Vault([new_key()])
+    lane = GatewayLane(vault, {"phone": SecretStr(receiver.url.replace("http://", "json://") + "/{to}")})
+    receiver.statuses = [400, 204] * 4
+    ends = [
+        await failing(lane, replace(parcel(vault, "phone", number), attempts=attempts))
+        for attempts in (1, 2, 3, 4)
+        for number in ("+1", "+2")
+    ]
+    assert [type(one) for one in ends] == [NotNow, type(None)] * 4
 
 
 async def failing(lane: GatewayLane, parcel: Parcel) -> SluiceError | None:

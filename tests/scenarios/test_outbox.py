@@ -194,6 +194,17 @@ async def test_somebody_who_has_a_phone_alone_is_told_by_phone(world: Outside, l
     assert "ann" not in [one.shown for one in await world.outbox()]
 
 
+@pytest.mark.parametrize(("gateways", "ways"), [((), ["email"]), (("phone",), ["email", "phone"])])
+async def test_somebody_who_has_a_mail_address_is_told_by_phone_too_where_a_gateway_for_phones_is_set_up(
+    world: Outside, lane: Outbound, gateways: tuple[str, ...], ways: list[str]
+) -> None:
+    world.herald.messages = replace(world.herald.messages, gateways=gateways)
+    await world.store.transact(lambda book: book.people.add(Person(ANN, "ann@example.com", "+49 40 7654321")))
+    await world.fail(await world.start("notifies"))
+    await world.tell()
+    assert [one.way for one in await world.outbox() if one.shown.startswith("ann,")] == ways
+
+
 async def test_somebody_who_cannot_be_reached_is_said_to_be_so(world: Outside, lane: Outbound) -> None:
     await world.fail(await world.start("notifies"))
     await world.tell()

@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from bot.cards import Card
 from bot.web.room import LOBBY
 from bot.web.said import Shown
 from engine.forges.hosting import ForgeName
@@ -255,6 +256,19 @@ async def test_what_may_not_be_attached_is_said_with_how_to_do_it_by_hand(world:
     assert (await world.deliver(pushed(world.repository))).status_code == 202
     await world.run()
     assert "shown once" in await world.bot.say("webhook shop secret")
+
+
+async def test_trouble_with_a_webhook_is_told_to_those_who_follow_its_pipeline(world: World) -> None:
+    told: list[tuple[str, str]] = []
+
+    async def tell(card: Card, about: str) -> None:
+        told.append((card.title, about))
+
+    world.bot.app.keeper.tell = tell
+    await world.bind()
+    world.server.denied.add("POST /projects")
+    await world.define()
+    assert [about for title, about in told if "webhook" in title] == ["shop"]
 
 
 async def test_a_rotated_webhook_takes_no_deliveries_at_its_old_address(world: World) -> None:

@@ -63,6 +63,7 @@ class Outside:
     clock: ManualClock = field(default_factory=ManualClock)
     vault: Vault = field(default_factory=lambda: Vault([new_key()]))
     said: list[tuple[str, Tone]] = field(default_factory=list)
+    about: list[str] = field(default_factory=list)
     ticks: float = 0.0
     control: Control = field(init=False)
     triggers: Triggers = field(init=False)
@@ -83,8 +84,9 @@ class Outside:
         messages = Messages(self.vault, self.clock, self.triggers, "https://sluice.example.com")
         self.herald = Herald(self.store, messages, self.courier, self._announce)
 
-    async def _announce(self, sentence: str, tone: Tone) -> None:
+    async def _announce(self, sentence: str, tone: Tone, about: str = "") -> None:
         self.said.append((sentence, tone))
+        self.about.append(about)
 
     async def define(self, *texts: str) -> None:
         """Keep definitions."""
