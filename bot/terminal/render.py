@@ -1,5 +1,6 @@
 """Cards for a terminal."""
 
+import shlex
 from collections.abc import Iterator
 from functools import partial
 
@@ -9,6 +10,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from bot.cards import Ballot, Card, Split, Stop, Table, Tone
+from bot.grammar import ANSWERS, PRESS
 
 _COLOURS = {
     Tone.PLAIN: "white",
@@ -71,13 +73,22 @@ def _parts(card: Card) -> Iterator[RenderableType]:
     if card.table:
         yield _table(card.table)
     if card.buttons:
-        yield Text(
-            "  ".join(f"[{button.text}] {button.line}" for button in card.buttons if _typed(button.line)), style="dim"
-        )
+        typed = ((button.text, _typed(button.line)) for button in card.buttons)
+        yield Text("  ".join(f"[{text}] {line}" for text, line in typed if line), style="dim")
 
 
-def _typed(line: str) -> bool:
-    return not line.startswith("press ")
+def _typed(line: str) -> str:
+    """What is typed in a button's place; empty: nothing is."""
+    if not line.startswith(ANSWERS):
+        return "" if line.startswith(PRESS) else line
+    match shlex.split(line.removeprefix(ANSWERS)):
+        case [_, "say", _, *words]:
+            return f"answer {' '.join(words)}"
+        case [_, "back", *_]:
+            return "answer back"
+        case [_, "leave"]:
+            return "answer cancel"
+    return line
 
 
 def _topology(stops: tuple[Stop, ...]) -> Text:
