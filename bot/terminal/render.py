@@ -87,7 +87,7 @@ def _typed(line: str) -> str:
         case [_, "back", *_]:
             return "answer back"
         case [_, "leave"]:
-            return "answer cancel"
+            return "cancel"
     return line
 
 

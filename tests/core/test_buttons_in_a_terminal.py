@@ -23,7 +23,7 @@ def printed(line: str) -> str:
         pytest.param("status", "[Go] status", id="a line"),
         pytest.param(press("d1", "say", "group", "shop two"), "[Go] answer shop two", id="an answer"),
         pytest.param(press("d1", "back", "group"), "[Go] answer back", id="back"),
-        pytest.param(press("d1", "leave"), "[Go] answer cancel", id="leave"),
+        pytest.param(press("d1", "leave"), "[Go] cancel", id="leave"),
         pytest.param(press("d1", "more", "group", "8", ""), "[Go] press answer d1 more group 8", id="more"),
     ],
 )
