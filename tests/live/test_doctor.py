@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import os
 import sqlite3
 import subprocess
 import sys
@@ -156,7 +157,7 @@ def test_a_clock_that_is_off_is_told_by_how_much() -> None:
 async def test_the_command_prints_a_line_each_and_its_exit_code_is_for_scripts(tmp_path: Path) -> None:
     async with slack_wire(scopes=SCOPES[1:]) as slack:
         env = {
-            "PATH": "/usr/bin:/bin",
+            "PATH": os.defpath,
             "SLUICE_HOME": str(tmp_path / "home"),
             "SLUICE_SLACK_BOT_TOKEN": BOT_TOKEN,
             "SLUICE_SLACK_APP_TOKEN": APP_TOKEN,

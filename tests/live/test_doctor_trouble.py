@@ -283,7 +283,7 @@ async def test_whoever_may_not_look_is_told_to_look_as_sluices_user(tmp_path: Pa
 async def test_the_command_ends_with_a_line_each_when_the_database_says_nothing(tmp_path: Path) -> None:
     async with answering(b"") as port:
         env = {
-            "PATH": "/usr/bin:/bin",
+            "PATH": os.defpath,
             "SLUICE_HOME": str(tmp_path / "home"),
             "SLUICE_DATABASE": f"postgresql+psycopg://sluice:hunter2@127.0.0.1:{port}/sluice",
         }

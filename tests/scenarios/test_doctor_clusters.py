@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -253,7 +254,7 @@ async def test_the_command_ends_though_a_clusters_answer_never_does(tmp_path: Pa
         }
         (tmp_path / "kubeconfig").write_text(yaml.safe_dump(known))
         env = {
-            "PATH": "/usr/bin:/bin",
+            "PATH": os.defpath,
             "SLUICE_HOME": str(tmp_path / "home"),
             "SLUICE_CLUSTERS": json.dumps({"slow": {"kubeconfig": str(tmp_path / "kubeconfig")}}),
         }

@@ -46,7 +46,7 @@ _BETWEEN = 0.03
 _ROOM = 4 << 30
 _SEARCHED = f"{os.environ.get('PATH', os.defpath)}{os.pathsep}/usr/sbin{os.pathsep}/sbin"
 _NEEDED = {
-    "dockerd": "There is no Docker Engine: apt-get install docker.io",
+    "dockerd": "There is no Docker Engine: .ci/run names the package",
     "setpriv": "There is no setpriv: apt-get install util-linux",
 }
 _NO_BUSYBOX = "There is nothing to make images of: apt-get install busybox-static"
