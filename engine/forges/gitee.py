@@ -18,6 +18,7 @@ from engine.forges.hosting import (
     Page,
     Repository,
     hook_with_events,
+    named_in_full,
     needed_text,
 )
 from engine.forges.repository_api import RepositoryApi, Spelling
@@ -76,14 +77,7 @@ def _at(repository: str) -> str:
 
 
 def _repository(found: Mapping[str, Any], origin: str) -> Repository:
-    path = needed_text(found, "full_name", origin)
-    return Repository(
-        path=path,
-        clone=str(found.get("html_url") or f"{origin}/{path}.git"),
-        default_branch=str(found.get("default_branch") or ""),
-        is_private=bool(found.get("private")),
-        description=str(found.get("description") or ""),
-    )
+    return named_in_full(found, origin, clone="html_url")
 
 
 def _body(wish: HookWish) -> dict[str, Any]:

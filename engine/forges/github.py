@@ -21,6 +21,7 @@ from engine.forges.hosting import (
     NotThere,
     Page,
     Repository,
+    named_in_full,
     needed_text,
 )
 from engine.forges.repository_api import RepositoryApi, Spelling
@@ -142,14 +143,7 @@ def _chosen(installations: Sequence[Mapping[str, Any]], wanted: str) -> Mapping[
 
 
 def _repository(found: Mapping[str, Any], origin: str) -> Repository:
-    path = needed_text(found, "full_name", origin)
-    return Repository(
-        path=path,
-        clone=str(found.get("clone_url") or f"{origin}/{path}.git"),
-        default_branch=str(found.get("default_branch") or ""),
-        is_private=bool(found.get("private")),
-        description=str(found.get("description") or ""),
-    )
+    return named_in_full(found, origin, clone="clone_url")
 
 
 def _hook(found: Mapping[str, Any]) -> HookFound:

@@ -251,3 +251,15 @@ def hook_with_events(found: Mapping[str, Any]) -> HookFound:
         pushes=bool(found.get("push_events")),
         tags=bool(found.get("tag_push_events")),
     )
+
+
+def named_in_full(found: Mapping[str, Any], origin: str, clone: str) -> Repository:
+    """Read a repository as GitHub and Gitee tell of it; `clone` is where its address stands. Raises `ForgeBroken`."""
+    path = needed_text(found, "full_name", origin)
+    return Repository(
+        path=path,
+        clone=str(found.get(clone) or f"{origin}/{path}.git"),
+        default_branch=str(found.get("default_branch") or ""),
+        is_private=bool(found.get("private")),
+        description=str(found.get("description") or ""),
+    )

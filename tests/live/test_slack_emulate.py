@@ -8,8 +8,9 @@ import pytest_asyncio
 
 from bot.slack import modals
 from bot.slack.render import render
+from tests.support.emulated import FOLDER
 from tests.support.slack_cards import CARDS
-from tests.support.slack_emulate import FOLDER, SlackWorld, slack_world
+from tests.support.slack_emulate import SlackWorld, slack_world
 
 pytestmark = pytest.mark.live
 

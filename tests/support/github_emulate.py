@@ -3,25 +3,20 @@
 It was written by others from the same documents; where it and Sluice agree, neither was bent to suit the other.
 """
 
-import asyncio
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from tests.support.node import installed, node
+from tests.support.emulated import emulated
 
-FOLDER = Path(__file__).parent / "emulate"
 TOKEN = "gho_theTokenOfAnnDev000000000000000000"
 READER = "gho_theTokenOfAReader00000000000000000"
 APP = 4242
-_PATIENCE = 30.0
 Json = dict[str, Any]
 
 
@@ -56,27 +51,8 @@ def private_key() -> str:
 async def github_world() -> AsyncIterator[GitHubWorld]:
     """Start the stand-in, and end it."""
     key = private_key()
-    process = await asyncio.create_subprocess_exec(
-        node(),
-        "--input-type=module",
-        "--eval",
-        (FOLDER / "github.mjs").read_text(),
-        json.dumps(_seed(key)),
-        cwd=await asyncio.to_thread(installed, FOLDER),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    try:
-        said = await asyncio.wait_for(process.stdout.readline(), _PATIENCE)
-        url = said.decode().strip().replace("localhost", "127.0.0.1")
-        assert url, f"the stand-in ended with {await process.wait()}"
-        async with httpx.AsyncClient(trust_env=False) as client:
-            yield GitHubWorld(url, client, key)
-    finally:
-        process.stdin.close()
-        await asyncio.wait_for(process.wait(), _PATIENCE)
+    async with emulated("github.mjs", _seed(key)) as (url, client):
+        yield GitHubWorld(url, client, key)
 
 
 def _seed(key: str) -> Json:

@@ -4,22 +4,17 @@ It lacks Socket Mode, slash commands, interactions and rate limits; `slack_wire.
 by others, from the same documents: where both agree, neither was bent to suit Sluice.
 """
 
-import asyncio
-import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import httpx
 
-from tests.support.node import installed, node
+from tests.support.emulated import emulated
 
-FOLDER = Path(__file__).parent / "emulate"
 TOKEN = "xoxb-the-bot"
 READER = "xoxb-the-reader"
-_PATIENCE = 30.0
 SCOPES = ("chat:write", "im:write", "files:write", "files:read", "users:read", "channels:read")
 
 
@@ -79,30 +74,10 @@ async def slack_world(
 ) -> AsyncIterator[SlackWorld]:
     """Start the stand-in, and end it."""
     seed = {"slack": _seed(scopes, people, channels, strict=strict)}
-    script = (FOLDER / "slack.mjs").read_text()
-    process = await asyncio.create_subprocess_exec(
-        node(),
-        "--input-type=module",
-        "--eval",
-        script,
-        json.dumps(seed),
-        cwd=await asyncio.to_thread(installed, FOLDER),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    try:
-        said = await asyncio.wait_for(process.stdout.readline(), _PATIENCE)
-        url = said.decode().strip().replace("localhost", "127.0.0.1")
-        assert url, f"the stand-in ended with {await process.wait()}"
-        async with httpx.AsyncClient(trust_env=False) as client:
-            world = SlackWorld(url, client)
-            await world.learn()
-            yield world
-    finally:
-        process.stdin.close()
-        await asyncio.wait_for(process.wait(), _PATIENCE)
+    async with emulated("slack.mjs", seed) as (url, client):
+        world = SlackWorld(url, client)
+        await world.learn()
+        yield world
 
 
 def _seed(scopes: Sequence[str], people: Sequence[str], channels: Sequence[str], *, strict: bool) -> dict[str, Any]:
