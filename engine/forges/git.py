@@ -1,4 +1,4 @@
-"""Plain git: any repository that an address leads to, at the commit that a branch or tag points to now.
+"""Plain git: any repository that an address leads to, at the commit that a branch or tag points to now, or led to.
 
 A commit once resolved is kept in the mirror, so that a later stage gets exactly it, even when the branch has moved on
 or is gone. The tree is written by git itself from the objects, never through anything that the repository could
