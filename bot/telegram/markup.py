@@ -31,9 +31,9 @@ _LINK = re.compile(
     | (?<![A-Za-z0-9_])/[A-Za-z0-9_]                    # a command
     | ://                                               # an address with its scheme
     | \.[^\W\d_][\w-] | \.[^\x00-\x7f]                  # a bare domain: a dot, then what may be a top level
-    | [0-9]\.[0-9]+\.[0-9]+\.[0-9]                      # an IP address
+    | \d\.\d+\.\d+\.\d                                  # an IP address
     | \#\S | \$[A-Z1]                                   # tags
-    | (?:\+?[0-9](?:[^\S\n]|[-./()]){0,3}){7,}          # telephone and card numbers
+    | (?:\+?\d(?:[^\S\n]|[-./()]){0,3}){7,}             # telephone and card numbers, in anybody's digits
     """,
     re.VERBOSE,
 )

@@ -69,12 +69,15 @@ async def place() -> AsyncIterator[Place]:
         yield place
 
 
-async def released_in(place: Place, way: str, weather: Weather) -> None:
-    """A gray release and its promotion under a weather."""
+async def released_in(place: Place, way: str, weather: Weather, patience: timedelta | None = None) -> None:
+    """A gray release and its promotion under a weather, from which on each answer is waited for so long."""
     await place.has_way(way)
     await place.release("v1", way)
-    place.before_each = weather.pass_over
     deployed = await place.plan("v2", way)
+    if patience is not None:
+        stand_in(place).patience = patience
+        place.another_target()
+    place.before_each = weather.pass_over
     await place.drive(deployed, GRAY)
     await place.drive(deployed, PROMOTE)
     await weather.clear_up()
@@ -106,9 +109,7 @@ async def test_answers_that_are_late_during_every_move_are_not_waited_for_for_ev
     async def storm(kube: Kube) -> None:
         kube.fail(Fault.SLOW, times=2, verb="patch")
 
-    stand_in(place).patience = timedelta(milliseconds=400)
-    place.another_target()
-    await released_in(place, way, Weather(place, storm))
+    await released_in(place, way, Weather(place, storm), patience=timedelta(milliseconds=400))
     assert place.interruptions
 
 

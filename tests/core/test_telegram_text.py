@@ -33,6 +33,11 @@ def test_a_word_that_would_be_a_link_is_code_without_the_brackets_around_it() ->
     assert line(bold("see (evil.example), ann")).html == "<b>see (</b><code>evil.example</code><b>), ann</b>"
 
 
+@pytest.mark.parametrize("said", ["call 0301234567", "call ٠٣٠١٢٣٤٥٦٧", "000000𑣠", "at ١٠.٠.٠.١"])
+def test_figures_that_would_be_a_link_are_code_in_anybody_s_digits(said: str) -> None:
+    assert parse_html(line(said).html).links == ()
+
+
 def test_ordinary_words_need_no_code() -> None:
     said = "Took 3.5 s, e.g. 20 % and/or 5 of 7; issue #12 costs $5. Then 1.2.3 was next."
     assert line(said.replace("#12", "12")).entities == 0

@@ -170,7 +170,10 @@ class Place(Surroundings):
             except Disputed as stopped:
                 if not self.decided_by or stopped.ways != ("adopt",):
                     raise
-                await self.settle(deployed, "adopt", stopped.disputes)
+                try:
+                    await self.settle(deployed, "adopt", stopped.disputes)
+                except Interrupted as trouble:
+                    self.interruptions.append(trouble)
                 return False
             seen.append((advice, fleet))
             if isinstance(advice, Done) or until(fleet):
@@ -250,8 +253,8 @@ class Place(Surroundings):
         """Let ann decide about what is in dispute (`shown`, or all that there is): to restore or to adopt it."""
         place = replace(deployed.placement(), overruled=self._overruled)
         disputes = [each for each in await self.target.disputes(place) if not shown or each in shown]
-        self._overruled |= {each.key for each in (*shown, *disputes)}
         await (self.target.restore if how == "restore" else self.target.adopt)(place, disputes, "ann")
+        self._overruled |= {each.key for each in (*shown, *disputes)}
 
     # -- promises
 
