@@ -164,7 +164,7 @@ async def test_the_command_prints_a_line_each_and_its_exit_code_is_for_scripts(t
             "SLUICE_SLACK_API": slack.url,
             "SLUICE_LOG": "DEBUG",
         }
-        words = [sys.executable, "-c", "from bot.cli import main; main()", "doctor"]
+        words = [sys.executable, "-c", "from bot.cli.command import main; main()", "doctor"]
         ill = await asyncio.to_thread(_run, words, env)
         assert ill.returncode == 1
         assert f"MEND  slack scopes      The token lacks {SCOPES[0]}." in ill.stdout

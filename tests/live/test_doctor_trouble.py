@@ -287,7 +287,7 @@ async def test_the_command_ends_with_a_line_each_when_the_database_says_nothing(
             "SLUICE_HOME": str(tmp_path / "home"),
             "SLUICE_DATABASE": f"postgresql+psycopg://sluice:hunter2@127.0.0.1:{port}/sluice",
         }
-        words = [sys.executable, "-c", "from bot.cli import main; main()", "doctor"]
+        words = [sys.executable, "-c", "from bot.cli.command import main; main()", "doctor"]
         ended = await asyncio.to_thread(
             subprocess.run, words, check=False, capture_output=True, text=True, timeout=30, env=env
         )

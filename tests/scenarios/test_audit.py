@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 
 from bot.audit.export import Export, Format, exported, parse_moment
 from bot.chat import Incoming
-from bot.cli import app as command
+from bot.cli.command import app as command
 from engine.errors import Refused
 from engine.model import PersonId, RoomId, RunState
 from storage.audit import Sought

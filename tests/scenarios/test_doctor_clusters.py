@@ -258,7 +258,7 @@ async def test_the_command_ends_though_a_clusters_answer_never_does(tmp_path: Pa
             "SLUICE_HOME": str(tmp_path / "home"),
             "SLUICE_CLUSTERS": json.dumps({"slow": {"kubeconfig": str(tmp_path / "kubeconfig")}}),
         }
-        words = [sys.executable, "-c", "from bot.cli import main; main()", "doctor"]
+        words = [sys.executable, "-c", "from bot.cli.command import main; main()", "doctor"]
         ended = await asyncio.to_thread(
             subprocess.run, words, check=False, capture_output=True, text=True, timeout=40, env=env
         )

@@ -10,7 +10,7 @@ import pytest
 
 def sluice(home: Path, level: str) -> subprocess.CompletedProcess[str]:
     environment = {"PATH": os.environ["PATH"], "HOME": str(home), "SLUICE_HOME": str(home), "SLUICE_LOG": level}
-    words = [sys.executable, "-c", "from bot.cli import main; main()", "key"]
+    words = [sys.executable, "-c", "from bot.cli.command import main; main()", "key"]
     return subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
 
 

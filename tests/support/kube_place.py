@@ -161,23 +161,17 @@ class Place(Surroundings):
             if self.before_each is not None:
                 await self.before_each()
             try:
-                advice, fleet = await self.tick(deployed, kind, share)
+                came = await self._ticked_or_settled(deployed, kind, share)
             except Interrupted as trouble:
                 self.interruptions.append(trouble)
                 seen.append(trouble)
-                await self.ground.go_on()
-                return False
-            except Disputed as stopped:
-                if not self.decided_by or stopped.ways != ("adopt",):
-                    raise
-                try:
-                    await self.settle(deployed, "adopt", stopped.disputes)
-                except Interrupted as trouble:
-                    self.interruptions.append(trouble)
-                return False
-            seen.append((advice, fleet))
-            if isinstance(advice, Done) or until(fleet):
-                return True
+            else:
+                if came is None:
+                    return False
+                seen.append(came)
+                advice, fleet = came
+                if isinstance(advice, Done) or until(fleet):
+                    return True
             await self.ground.go_on()
             return False
 
@@ -190,6 +184,18 @@ class Place(Surroundings):
         elif kind is GoalKind.ROLL_BACK:
             self.deployed = deployed.old
         return self.moves[begun:]
+
+    async def _ticked_or_settled(
+        self, deployed: Deployed, kind: GoalKind, share: int | None
+    ) -> tuple[Advice, Fleet] | None:
+        """One pass, or None when what others hold was taken over instead."""
+        try:
+            return await self.tick(deployed, kind, share)
+        except Disputed as stopped:
+            if not self.decided_by or stopped.ways != ("adopt",):
+                raise
+            await self.settle(deployed, "adopt", stopped.disputes)
+            return None
 
     async def tick(self, deployed: Deployed, kind: GoalKind, share: int | None = None) -> tuple[Advice, Fleet]:
         """One pass, as the stages of a run make it."""

@@ -1,0 +1,1 @@
+"""The command `sluice`: what is typed, and what loads the whole bot for it."""

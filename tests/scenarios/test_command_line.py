@@ -1,0 +1,35 @@
+"""The command `sluice` as a whole: what it offers, and what it loads before it answers."""
+
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from bot.cli.command import COMMANDS, app
+
+HEAVY = {"alembic", "docker", "kubernetes", "slack_bolt", "sqlalchemy", "starlette", "telegram"}
+
+
+def test_the_help_tells_every_command_and_what_it_is_for() -> None:
+    said = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "200"})
+    assert said.exit_code == 0
+    told = [line.strip("│ ").split(maxsplit=1) for line in said.stdout.splitlines()]
+    assert [words[0] for words in told if words and words[0] in COMMANDS and len(words) > 1] == list(COMMANDS)
+
+
+def test_a_command_that_is_mistyped_is_answered_with_the_nearest_one() -> None:
+    said = CliRunner().invoke(app, ["chek"], env={"COLUMNS": "200"})
+    assert said.exit_code == 2
+    assert "Did you mean 'check'?" in said.output
+
+
+@pytest.mark.parametrize("command", [name for name, place in COMMANDS.items() if "talking" in place])
+def test_whoever_talks_to_the_running_bot_does_not_wait_for_what_only_the_bot_needs(command: str) -> None:
+    program = "import sys; from bot.cli.command import app, COMMANDS, OnDemand; OnDemand(COMMANDS)[sys.argv[1]]"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{program}; print(*sys.modules)", command], check=True, capture_output=True, text=True
+    )
+    loaded = {name.partition(".")[0] for name in done.stdout.split()}
+    assert "httpx" in loaded
+    assert not loaded & HEAVY
