@@ -2,9 +2,11 @@
 #
 #   make PYTHON=python3.13 test            another Python (3.11 or newer)
 #   make test ARGS="-k canary"             more words for the command behind a target
+#   make WORKERS=8 test                    so many tests at a time; half of the time they wait, so it may be twice the cores
 
 PYTHON ?= python3
 ARGS ?=
+WORKERS ?= 4
 VENV := .venv
 BIN := $(VENV)/bin
 
@@ -23,7 +25,7 @@ demo: $(VENV)/.runtime  ## A gray release on this machine, with a web console; C
 	@$(BIN)/sluice demo $(ARGS)
 
 test: $(VENV)/.test  ## Every test; those whose parts are missing on this machine are skipped and say why
-	@$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 check: format lint types layers  ## Format, lint, types and layers
 

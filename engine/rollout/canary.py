@@ -1,8 +1,9 @@
 """Canary, without a mesh: gray is a part of the whole, so that N instances are there in all, `g` of them gray.
 
 Gray comes up first, then gets its share, and only then stable shrinks to N-g (never below one, and not at all where its
-instances need shelter): at no time are there fewer than N. Promoting, stable grows back to N while it is rolled. The
-rest is told in `engine.rollout.two_tracks`.
+instances need shelter): at no time are there fewer than N. When all of gray fails, requests go to stable alone, and
+stable grows back to N until gray is there again. Promoting, it grows back while it is rolled. The rest is told in
+`engine.rollout.two_tracks`.
 """
 
 from datetime import datetime

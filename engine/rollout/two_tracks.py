@@ -73,6 +73,7 @@ def _share(scene: Scene, beside_gray: int) -> Advice:
         rescued(scene)
         or (_base_at(scene, base) if base is not None else None)
         or _gray_sized(scene, beside_gray)
+        or _stable_whole(scene)
         or rerouted(scene, _shared(scene))
         or _gray_settled(scene)
         or followed(scene)
@@ -144,6 +145,14 @@ def _gray_sized(scene: Scene, beside_gray: int) -> Advice | None:
     smaller = gray is not None and gray.count > count
     before = (_stable_sized(scene, beside_gray) or rerouted(scene, _shared(scene))) if smaller else None
     return before or followed(scene) or Launch(GRAY, scene.new, count)
+
+
+def _stable_whole(scene: Scene) -> Scale | None:
+    """Stable serves in full strength while nothing leads to gray, which may have failed after it was given room."""
+    stable, goal = scene.group(STABLE), scene.goal
+    if stable is None or scene.fleet.route.refers_to(GRAY) or stable.count >= goal.instances:
+        return None
+    return Scale(STABLE, goal.instances, goal.drain)
 
 
 def _gray_settled(scene: Scene) -> Wait | None:

@@ -110,7 +110,7 @@ def remembered(live: Json) -> Made | None:
 def _sent(found: Json, rule: Json, route: Route, ways: Ways) -> Iterator[Json]:
     """`rule` with the split, after its copies for those who pass a rule of the policy."""
     is_ours = partial(_is_ours, found=found, ways=ways)
-    if not any(is_ours(each) and each.get("weight", 1) > 0 for each in rule.get("backendRefs", ())):
+    if not _leads_to_us(rule, found, ways):
         yield rule
         return
 
@@ -141,6 +141,11 @@ def _is_ours(backend: Json, found: Json, ways: Ways) -> bool:
     return bool(namespace == ways.namespace and named == ("", "Service", ways.service, ways.port))
 
 
+def _leads_to_us(rule: Json, found: Json, ways: Ways) -> bool:
+    """Whether any request goes to the own Service by this rule: a backend without weight gets none."""
+    return any(_is_ours(each, found, ways) and each.get("weight", 1) > 0 for each in rule.get("backendRefs", ()))
+
+
 def _rules(http_route: Json) -> list[Json]:
     rules: list[Json] = http_route.get("spec", {}).get("rules") or []
     return rules
@@ -166,9 +171,7 @@ def _see_that_nobody_is_robbed(found: Json, route: Route, ways: Ways) -> None:
     if matched_service(route, ways) is None:
         return
     rules = _rules(found)
-    ours = [
-        at for at, rule in enumerate(rules) if any(_is_ours(one, found, ways) for one in rule.get("backendRefs", ()))
-    ]
+    ours = [at for at, rule in enumerate(rules) if _leads_to_us(rule, found, ways)]
     others = [at for at in range(len(rules)) if at not in ours]
     for ours_at, others_at, one in product(ours, others, route.rules):
         for match, theirs in product(_matches(rules[ours_at]), _matches(rules[others_at])):

@@ -102,6 +102,20 @@ def test_fewer_gray_instances_are_asked_for_only_when_stable_has_grown(model: Mo
     assert model.moves("canary", GRAY) == [Scale("stable", 3), Launch("gray", R2, 1)]
 
 
+def test_stable_serves_in_full_strength_while_gray_is_down_and_makes_room_again_when_it_is_back(
+    model: ModelFleet,
+) -> None:
+    model.reach("canary", GRAY)
+    (gray,) = model.of("gray")
+    model.fail(gray.name, InstanceState.UNREADY)
+    model.bad = {R2}
+    answers = list(model.settle("canary", GRAY, passes=20))
+    assert [each for each in answers if not isinstance(each, Wait)] == [Reroute(ALL_STABLE), Scale("stable", 4)]
+    assert len(model.plain()) == 4
+    model.bad = set()
+    assert model.moves("canary", GRAY) == [Reroute(SPLIT), Scale("stable", 3)]
+
+
 def test_stable_does_not_shrink_while_one_of_its_instances_is_not_ready() -> None:
     stable = replace(whole("stable", R1, 4), ready={R1: 3})
     seen = fleet(stable, whole("gray", R2, 1), route=SPLIT)

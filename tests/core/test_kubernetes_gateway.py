@@ -190,6 +190,12 @@ def test_a_rule_of_somebody_else_that_wins_by_its_place_is_not_robbed_either() -
         )
 
 
+def test_a_rule_in_which_ours_has_no_weight_is_somebody_else_s() -> None:
+    idle = {"backendRefs": [{**OURS, "name": "pay"}, {**OURS, "weight": 0}]}
+    with pytest.raises(StageFailure, match="would take requests from rule 1 of"):
+        gateway.routed(found(idle, {"backendRefs": [OURS]}), TESTED, WAYS)
+
+
 def test_a_backend_of_ours_without_weight_stays_without() -> None:
     idle = {"backendRefs": [{**OURS, "weight": 0}, {**OURS, "name": "pay"}]}
     assert rules_made(gateway.routed(found(idle), FIFTH, WAYS)) == [idle]

@@ -1,6 +1,6 @@
 """What becomes of a child's output on its way into a log."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.forges.credential import Credential
@@ -24,7 +24,6 @@ def test_lines_do_not_depend_on_how_the_output_is_cut_into_chunks(output: bytes,
 _NEAR_A_CUT = st.sampled_from([1, 2]).flatmap(lambda n: st.integers(n * MAX_LINE - 15, n * MAX_LINE + 3))
 
 
-@settings(deadline=None)
 @given(st.one_of(_NEAR_A_CUT, st.integers(0, 3 * MAX_LINE)), st.integers(50, 5000), st.booleans())
 def test_no_part_of_a_secret_gets_into_a_log(before: int, chunk: int, ended: bool) -> None:  # noqa: FBT001 - drawn
     log: list[str] = []

@@ -15,7 +15,7 @@ NAMES = st.text(alphabet="ab1./-@{}~^:?*[\\ \n\x7fä", min_size=1, max_size=8) |
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(NAMES)
 def test_a_name_is_used_exactly_when_git_allows_it_and_it_is_no_option(name: str) -> None:
     asked = subprocess.run(

@@ -102,7 +102,7 @@ SENT = st.builds(
 
 
 @given(sent=SENT)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_request_gets_an_answer_and_starts_a_run_only_if_it_says_so(house: House, sent: Sent) -> None:
     async def once(world: Outside) -> None:
         right = await world.path("gated", "start", "go")
@@ -123,7 +123,7 @@ def test_any_request_gets_an_answer_and_starts_a_run_only_if_it_says_so(house: H
 
 
 @given(query=st.text(max_size=200), body=st.binary(max_size=2000), kind=st.text(max_size=40))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_anything_is_either_parameters_or_a_bad_call(query: str, body: bytes, kind: str) -> None:
     try:
         found = read_parameters(query, body, kind)
@@ -139,7 +139,7 @@ def test_anything_is_either_parameters_or_a_bad_call(query: str, body: bytes, ki
         max_leaves=10,
     )
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_json_is_either_parameters_or_a_bad_call(value: Any) -> None:
 
     try:

@@ -122,5 +122,5 @@ class LateNews(RuleBasedStateMachine):
         assert self.cache.things() == self.truth
 
 
-LateNews.TestCase.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
+LateNews.TestCase.settings = settings(max_examples=150, stateful_step_count=30)
 test_what_is_known_never_goes_back_and_ends_true = LateNews.TestCase

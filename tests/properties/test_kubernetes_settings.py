@@ -63,7 +63,7 @@ GIVEN = st.fixed_dictionaries({"service": SERVICES, "workload": NAMES}, optional
 VALUES = st.from_regex(LABEL, fullmatch=True)
 LABELS = st.fixed_dictionaries({}, optional={"app": VALUES, "shop.example.com/tier": VALUES})
 GROUPS = st.sampled_from(["stable", "gray", "blue", "green"])
-FEWER = how(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FEWER = how(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 
 
 def made(spec: Deployment, group: str, selected: dict[str, str], **given: Any) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from tests.support.mesh_requests import Answer, Request, by_http_route, by_virtu
 
 Json = dict[str, Any]
 
-OFTEN = settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+OFTEN = settings(max_examples=200, suppress_health_check=list(HealthCheck))
 NAMES = ["x-team", "x-beta", "cookie"]
 VALUES = ["", "a", "b", "ab", "beta=yes", "c=1; beta=yes"]
 EXPRESSIONS = ["a|b", ".*(?:a).*", ".*(?:b|yes).*", "a*", "(?i)AB", ".+", r"(?:.*;)?[ \t]*(?:beta=yes)[ \t]*(?:;.*)?"]

@@ -180,7 +180,7 @@ async def play(concurrency: str, on_refusal: str, steps: list[tuple[str, int]]) 
                 await play.check()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(CONCURRENCY, ON_REFUSAL, STEPS)
 @example("queue", "keep", steps("request request clock rollback work request clock clock unlock request work"))
 @example("queue", "keep", steps(RELEASED * 2 + "redeploy:1 work redeploy:1 reviewed:1 unlock redeploy:1 work"))

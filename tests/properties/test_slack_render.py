@@ -72,7 +72,7 @@ CARDS = st.builds(
     key=TEXT,
     badge=TEXT,
 )
-slow = settings(max_examples=60, suppress_health_check=list(HealthCheck), deadline=None)
+slow = settings(max_examples=60, suppress_health_check=list(HealthCheck))
 
 
 def token(_button: Button) -> str:

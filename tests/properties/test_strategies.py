@@ -16,7 +16,7 @@ from tests.support.model_fleet import ModelFleet
 R0, R1, R2, LEFT = ReleaseId("hello@0"), ReleaseId("hello@1"), ReleaseId("hello@2"), ReleaseId("hello@left")
 TESTERS = (Rule((HeaderTest("x-tester", Matcher.EXACT, "yes"),), "testers"),)
 SHARED = st.sampled_from([1, 20, 50, 99])
-QUICK = settings(max_examples=250, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck))
+QUICK = settings(max_examples=250, stateful_step_count=60, suppress_health_check=list(HealthCheck))
 
 
 @st.composite
@@ -125,10 +125,7 @@ class Rollout(RuleBasedStateMachine):
     @rule(data=st.data(), state=st.sampled_from([InstanceState.STARTING, InstanceState.UNREADY, None]))
     def an_instance_fails(self, data: st.DataObject, state: InstanceState | None) -> None:
         name = data.draw(st.sampled_from(sorted(copy.name for copy in self.model.ready())))
-        if state is None:
-            del self.model.copies[name]
-        else:
-            self.model.change(name, state)
+        self.model.fail(name, state)
 
     @rule(seconds=st.integers(1, 8))
     def time_passes(self, seconds: int) -> None:
@@ -271,7 +268,7 @@ def disturb(model: ModelFleet, strategy: str, goal: Goal, data: st.DataObject) -
             model.change(data.draw(st.sampled_from(model.waiting())), InstanceState.READY)
         case "fail" if model.ready():
             names = sorted(copy.name for copy in model.ready())
-            model.change(data.draw(st.sampled_from(names)), InstanceState.UNREADY)
+            model.fail(data.draw(st.sampled_from(names)), InstanceState.UNREADY)
         case "go on":
             for _ in model.settle(strategy, goal, passes=4):
                 pass

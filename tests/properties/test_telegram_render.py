@@ -120,7 +120,7 @@ def shown(card: Card) -> Message:
     return render(card, token)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(cards)
 @example(everything)
 def test_telegram_takes_every_message_and_finds_nothing_to_press_in_it(card: Card) -> None:
@@ -131,7 +131,7 @@ def test_telegram_takes_every_message_and_finds_nothing_to_press_in_it(card: Car
     assert read.links == ()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(cards)
 @example(everything)
 def test_every_keyboard_is_one_that_telegram_takes(card: Card) -> None:
@@ -143,7 +143,7 @@ def test_every_keyboard_is_one_that_telegram_takes(card: Card) -> None:
     assert all(len(data.encode()) <= 64 for _, data in pressed)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.builds(Card, title=text, code=text, table=st.none() | tables, text=text))
 def test_what_does_not_fit_goes_as_a_file_that_can_be_written(card: Card) -> None:
     message = shown(card)
@@ -152,7 +152,7 @@ def test_what_does_not_fit_goes_as_a_file_that_can_be_written(card: Card) -> Non
         assert "file" in parse_html(message.text).text
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.builds(Part, hostile.map(clean), st.sampled_from(Style)), max_size=5))
 @example([Part("evil"), Part(".", Style.BOLD), Part("example", Style.CODE), Part(".com")])
 @example([Part("555 12"), Part("34", Style.BOLD), Part("567 8")])

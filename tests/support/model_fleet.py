@@ -45,10 +45,11 @@ class Copy:
 
 @dataclass
 class Kept:
-    """What was asked of a group."""
+    """What was asked of a group, and what has answered plain requests and failed since it was asked to shrink."""
 
     spec: GroupSpec
     unrouted_since: datetime | None
+    lost: set[str] = field(default_factory=set)
 
 
 @dataclass
@@ -85,7 +86,7 @@ class ModelFleet:
                 self.groups[group] = Kept(spec, since)
             case Scale(group, count, drain):
                 kept = self.groups[group]
-                kept.spec = replace(kept.spec, count=count, drain=drain)
+                kept.spec, kept.lost = replace(kept.spec, count=count, drain=drain), set()
             case Retire(group, drain):
                 if self.asked.refers_to(group) or self.effective.refers_to(group):
                     self.broken.append(f"{group} is retired while a route refers to it")
@@ -117,6 +118,16 @@ class ModelFleet:
     def of(self, group: str) -> list[Copy]:
         """List the instances of `group`."""
         return [copy for copy in self.copies.values() if copy.group == group]
+
+    def fail(self, name: str, state: InstanceState | None) -> None:
+        """Let the instance `name` become unready or start anew, or vanish (None). That is nobody's decision."""
+        if self.copies[name] in self.plain():
+            for kept in self.groups.values():
+                kept.lost.add(name)
+        if state is None:
+            del self.copies[name]
+        else:
+            self.change(name, state)
 
     def change(self, name: str, state: InstanceState) -> None:
         """Let the instance `name` become ready or unready, or start anew."""
@@ -229,7 +240,8 @@ class ModelFleet:
         if leaving not in self.plain() or spec.recreate:
             return
         in_group = sum(1 for copy in self.of(leaving.group) if copy.state is InstanceState.READY) - 1
-        if in_group < least_ready(spec.count, spec.max_unavailable) or len(self.plain()) - 1 < self.least:
+        left = {copy.name for copy in self.plain()} - {leaving.name} | self.groups[leaving.group].lost
+        if in_group < least_ready(spec.count, spec.max_unavailable) or len(left) < self.least:
             self.broken.append(f"{leaving.name} is drained and leaves {in_group} of {spec.count}")
 
     def _check_end(self, copy: Copy) -> None:
