@@ -8,6 +8,7 @@ import secrets
 from datetime import datetime
 
 from bot.linking import remove as forget
+from bot.naming import a_person, a_phone, an_email
 from engine.model import Person, PersonId, RoomId
 from storage.audit import Deed
 from storage.book import SqlBook
@@ -15,10 +16,20 @@ from storage.book import SqlBook
 ROOM = RoomId("terminal:")
 
 
-def add(book: SqlBook, person: Person, now: datetime) -> None:
-    """Know a person."""
+def add(book: SqlBook, name: str, email: str | None, phone: str | None, now: datetime) -> Person:
+    """Make `name` known, or change where they are told: None leaves an address as it is, an empty one takes it away.
+
+    Returns the person as they are known now. Refused when something is no name or no address.
+    """
+    known = book.people.find(PersonId(a_person(name))) or Person(PersonId(a_person(name)))
+    person = Person(
+        known.id,
+        known.email if email is None else an_email(email.strip()),
+        known.phone if phone is None else a_phone(phone.strip()),
+    )
     book.people.add(person)
     _write_down(book, f"person add {person.id}", "done", f"{person.id} is known.", now)
+    return person
 
 
 def remove(book: SqlBook, person: PersonId, now: datetime) -> bool:

@@ -1,7 +1,7 @@
 """The terminal's side: finds the running bot through its socket."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,8 @@ from typing import Any
 import httpx
 
 from bot.cards import Card
-from engine.errors import Broken
+from engine.errors import Broken, Refused
+from engine.model import Person, PersonId
 from storage.codec import load
 
 SECONDS = 60.0
@@ -32,22 +33,23 @@ class Client:
 
     def link(self, name: str) -> str:
         """Return a one-time link into the console."""
-        answer = self._ask("POST", "/link", {"as": name})
-        if "error" in answer:
-            raise Broken(answer["error"], answer["hint"])
-        return str(answer["link"])
+        return str(self._ask("POST", "/link", {"as": name})["link"])
 
-    def add_person(self, name: str, email: str, phone: str) -> None:
-        """Make a person known."""
-        self._ask("POST", "/person", {"name": name, "email": email, "phone": phone})
+    def add_person(self, name: str, email: str | None, phone: str | None) -> Person:
+        """Make a person known, or change where they are told; None leaves an address as it is."""
+        answer = self._ask("POST", "/person", {"name": name, "email": email, "phone": phone})
+        return Person(PersonId(answer["name"]), answer["email"], answer["phone"])
 
     def remove_person(self, name: str) -> bool:
         """Know a person no more; False when nobody did."""
         return bool(self._ask("DELETE", "/person", {"name": name})["removed"])
 
-    def _ask(self, method: str, path: str, body: dict[str, str] | None = None) -> Any:
+    def _ask(self, method: str, path: str, body: Mapping[str, str | None] | None = None) -> Any:
         with self._open() as http:
-            return http.request(method, path, json=body).json()
+            answer = http.request(method, path, json=body).json()
+        if "error" in answer:
+            raise Refused(answer["error"], answer["hint"])
+        return answer
 
     @contextmanager
     def _open(self) -> Iterator[httpx.Client]:

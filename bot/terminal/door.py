@@ -15,7 +15,8 @@ from bot.dispatch import Dispatch
 from bot.news import sentence
 from bot.persons import add, remove
 from bot.web.sessions import Sessions
-from engine.model import Person, PersonId, RoomId, RunId
+from engine.errors import Refused
+from engine.model import PersonId, RoomId, RunId
 from storage.book import SqlBook
 from storage.codec import dump
 from storage.store import SqlStore
@@ -80,10 +81,12 @@ class Door:
 
     async def person(self, request: Request) -> Response:
         """Know a person."""
-        said = await request.json()
-        person = Person(PersonId(said["name"]), said.get("email", ""), said.get("phone", ""))
-        await self.store.transact(lambda book: add(book, person, self.dispatch.clock.now()))
-        return JSONResponse({})
+        said, now = await request.json(), self.dispatch.clock.now()
+        try:
+            made = await self.store.transact(lambda book: add(book, said["name"], said["email"], said["phone"], now))
+        except Refused as error:
+            return JSONResponse({"error": str(error), "hint": error.hint}, 400)
+        return JSONResponse({"name": made.id, "email": made.email, "phone": made.phone})
 
     async def leave(self, request: Request) -> Response:
         """Know a person no more."""

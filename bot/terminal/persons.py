@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import typer
 
@@ -14,7 +14,7 @@ from bot.settings import Settings
 from bot.terminal.client import Client
 from engine.clock import WallClock
 from engine.errors import Refused
-from engine.model import Person, PersonId
+from engine.model import PersonId
 from storage.book import SqlBook
 from storage.store import SqlStore
 
@@ -23,15 +23,19 @@ T = TypeVar("T")
 
 
 @people.command("add")
-def add_person(name: str, email: str = "", phone: str = "") -> None:
-    """Make a person known, who may then speak and review."""
+def add_person(
+    name: str,
+    email: Annotated[str | None, typer.Option(help="Where mail goes; empty takes it away.")] = None,
+    phone: Annotated[str | None, typer.Option(help="Where a gateway for phones writes; empty takes it away.")] = None,
+) -> None:
+    """Make a person known, who may then speak and review. Said again, it changes the addresses that are given."""
     settings = Settings.read()
     if settings.socket.exists():
-        Client(settings.socket).add_person(name, email, phone)
+        person = Client(settings.socket).add_person(name, email, phone)
     else:
-        person = Person(PersonId(name), email, phone)
-        asyncio.run(_change(settings, lambda book: add(book, person, datetime.now(UTC))))
-    print(f"{name} is known.")  # noqa: T201
+        person = asyncio.run(_change(settings, lambda book: add(book, name, email, phone, datetime.now(UTC))))
+    ways = [way for way in (person.email, person.phone) if way]
+    print(f"{person.id} is known{', and told at ' if ways else ''}{' and '.join(ways)}.")  # noqa: T201
 
 
 @people.command("list")

@@ -1,6 +1,5 @@
 """What was done can be looked at, handed to others, and held against what somebody made of it behind Sluice's back."""
 
-import asyncio
 import csv
 import hashlib
 import io
@@ -13,16 +12,15 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from typer.testing import CliRunner, Result
 
 from bot.audit.export import Export, Format, exported, parse_moment
 from bot.chat import Incoming
-from bot.cli.command import app as command
 from engine.errors import Refused
 from engine.model import PersonId, RoomId, RunState
 from storage.audit import Sought
 from storage.chain import FIELDS
 from tests.support.bot import Bot, a_bot, a_new_bot
+from tests.support.command import sluice
 from tests.support.notes import notes
 
 
@@ -52,17 +50,6 @@ async def told(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Told]:
         yield Told(bot, run)
 
 
-async def sluice(bot: Bot, *words: str) -> Result:
-    """What the command prints beside the running bot."""
-    environment = {
-        "SLUICE_HOME": str(bot.app.settings.home),
-        "SLUICE_DATABASE": "",
-        "SLUICE_KEYS": None,
-        "COLUMNS": "200",
-    }
-    return await asyncio.to_thread(lambda: CliRunner().invoke(command, list(words), env=environment))
-
-
 async def lines_of(
     bot: Bot, form: Format = "jsonl", sought: Sought | None = None, *, journal: bool = False
 ) -> list[str]:
@@ -90,13 +77,13 @@ async def test_a_runs_timeline_is_told_in_chat_and_in_the_terminal(told: Told) -
     assert f"{run}: rejected" in said
     assert "x cleo was refused" in said
     assert "ann rejected" in said
-    printed = await sluice(bot, "timeline", run)
+    printed = await sluice(bot.home, "timeline", run)
     assert printed.exit_code == 0, printed.output
     happened = printed.output.split("\n\n")[2].splitlines()
     words = [line[8:].split(maxsplit=1)[1] for line in happened]
     assert len(words) > 3
     assert all(each.removeprefix("! ").removeprefix("x ") in said for each in words)
-    marked = await sluice(bot, "timeline", run, "--markdown")
+    marked = await sluice(bot.home, "timeline", run, "--markdown")
     assert marked.output.startswith(f"## {run}: rejected\n")
 
 
@@ -104,7 +91,7 @@ async def test_a_runs_timeline_is_told_in_chat_and_in_the_terminal(told: Told) -
 async def test_what_nobody_touched_is_trusted_in_chat_and_in_the_terminal(told: Told) -> None:
     bot = told.bot
     assert "The audit is as it was written" in await bot.say("audit verify")
-    assert (await sluice(bot, "audit", "verify")).exit_code == 0
+    assert (await sluice(bot.home, "audit", "verify")).exit_code == 0
 
 
 async def test_a_changed_row_is_named_with_its_time_in_chat_and_in_the_terminal(tmp_path: Path) -> None:
@@ -115,7 +102,7 @@ async def test_a_changed_row_is_named_with_its_time_in_chat_and_in_the_terminal(
         said = await bot.say("audit verify")
         assert "The audit is not as it was written: 1 fault since 20" in said
         assert "was changed after it was written" in said
-        told = await sluice(bot, "audit", "verify")
+        told = await sluice(bot.home, "audit", "verify")
         assert told.exit_code == 1
         assert "was changed after it was written" in told.output
 
@@ -188,7 +175,7 @@ async def test_an_export_is_cut_at_days_and_moments(told: Told) -> None:
     assert await lines_of(bot, sought=Sought(since=parse_moment("2100-01-01"))) == []
     assert await lines_of(bot, sought=Sought(until=parse_moment("2000-01-01"))) == []
     day = (await bot.app.store.read(lambda book: book.audit.head())).deed.at.date().isoformat()  # type: ignore[union-attr]
-    printed = await sluice(bot, "audit", "export", "--since", day, "--until", day)
+    printed = await sluice(bot.home, "audit", "export", "--since", day, "--until", day)
     assert printed.exit_code == 0, printed.output
     assert len(printed.output.splitlines()) == len(await lines_of(bot))
 
@@ -221,12 +208,10 @@ async def test_whoever_is_made_known_in_a_terminal_is_written_down_with_and_with
     tmp_path: Path,
 ) -> None:
     home = tmp_path / "home"
-    environment = {"SLUICE_HOME": str(home), "SLUICE_DATABASE": "", "SLUICE_KEYS": None}
-    words = ["person", "add", "dora", "--email", "dora@example.com"]
-    added = await asyncio.to_thread(lambda: CliRunner().invoke(command, words, env=environment))
+    added = await sluice(home, "person", "add", "dora", "--email", "dora@example.com")
     assert added.exit_code == 0, added.output
     async with a_bot(home) as bot:
-        assert (await sluice(bot, "person", "remove", "dora")).exit_code == 0
+        assert (await sluice(bot.home, "person", "remove", "dora")).exit_code == 0
         said = await bot.say("audit dora")
         assert "person add dora" in said
         assert "person remove dora" in said

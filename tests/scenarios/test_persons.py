@@ -1,0 +1,57 @@
+"""Who is known, as whoever runs Sluice says in a terminal: the same with a running bot and without one."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from engine.errors import Refused
+from tests.support.bot import a_bot
+from tests.support.command import sluice
+
+
+@pytest.fixture(params=["without a bot", "beside a bot"])
+async def home(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Path]:
+    home = tmp_path / "home"
+    if request.param == "without a bot":
+        yield home
+    else:
+        async with a_bot(home) as bot:
+            yield bot.home
+
+
+async def said(home: Path, *words: str) -> str:
+    done = await sluice(home, "person", *words)
+    assert done.exit_code == 0, done.output
+    return done.output.strip()
+
+
+async def test_an_address_that_is_not_given_stays_and_an_empty_one_goes(home: Path) -> None:
+    assert await said(home, "add", "dora") == "dora is known."
+    assert await said(home, "add", "dora", "--email", "dora@example.com") == (
+        "dora is known, and told at dora@example.com."
+    )
+    assert await said(home, "add", "dora", "--phone", "+49 30 1234567") == (
+        "dora is known, and told at dora@example.com and +49 30 1234567."
+    )
+    assert await said(home, "add", "dora", "--email", "") == "dora is known, and told at +49 30 1234567."
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["dora", "--email", "dora at home"], "is not one e-mail address"),
+        (["dora", "--email", "a@example.com, b@example.com"], "is not one e-mail address"),
+        (["dora", "--phone", "twelve"], "is not a phone number"),
+        ([""], "cannot be a name"),
+        (["do\nra"], "cannot be a name"),
+    ],
+)
+async def test_what_is_no_name_and_no_address_is_refused_and_nobody_is_made_known(
+    home: Path, words: list[str], why: str
+) -> None:
+    done = await sluice(home, "person", "add", *words)
+    assert isinstance(done.exception, Refused)
+    assert why in str(done.exception)
+    assert done.exception.hint.startswith("Write ")
+    assert "dora" not in await said(home, "list")
