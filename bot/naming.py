@@ -39,5 +39,5 @@ def _spelled(kind: TypeAdapter[str], said: str) -> str:
     except ValidationError as error:
         mistake = error.errors()[0].get("ctx", {}).get("error")
         if isinstance(mistake, Mistake):
-            raise Refused(f"{said!r} {mistake.problem}.", f"Write {mistake.instead}.") from error
+            raise Refused(f"{mistake.problem}.", f"Write {mistake.instead}.") from error
         raise Refused(f"{said!r} is no name.", "Write small letters, digits and dashes.") from error

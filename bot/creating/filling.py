@@ -114,7 +114,8 @@ def checked(sheet: Sheet, question: Question, said: str, known: Known) -> str:
         value = ", ".join(value.replace(",", " ").split())
     wrong = complaints_at(question, sheet.answered(question.key, value).filled(), known)
     if wrong:
-        raise Refused(f"{value}: {wrong[0].problem}.", f"Write {wrong[0].instead}.")
+        problem = wrong[0].problem
+        raise Refused(f"{problem}." if value in problem else f"{value}: {problem}.", f"Write {wrong[0].instead}.")
     return value
 
 

@@ -91,7 +91,7 @@ def _lasting(reader: "_Reader", now: datetime) -> Once:
     try:
         span = parse_duration(word)
     except Mistake as mistake:
-        raise Refused(f"{mistake.problem.capitalize()}.", f"Write {mistake.instead}.") from mistake
+        raise Refused(f"{mistake.problem}.", f"Write {mistake.instead}.") from mistake
     if not isinstance(span, timedelta) or not span:
         raise Refused(f"{word!r} is no time.", f"For example {EXAMPLES}.")
     return _checked(Once(now, now + span, reader.zone()), now)

@@ -93,7 +93,8 @@ def line(*parts: Part | str) -> Block:
     """Return a line of text. What Telegram might make a link of is code, whatever style it was to have."""
     styled = [part if isinstance(part, Part) else Part(part) for part in parts]
     text = "".join(part.text for part in styled)
-    regions = [_bare(text, begin, end) for begin, end in _links(text)]
+    found = _joined((*_links(text), *_links(_beside_code(styled))))
+    regions = [_bare(text, begin, end) for begin, end in found]
     if len(regions) > _MOST:
         return as_code(text)
     return _written(text, _styles(styled, regions))
@@ -155,6 +156,22 @@ def _links(text: str) -> Iterator[tuple[int, int]]:
         begin, end = first, last
     if end >= 0:
         yield begin, end
+
+
+def _beside_code(parts: Iterable[Part]) -> str:
+    """Return the text as it is where code ends every word: what follows it may begin a link."""
+    return "".join("\n" * len(part.text) if part.style is Style.CODE else part.text for part in parts)
+
+
+def _joined(regions: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return the regions in order, those that overlap as one."""
+    joined: list[tuple[int, int]] = []
+    for begin, end in sorted(regions):
+        if joined and begin < joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+        else:
+            joined.append((begin, end))
+    return joined
 
 
 def _word_begin(text: str, at: int) -> int:

@@ -46,6 +46,11 @@ def test_figures_that_would_be_a_link_are_code_in_anybody_s_digits(said: str) ->
     assert parse_html(line(said).html).links == ()
 
 
+def test_what_follows_code_without_a_space_is_looked_at_as_if_a_word_began() -> None:
+    assert parse_html(line(code("a"), "/stop").html).links == ()
+    assert line(code("a"), "/stop").text == "a/stop"
+
+
 def test_ordinary_words_need_no_code() -> None:
     said = "Took 3.5 s, e.g. 20 % and/or 5 of 7; issue #12 costs $5. Then 1.2.3 was next."
     assert line(said.replace("#12", "12")).entities == 0

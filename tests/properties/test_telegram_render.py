@@ -155,6 +155,7 @@ def test_what_does_not_fit_goes_as_a_file_that_can_be_written(card: Card) -> Non
 @settings(max_examples=300)
 @given(st.lists(st.builds(Part, hostile.map(clean), st.sampled_from(Style)), max_size=5))
 @example([Part("evil"), Part(".", Style.BOLD), Part("example", Style.CODE), Part(".com")])
+@example([Part("a", Style.CODE), Part("/stop")])
 @example([Part("555 12"), Part("34", Style.BOLD), Part("567 8")])
 def test_a_link_cannot_be_put_together_from_harmless_parts(parts: list[Part]) -> None:
     read = parse_html(line(*parts).html)

@@ -81,6 +81,7 @@ async def test_an_answer_is_complained_about_as_a_definition_would_be_and_asked_
         assert complaint in await bot.say(wrong)
     await answers(bot, "api", "default")
     assert "is not an image name" in await bot.say("shop image")
+    assert bot.heard[0].text.count("shop image") == 1, "what was said is said once"
     await answers(bot, "shop/api:${tag}")
     assert "from 1 to 65535" in (await bot.say("99999")).replace("outside 1 to 65535", "from 1 to 65535")
     await answers(bot, "18080")

@@ -52,6 +52,7 @@ async def test_what_is_no_name_and_no_address_is_refused_and_nobody_is_made_know
 ) -> None:
     done = await sluice(home, "person", "add", *words)
     assert isinstance(done.exception, Refused)
-    assert why in str(done.exception)
+    assert str(done.exception).endswith(f"' {why}.")
+    assert str(done.exception).count("'") == 2, "what was said is said once"
     assert done.exception.hint.startswith("Write ")
     assert "dora" not in await said(home, "list")
