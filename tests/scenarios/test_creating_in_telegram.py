@@ -31,7 +31,7 @@ async def test_a_pipeline_is_made_alone_with_the_bot_by_typing_and_pressing(talk
     await talk.asks(ANN, alone, "api", "Which group does it belong to?")
     talk.presses(ANN, alone, "default")
     await talk.reads(alone, "Where is its code?")
-    await talk.asks(ANN, alone, "ftp://nowhere", "ftp://nowhere:")
+    await talk.asks(ANN, alone, "ftp://nowhere", "ftp://nowhere cannot be used")
     await talk.asks(ANN, alone, CODE, "Which branch?")
     talk.presses(ANN, alone, "main")
     await talk.reads(alone, "Create api?")
