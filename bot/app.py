@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -12,7 +12,7 @@ from bot.acts.giving_up import make_giving_up
 from bot.audit.feature import Auditing
 from bot.audit.marks import Marks
 from bot.cards import Card, Tone
-from bot.chat import Chat, Messenger
+from bot.chat import Answer, Chat, Incoming, Messenger
 from bot.code.feature import Code, connect_code
 from bot.code.offers import ForgeOffers
 from bot.creating.conversation import make_creating
@@ -137,6 +137,9 @@ def build(
     def post(room: RoomId, card: Card) -> None:
         feed.post(room, card)
 
+    async def define_all(incoming: Incoming, texts: Sequence[str]) -> list[Answer]:
+        return await dispatch.defining.define_all(incoming, texts)
+
     async def say_in(room: str, said: str, tone: Tone) -> bool:
         there = chats.get(room.partition(":")[0])
         if there is not None:
@@ -170,7 +173,7 @@ def build(
         features=(
             make_groups,
             make_keeping,
-            make_creating(transports, lambda *said: dispatch.define_all(*said), ForgeOffers(store, code.keyring)),  # noqa: PLW0108
+            make_creating(transports, define_all, ForgeOffers(store, code.keyring)),
             outside.feature(reach),
             lambda _acting, _ask: Auditing(store, clock, marks).feature(),
             lambda acting, ask: SecretsSaid(acting, ask, kept).feature(),

@@ -12,35 +12,30 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from bot.acting import Acting, deed_of
+from bot.acts.defining import Defining
 from bot.acts.locks import Locking
 from bot.acts.questions import Questions
 from bot.acts.runs import RunActs
-from bot.cards import Button, Card, Field, Tone
+from bot.cards import Button, Card, Tone
 from bot.chat import Answer, Incoming
 from bot.desk import Desk, Transports
-from bot.feature import CheckSources, Doing, Follow, Hears, MakeFeature, Pressed
-from bot.forms import DefineForm
+from bot.feature import Doing, Hears, MakeFeature, Pressed
 from bot.grammar import BY_NAME, DELETE, PRESS, Said, begins_with_no_command, may_change, parse
 from bot.linking import Linking
 from bot.looking import Looking
 from bot.preview import Previews
-from bot.rights.grants import check, unfenced
+from bot.rights.grants import check
 from bot.rights.holders import sight_of
 from bot.rights.sights import Sights
 from bot.rooms.wishes import Wishes
 from bot.secrecy.lines import MASK, conceal, masked
-from bot.wiring import check_circles
 from engine.control import Control
-from engine.definition import Pipeline
 from engine.errors import Interrupted, Refused, SluiceError
 from engine.model import RoomId
-from engine.pipeline import Complaints, Definition, describe, resolve
-from engine.pipeline import parse as parse_definition
+from engine.pipeline import Complaints, describe
 from engine.ports import Clock
 from engine.secret_variables import SecretNotHere
-from engine.source import Source
 from storage.audit import SHOWN
-from storage.book import SqlBook
 from storage.faults import StoreUnavailable
 from storage.store import SqlStore
 from storage.vault import Vault
@@ -51,11 +46,6 @@ _LISTS = ("list", "status", "runs", "check")
 """Verbs whose answer leaves out what the person does not see."""
 _UNKEPT = re.compile("[\x00\ud800-\udfff]")
 """What no database takes as text: NUL, and halves of characters."""
-_HOW_TO_DEFINE = Card(
-    "There is no definition yet",
-    text="Write `define`, and the YAML on the lines below it. `export PIPELINE` gives one that is there.",
-    fields=(Field("Every setting, explained", "deploy/pipeline.reference.yaml"),),
-)
 _LOG = logging.getLogger(__name__)
 
 
@@ -74,13 +64,12 @@ class Dispatch:
     vault: Vault | None = None
     sights: Sights = field(init=False)
     linking: Linking = field(init=False)
+    defining: Defining = field(init=False)
     _acting: Acting = field(init=False)
     _looking: Looking = field(default_factory=Looking)
     _runs: RunActs = field(init=False)
     _questions: Questions = field(init=False)
     _acts: dict[str, Doing] = field(init=False)
-    _checks: list[CheckSources] = field(default_factory=list)
-    _follows: list[Follow] = field(default_factory=list)
     _presses: dict[str, Pressed] = field(default_factory=dict)
     _hears: list[Hears] = field(default_factory=list)
     _leaves: list[Hears] = field(default_factory=list)
@@ -93,10 +82,11 @@ class Dispatch:
         self.linking = Linking(self._acting)
         wishes = Wishes(self._acting, self.reaches)
         questions = self._questions = Questions(self._acting, self.desk, self.previews)
+        self.defining = Defining(self._acting, self.desk, self.transports, self.sights)
         locking = Locking(self._acting, self.desk, questions.ask)
         self._acts = {
-            "define": self._define,
-            "edit": self._edit,
+            "define": self.defining.define,
+            "edit": self.defining.edit,
             "run": questions.run,
             "stop": self._runs.stop,
             "retry": self._runs.retry,
@@ -124,8 +114,8 @@ class Dispatch:
         for make in self.features:
             feature = make(self._acting, questions.ask)
             self._acts.update(feature.says)
-            self._checks += feature.checks
-            self._follows += feature.follows
+            self.defining.checks += feature.checks
+            self.defining.follows += feature.follows
             self._presses.update(feature.presses)
             self._hears += [feature.hears] if feature.hears else []
             self._leaves += [feature.leaves] if feature.leaves else []
@@ -235,101 +225,6 @@ class Dispatch:
         else:
             found = await look(said)
         return found if isinstance(found, list) else [found]
-
-    async def _edit(self, _incoming: Incoming, said: Said) -> list[Answer]:
-        stored = await self.store.read(lambda book: book.pipelines.load(said.words[0]))
-        text = "Change this, then say `define` and send it."
-        card = Card(f"{stored.name}, version {stored.version}", text=text, code=stored.text)
-        return [Answer(card, private=True, form=DefineForm(stored.name, stored.text))]
-
-    async def _define(self, incoming: Incoming, said: Said) -> list[Answer]:
-        if not said.text.strip():
-            return [Answer(_HOW_TO_DEFINE, private=True, form=DefineForm())]
-        definition = await self._read(unfenced(said.text))
-        version = await self._acting.store.transact(lambda book: self._kept(book, definition, incoming))
-        return [] if version is None else [await self._defined(definition.pipeline, version)]
-
-    async def define_all(self, incoming: Incoming, texts: Sequence[str]) -> list[Answer]:
-        """Define each, as if its text had been said; all of them, or none when something is wrong with one."""
-        definitions = [await self._read(text) for text in texts]
-
-        def keep(book: SqlBook) -> list[int | None]:
-            return [
-                self._kept(
-                    book, one, replace(incoming, line=f"define\n{one.text}", key=_numbered(incoming.key, number))
-                )
-                for number, one in enumerate(definitions)
-            ]
-
-        versions = await self.store.transact(keep)
-        self.sights.forget()
-        kept = zip(definitions, versions, strict=True)
-        return [await self._defined(one.pipeline, version) for one, version in kept if version is not None]
-
-    async def _read(self, text: str) -> Definition:
-        people = await self.store.read(lambda book: book.people.names())
-        return parse_definition(
-            text,
-            people=people,
-            clusters=self.transports.clusters,
-            allow_local=self.transports.local,
-            allow_http=self.transports.plain,
-        )
-
-    def _kept(self, book: SqlBook, definition: Definition, incoming: Incoming) -> int | None:
-        """Keep a definition; returns its version, or None when this delivery did so before."""
-        words = f"{definition.pipeline.pipeline} is defined."
-        return self._acting.once_in(book, incoming, lambda book: self._saved(book, definition, incoming), words)
-
-    async def _defined(self, pipeline: Pipeline, version: int) -> Answer:
-        shown = await self.desk.show(Said(BY_NAME["show"], (pipeline.pipeline,), pipeline.pipeline))
-        card = Card(
-            f"{pipeline.pipeline} is defined, version {version}",
-            Tone.GOOD,
-            pipeline.description,
-            topology=shown.topology,
-            fields=(*shown.fields[2:], *await self._followed(pipeline.pipeline)),
-            buttons=(Button("Run", f"run {pipeline.pipeline}", primary=True),),
-        )
-        return Answer(card)
-
-    def _saved(self, book: SqlBook, definition: Definition, incoming: Incoming) -> int:
-        """Keep a definition, if no feature refuses it."""
-        check_circles(book, definition, sight_of(book, incoming.person).hidden)
-        now, pipeline = self.clock.now(), definition.pipeline
-        before = _sources_before(book, pipeline.pipeline) if self._checks else ()
-        for check_sources in self._checks:
-            check_sources(book, incoming.person, _sources(pipeline), before)
-        return book.pipelines.save(pipeline.pipeline, pipeline.group, definition.text, incoming.person, now)
-
-    async def _followed(self, pipeline: str) -> list[Field]:
-        """Do what follows from a definition that is kept; what does not work is said beside it."""
-        fields: list[Field] = []
-        for follow in self._follows:
-            try:
-                fields += await follow(pipeline)
-            except SluiceError as error:
-                fields.append(Field("Not yet", f"{error} {error.hint}".strip()))
-        return fields
-
-
-def _numbered(key: str, number: int) -> str:
-    """The key of one of several things that one delivery does."""
-    return f"{key}:{number}" if key else ""
-
-
-def _sources(pipeline: Pipeline) -> tuple[Source, ...]:
-    return tuple(stage.source for stage in pipeline.stages if stage.source is not None)
-
-
-def _sources_before(book: SqlBook, name: str) -> tuple[Source, ...]:
-    """What the newest definition fetches from; nothing when there is none, or none that a run can be made of."""
-    if name not in book.pipelines.names():
-        return ()
-    try:
-        return _sources(resolve(book.pipelines.load(name).text, {}))
-    except Complaints:
-        return ()
 
 
 async def _first(hears: Sequence[Hears], incoming: Incoming) -> list[Answer] | None:

@@ -10,18 +10,15 @@ that was refused is taken again when the forge delivers it again.
 """
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
-from urllib.parse import urlsplit
 
 from bot.acting import Acting
+from bot.pushes.delivered import LONGEST_PERSON, Delivered, delivered_of, own_logins, pusher, readable
 from engine.control import Order
-from engine.errors import Broken, Interrupted, Refused, SluiceError
+from engine.errors import Interrupted, Refused, SluiceError
 from engine.forges.auto_build import Passes, Starts, because, decide, wanted_of
-from engine.forges.hosting import ForgeName
-from engine.forges.hosts import KINDS, host_of, is_at
 from engine.forges.payloads import Push
 from engine.forges.proving import BRIEF, FRESH
 from engine.freezes import Frozen
@@ -32,26 +29,15 @@ from storage.attached import Attached
 from storage.audit import Deed
 from storage.book import SqlBook
 from storage.chats import SIGNED
-from storage.codec import dump, load
+from storage.codec import dump
 from storage.faults import StoreUnavailable
 from storage.pushes import KeptPush
 
 AGAIN_SECONDS = 1.0
 _BATCH = 20
 _REMEMBERED = 50
-_LONGEST_PERSON = 120
 HOOKS = RoomId("hooks:")
 _LOG = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Delivered:
-    """A push as it is kept: of which forge, for which repository, attached with which account (empty: by hand)."""
-
-    forge: str
-    repository: str
-    account: str
-    push: Push
 
 
 class NotOpen(Refused):
@@ -154,7 +140,7 @@ class PushIntake:
 
     async def _close(self, kept: KeptPush, outcome: str, said: str, *, is_told: bool = False) -> None:
         """Write down that nothing was started, of what was pushed too if that can be read; tell it unless it was."""
-        delivered = _readable(kept)
+        delivered = readable(kept)
         became = Became(outcome, said)
         await self.acting.store.transact(lambda book: self._told(book, kept, delivered, became))
         if not is_told:
@@ -178,7 +164,7 @@ class PushIntake:
         if wanted is None or wanted.source.git != delivered.repository:
             raise Refused(f"{kept.pipeline} is not started by pushes to {delivered.repository} any more.")
         delivered = replace(delivered, account=delivered.account or wanted.source.account or "")
-        decision = decide(delivered.push, wanted, _own_logins(book, delivered))
+        decision = decide(delivered.push, wanted, own_logins(book, delivered))
         if isinstance(decision, Starts) and _comes_late(book, kept, delivered.push):
             decision = Passes(f"what was pushed on top of it to {delivered.push.ref} was here before it")
         if not isinstance(decision, Starts):
@@ -186,7 +172,7 @@ class PushIntake:
             return False
         order = Order(
             pipeline=kept.pipeline,
-            by=_pusher(book, delivered),
+            by=pusher(book, delivered),
             room=self.room,
             changes=decision.changes,
             reason=because(delivered.push),
@@ -207,8 +193,8 @@ class PushIntake:
         deed = Deed(
             key=f"{kept.key} {kept.at.isoformat()}",  # not its number, which a database may give again
             at=self.acting.clock.now(),
-            person=_pusher(book, delivered) if delivered else PersonId(""),
-            account=f"{delivered.forge}:{delivered.push.login}"[:_LONGEST_PERSON] if delivered else "",
+            person=pusher(book, delivered) if delivered else PersonId(""),
+            account=f"{delivered.forge}:{delivered.push.login}"[:LONGEST_PERSON] if delivered else "",
             room=HOOKS,
             line=f"push {kept.pipeline}{what}",
             outcome={"started": "done", "passed": "done"}.get(became.outcome, became.outcome),
@@ -223,26 +209,12 @@ def _name(one: Attached, key: str) -> str:
     return name if key.startswith(BRIEF) else f"{SIGNED}{name}"
 
 
-def delivered_of(kept: KeptPush) -> Delivered:
-    """Read what was pushed. Raises `Broken` when an earlier version wrote it in another form, or it is damaged."""
-    try:
-        return load(Delivered, kept.document)
-    except ValueError as error:
-        raise Broken(f"What was pushed to {kept.pipeline} cannot be read any more.") from error
-
-
-def _readable(kept: KeptPush) -> Delivered | None:
-    with contextlib.suppress(Broken):
-        return delivered_of(kept)
-    return None
-
-
 def _comes_late(book: SqlBook, kept: KeptPush, push: Push) -> bool:
     """Whether what was pushed on top of it was delivered before, and started: this one would bring older code back.
 
     A branch that was set back leads from there to here by what was delivered meanwhile.
     """
-    earlier = ((one, _readable(one)) for one in book.pushes.latest(kept.pipeline, _REMEMBERED) if one.seq < kept.seq)
+    earlier = ((one, readable(one)) for one in book.pushes.latest(kept.pipeline, _REMEMBERED) if one.seq < kept.seq)
     there = [
         (one.outcome, delivered.push)
         for one, delivered in earlier
@@ -258,32 +230,3 @@ def _led_to(from_here: set[str], pushes: Sequence[Push]) -> set[str]:
     while more := {one.after for one in pushes if one.before in reached} - reached:
         reached |= more
     return reached
-
-
-def _pusher(book: SqlBook, delivered: Delivered) -> PersonId:
-    """Whoever pushed: the person who has bound that login, or its name at the forge."""
-    forge, login = ForgeName(delivered.forge), delivered.push.login
-    origin = _origin(book, delivered)
-    known = book.code_accounts.person_of(forge, origin, login)
-    where = forge.value if origin == KINDS[forge].origin else urlsplit(origin).hostname
-    return known or PersonId(f"{where}:{login}"[:_LONGEST_PERSON])
-
-
-def _origin(book: SqlBook, delivered: Delivered) -> str:
-    """Where the forge is: as the account says; without one, as any account there does, or the repository's address."""
-    account = book.code_accounts.find(delivered.account) if delivered.account else None
-    if account is not None:
-        return account.origin
-    forge, url = ForgeName(delivered.forge), delivered.repository
-    bound = [one.origin for one in book.code_accounts.all() if one.forge == forge]
-    near = [origin for origin in (KINDS[forge].origin, *bound) if is_at(url, forge, origin)]
-    if near or not host_of(url):
-        return near[0] if near else KINDS[forge].origin
-    address = urlsplit(url)
-    return f"{address.scheme}://{address.netloc}" if address.scheme in ("https", "http") else f"https://{host_of(url)}"
-
-
-def _own_logins(book: SqlBook, delivered: Delivered) -> tuple[str, ...]:
-    """The logins at this forge that are no person's: apps, as which Sluice itself signs in."""
-    origin = _origin(book, delivered)
-    return tuple(one.login for one in book.code_accounts.all() if one.app and one.origin == origin)

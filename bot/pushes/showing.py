@@ -10,7 +10,7 @@ from bot.feature import Feature
 from bot.grammar import Said
 from bot.keyring import moment
 from bot.pushes.attaching import Attaching, state_of, want_anew
-from bot.pushes.intake import delivered_of
+from bot.pushes.delivered import delivered_of
 from engine.errors import Broken, Refused
 from engine.forges.hosting import ForgeName
 from engine.forges.proving import signing_token

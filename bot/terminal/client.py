@@ -1,6 +1,7 @@
 """The terminal's side: finds the running bot through its socket."""
 
 import json
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,10 @@ from engine.model import Person, PersonId
 from storage.codec import load
 
 SECONDS = 60.0
+
+
+class NotRunning(Broken):
+    """Nobody listens at the socket, which a bot that was killed may have left behind."""
 
 
 class Client:
@@ -53,13 +58,23 @@ class Client:
 
     @contextmanager
     def _open(self) -> Iterator[httpx.Client]:
+        knock(self._path)
         try:
             transport = httpx.HTTPTransport(uds=str(self._path))
             with httpx.Client(transport=transport, base_url="http://sluice", timeout=SECONDS, trust_env=False) as http:
                 yield http
-        except (httpx.ConnectError, FileNotFoundError) as error:
-            raise Broken(
-                "Sluice is not running here.", f"Start it with `sluice serve`. (Looked at {self._path}.)"
-            ) from error
         except httpx.HTTPError as error:
             raise Broken(f"Sluice did not answer: {error}") from error
+
+
+def knock(path: Path) -> None:
+    """Find out whether a bot listens at `path`. httpx would leave the socket open when none does."""
+    with socket.socket(socket.AF_UNIX) as knocking:
+        try:
+            knocking.connect(str(path))
+        except PermissionError as error:
+            raise Broken(f"{path} belongs to somebody else.", "Say it as the user whom Sluice runs as.") from error
+        except OSError as error:
+            raise NotRunning(
+                "Sluice is not running here.", f"Start it with `sluice serve`. (Looked at {path}.)"
+            ) from error

@@ -11,7 +11,7 @@ from bot.audit.marks import Marks, chain_key
 from bot.persons import add, remove
 from bot.secrecy.sealing import vault_of
 from bot.settings import Settings
-from bot.terminal.client import Client
+from bot.terminal.client import Client, NotRunning
 from engine.clock import WallClock
 from engine.errors import Refused
 from engine.model import PersonId
@@ -30,9 +30,9 @@ def add_person(
 ) -> None:
     """Make a person known, who may then speak and review. Said again, it changes the addresses that are given."""
     settings = Settings.read()
-    if settings.socket.exists():
+    try:
         person = Client(settings.socket).add_person(name, email, phone)
-    else:
+    except NotRunning:
         person = asyncio.run(_change(settings, lambda book: add(book, name, email, phone, datetime.now(UTC))))
     ways = [way for way in (person.email, person.phone) if way]
     print(f"{person.id} is known{', and told at ' if ways else ''}{' and '.join(ways)}.")  # noqa: T201
@@ -49,9 +49,9 @@ def listknown() -> None:
 def remove_person(name: str) -> None:
     """Know a person no more: they can neither speak nor decide, in any chat. What they did stays told."""
     settings = Settings.read()
-    if settings.socket.exists():
+    try:
         removed = Client(settings.socket).remove_person(name)
-    else:
+    except NotRunning:
         removed = asyncio.run(_change(settings, lambda book: remove(book, PersonId(name), datetime.now(UTC))))
     if not removed:
         raise Refused(f"Nobody here knows {name}.", "`sluice person list` lists everybody.")

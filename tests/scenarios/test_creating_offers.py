@@ -51,7 +51,7 @@ class ShopsOffers:
 
 def with_offers(bot: Bot, *spaces: str) -> Dispatch:
     there = bot.app.dispatch
-    making = make_creating(there.transports, there.define_all, ShopsOffers(spaces or ("shop",)))
+    making = make_creating(there.transports, there.defining.define_all, ShopsOffers(spaces or ("shop",)))
     return Dispatch(bot.app.store, bot.app.control, bot.app.clock, there.desk, there.previews, features=(making,))
 
 

@@ -1,5 +1,6 @@
-"""Who is known, as whoever runs Sluice says in a terminal: the same with a running bot and without one."""
+"""Who is known, as whoever runs Sluice says in a terminal: the same with a running bot, after one and without one."""
 
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -10,14 +11,24 @@ from tests.support.bot import a_bot
 from tests.support.command import sluice
 
 
-@pytest.fixture(params=["without a bot", "beside a bot"])
+@pytest.fixture(params=["without a bot", "after a bot that was killed", "beside a bot"])
 async def home(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Path]:
     home = tmp_path / "home"
     if request.param == "without a bot":
         yield home
+    elif request.param == "after a bot that was killed":
+        leave_a_socket(home)
+        yield home
     else:
         async with a_bot(home) as bot:
             yield bot.home
+
+
+def leave_a_socket(home: Path) -> None:
+    """What kill -9 leaves: a socket at which nobody listens."""
+    home.mkdir()
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(home / "sluice.sock"))
 
 
 async def said(home: Path, *words: str) -> str:
