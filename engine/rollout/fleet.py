@@ -128,6 +128,7 @@ class Goal:
     `instances` is how many the whole workload has, `gray_instances` how many the gray track has, `share` the percent of
     plain requests that gray gets (0: only what matches `rules`, or only the preview). `shelter`: instances of the old
     release may be sent requests for a moment longer than they answer, so none of them ends while requests reach it.
+    `shared`: gray has had its share in this run, and stable may have made room for it.
     """
 
     kind: GoalKind
@@ -143,6 +144,7 @@ class Goal:
     hold: timedelta = timedelta(0)
     after_hold: str = "upgrade"
     shelter: bool = False
+    shared: bool = False
 
 
 @dataclass(frozen=True, slots=True)

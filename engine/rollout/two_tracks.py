@@ -142,17 +142,17 @@ def _gray_sized(scene: Scene, beside_gray: int) -> Advice | None:
     gray, count = scene.group(GRAY), scene.goal.gray_instances
     if gray is not None and gray.release == scene.new and gray.count == count:
         return None
-    smaller = gray is not None and gray.count > count
-    before = (_stable_sized(scene, beside_gray) or rerouted(scene, _shared(scene))) if smaller else None
+    gives = gray is not None and gray.count > count and scene.fleet.route.refers_to(GRAY)
+    before = (_stable_grown(scene, beside_gray) or rerouted(scene, _shared(scene))) if gives else None
     return before or followed(scene) or Launch(GRAY, scene.new, count)
 
 
 def _stable_whole(scene: Scene) -> Scale | None:
-    """Stable serves in full strength while nothing leads to gray, which may have failed after it was given room."""
-    stable, goal = scene.group(STABLE), scene.goal
-    if stable is None or scene.fleet.route.refers_to(GRAY) or stable.count >= goal.instances:
+    """Stable is as large as the whole while gray, for which it made room, has failed and gets no request."""
+    stable, gray, goal = scene.group(STABLE), scene.fleet.groups[GRAY], scene.goal
+    if stable is None or not goal.shared or scene.fleet.route.refers_to(GRAY) or gray.is_settled():
         return None
-    return Scale(STABLE, goal.instances, goal.drain)
+    return Scale(STABLE, goal.instances, goal.drain) if stable.count < goal.instances else None
 
 
 def _gray_settled(scene: Scene) -> Wait | None:
@@ -170,9 +170,14 @@ def _shared(scene: Scene) -> Route:
 def _stable_sized(scene: Scene, beside_gray: int) -> Advice | None:
     """Stable has as many instances as it should beside gray. It gives some up only while all of them are ready."""
     stable = scene.group(STABLE)
+    if stable is None or stable.count <= beside_gray or scene.goal.shelter:
+        return _stable_grown(scene, beside_gray)
+    return settled(stable) or Scale(STABLE, beside_gray, scene.goal.drain)
+
+
+def _stable_grown(scene: Scene, count: int) -> Advice | None:
+    """Stable has so many instances, or more, and all are ready."""
+    stable = scene.group(STABLE)
     if stable is None:
         return None
-    wanted = stable.count if scene.goal.shelter and stable.count > beside_gray else beside_gray
-    if stable.count > wanted:
-        return settled(stable) or Scale(STABLE, wanted, scene.goal.drain)
-    return settled(stable) if stable.count == wanted else Scale(STABLE, wanted, scene.goal.drain)
+    return Scale(STABLE, count, scene.goal.drain) if stable.count < count else settled(stable)

@@ -19,7 +19,7 @@ from engine.deployed import Deployed, Disputed, describe_move, latest_split, lea
 from engine.errors import InvariantViolation, StageFailure
 from engine.model import Json, Release, Run, StageKind
 from engine.ports import Book, Builder, Dispute, Images, Store, Target
-from engine.rollout.fleet import Done, Fleet, Goal, GoalKind, ReleaseId, Reroute, Route, Wait
+from engine.rollout.fleet import Done, Fleet, Goal, GoalKind, ReleaseId, Reroute, Route, Scale, Wait
 from engine.rollout.strategies import next_move
 from engine.rollout.traffic import rules_of
 from engine.stages.job import Job, Later, StandsStill
@@ -40,6 +40,8 @@ UNIDENTIFIED = (
     "strategy",
 )
 """Settings that say how a release gets its traffic, not what it is."""
+WATCHED = (Reroute, Scale)
+"""What is done of itself while people are asked. Nothing new is launched, and nothing is ended."""
 
 
 @dataclass(slots=True)
@@ -166,13 +168,16 @@ class Rollouts:
         return None if found is None else StandsStill(found.until, f"{found} {job.state.name} begins after it.")
 
     async def watch(self, job: Job) -> str:
-        """While people are asked, keep visitors away from a group that has lost its instances. Says what was done."""
+        """While people are asked, keep visitors away from a group that has lost its instances. Says what was done.
+
+        Stable makes up for a gray track that has failed, and makes room again, unless somebody else has a hand in it.
+        """
         deployed = await self.deployed(job)
         target, place = self.targets[deployed.spec.target], deployed.placement()
         fleet = await target.observe(place)
         goal = goal_of(job.run, deployed, GoalKind.GRAY)
         advice = next_move(deployed.spec.strategy, goal, fleet, job.now())
-        if not isinstance(advice, Reroute):
+        if not isinstance(advice, WATCHED) or (isinstance(advice, Scale) and await target.disputes(place)):
             return ""
         await target.perform(place, advice)
         return describe_move(advice, deployed)
@@ -281,6 +286,7 @@ def goal_of(run: Run, deployed: Deployed, kind: GoalKind) -> Goal:
         hold=spec.hold,
         after_hold=spec.after_hold,
         shelter=shelter,
+        shared=latest_split(run) is not None,
     )
 
 

@@ -102,18 +102,30 @@ def test_fewer_gray_instances_are_asked_for_only_when_stable_has_grown(model: Mo
     assert model.moves("canary", GRAY) == [Scale("stable", 3), Launch("gray", R2, 1)]
 
 
+def test_gray_that_gets_no_request_yet_is_made_smaller_and_stable_is_left_whole(model: ModelFleet) -> None:
+    model.ask("canary", replace(GRAY, gray_instances=3))
+    assert model.moves("canary", GRAY) == [Launch("gray", R2, 1), Reroute(SPLIT), Scale("stable", 3)]
+
+
 def test_stable_serves_in_full_strength_while_gray_is_down_and_makes_room_again_when_it_is_back(
     model: ModelFleet,
 ) -> None:
     model.reach("canary", GRAY)
     (gray,) = model.of("gray")
     model.fail(gray.name, InstanceState.UNREADY)
-    model.bad = {R2}
-    answers = list(model.settle("canary", GRAY, passes=20))
+    model.bad, goal = {R2}, replace(GRAY, shared=True)
+    answers = list(model.settle("canary", goal, passes=20))
     assert [each for each in answers if not isinstance(each, Wait)] == [Reroute(ALL_STABLE), Scale("stable", 4)]
     assert len(model.plain()) == 4
     model.bad = set()
-    assert model.moves("canary", GRAY) == [Reroute(SPLIT), Scale("stable", 3)]
+    assert model.moves("canary", goal) == [Reroute(SPLIT), Scale("stable", 3)]
+
+
+def test_stable_does_not_grow_beyond_its_part_of_a_larger_whole_before_gray_has_its_first_share(
+    model: ModelFleet,
+) -> None:
+    larger = replace(GRAY, instances=8, gray_instances=2)
+    assert model.moves("canary", larger) == [Launch("gray", R2, 2), Reroute(SPLIT), Scale("stable", 6)]
 
 
 def test_stable_does_not_shrink_while_one_of_its_instances_is_not_ready() -> None:

@@ -8,9 +8,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from engine.rollout.fleet import Done, Goal, GoalKind, HeaderTest, Matcher, ReleaseId, Rule
+from engine.rollout.fleet import Done, Goal, GoalKind, HeaderTest, Matcher, ReleaseId, Rule, Wait
 from engine.rollout.rolling import InstanceState
-from engine.rollout.strategies import STRATEGIES
+from engine.rollout.strategies import STRATEGIES, next_move
+from engine.stages.rollout import WATCHED
 from tests.support.model_fleet import ModelFleet
 
 R0, R1, R2, LEFT = ReleaseId("hello@0"), ReleaseId("hello@1"), ReleaseId("hello@2"), ReleaseId("hello@left")
@@ -135,9 +136,15 @@ class Rollout(RuleBasedStateMachine):
     def somebody_changes_their_mind(self, kind: GoalKind) -> None:
         self.goal = replace(self.goal, kind=kind)
 
-    @rule(share=SHARED)
-    def somebody_changes_the_share(self, share: int) -> None:
-        self.goal = replace(self.goal, share=share)
+    @rule(share=SHARED, data=st.data())
+    def somebody_changes_the_share(self, share: int, data: st.DataObject) -> None:
+        count = data.draw(st.integers(1, self.goal.instances - 1))
+        self.goal = replace(self.goal, share=share, gray_instances=count)
+
+    @precondition(lambda self: R2 in {copy.release for copy in self.model.plain()})
+    @rule()
+    def it_is_written_down_that_gray_has_had_its_share(self) -> None:
+        self.goal = replace(self.goal, shared=True)
 
     @invariant()
     def no_promise_is_broken(self) -> None:
@@ -253,6 +260,68 @@ def test_a_promotion_aborted_at_any_pass_ends_with_everything_on_the_old_release
         assert len(model.plain()) >= least(goal)
     assert_reached(model, replace(goal, kind=GoalKind.ROLL_BACK))
     assert not model.broken
+
+
+@given(goal=goals(), strategy=st.sampled_from(sorted(STRATEGIES)), data=st.data())
+@settings(QUICK, max_examples=150)
+def test_as_many_instances_as_were_promised_serve_after_all_of_gray_has_failed(
+    goal: Goal, strategy: str, data: st.DataObject
+) -> None:
+    model, goal = in_review(strategy, goal)
+    for _ in range(data.draw(st.integers(0, 8))):
+        disturb(model, strategy, goal, data)
+    model.bad = {R2}
+    for copy in model.ready():
+        if copy.release == R2:
+            model.fail(copy.name, InstanceState.UNREADY)
+    *_, last = model.settle(strategy, goal)
+    assert isinstance(last, Wait)
+    assert len(model.plain()) >= goal.instances
+    assert not model.broken
+
+
+@given(goal=goals(share=st.sampled_from([0, 1, 20, 50, 99])), strategy=st.sampled_from(sorted(STRATEGIES)))
+@settings(QUICK, max_examples=100)
+def test_while_people_are_asked_gray_that_comes_back_gets_its_share_back_without_a_launch(
+    goal: Goal, strategy: str
+) -> None:
+    model, goal = in_review(strategy, goal)
+    asked, count = model.asked, len(model.ready())
+    model.bad = {R2}
+    failed = [copy.name for copy in model.ready() if copy.release == R2]
+    for name in failed:
+        model.fail(name, InstanceState.UNREADY)
+    watched(model, strategy, goal)
+    assert R2 not in {copy.release for copy in model.plain()}
+    model.bad = set()
+    for name in failed:
+        model.change(name, InstanceState.READY)
+    watched(model, strategy, goal)
+    assert model.asked == model.effective == asked
+    assert len(model.ready()) == count
+    assert model.ask(strategy, goal) == Done()
+    assert not model.broken
+
+
+def in_review(strategy: str, goal: Goal) -> tuple[ModelFleet, Goal]:
+    """A fleet whose gray release has what it should have, and the goal from then on."""
+    model = deployed(strategy, goal, R1)
+    model.reach(strategy, goal)
+    model.least = least(goal) if goal.share else 0
+    return model, replace(goal, shared=True)
+
+
+def watched(model: ModelFleet, strategy: str, goal: Goal) -> None:
+    """Let time pass and do only what is done while people are asked, until it is nothing any more."""
+    for _ in range(30):
+        model.take_up_route()
+        model.tend()
+        for name in model.waiting():
+            model.change(name, InstanceState.READY)
+        model.pass_time(timedelta(seconds=2))
+        advice = next_move(strategy, goal, model.observe(), model.now)
+        if isinstance(advice, WATCHED):
+            model.perform(advice)
 
 
 def disturb(model: ModelFleet, strategy: str, goal: Goal, data: st.DataObject) -> None:

@@ -45,7 +45,7 @@ class Copy:
 
 @dataclass
 class Kept:
-    """What was asked of a group, and what has answered plain requests and failed since it was asked to shrink."""
+    """What was asked of a group, and what has answered plain requests and failed while it has not become that yet."""
 
     spec: GroupSpec
     unrouted_since: datetime | None
@@ -108,6 +108,8 @@ class ModelFleet:
         for name, kept in list(self.groups.items()):
             for action in next_actions(kept.spec, self.views(name), self.now):
                 self._act(name, kept.spec, action)
+            if self._group(name, kept).is_settled():
+                kept.lost.clear()
             if kept.spec.count == 0 and not self.of(name):
                 del self.groups[name]
 

@@ -1,0 +1,77 @@
+"""People are asked about a gray release, and meanwhile all of its instances fail, and come back."""
+
+from pathlib import Path
+
+import pytest
+
+from engine.model import RunState
+from engine.ports import Dispute
+from engine.rollout.rolling import InstanceState
+from tests.support.bot import Bot, a_new_bot
+from tests.support.model_fleet import ModelFleet
+from tests.support.model_target import ModelTarget
+from tests.support.workload import Shop
+
+SCALED = Dispute("Deployment shop/hello", "spec.replicas", "kubectl", "3", "5")
+
+
+def gray_fails(fleet: ModelFleet) -> None:
+    for copy in fleet.of("gray"):
+        fleet.bad.add(copy.release)
+        fleet.fail(copy.name, InstanceState.UNREADY)
+
+
+async def kept(bot: Bot) -> None:
+    """The keeper has looked often enough for each move to be made and followed."""
+    for _ in range(6):
+        await bot.app.keeper.keep()
+
+
+def ready(fleet: ModelFleet) -> dict[str, int]:
+    return {name: group.ready_now() for name, group in fleet.observe().groups.items()}
+
+
+@pytest.mark.parametrize("strategy", ["canary", "istio"])
+async def test_stable_answers_in_full_strength_until_gray_has_its_share_back(strategy: str, tmp_path: Path) -> None:
+    target = ModelTarget()
+    async with a_new_bot(Shop(tmp_path, strategy, rest="0s").gray(), target=target) as bot:
+        await bot.release("run hello")
+        run = await bot.start("run hello tag=v2")
+        await bot.asks(run)
+        fleet = target.fleets["hello"]
+        asked, before = fleet.effective, ready(fleet)
+        whole = len(fleet.plain()) if strategy == "canary" else before["stable"]
+        gray_fails(fleet)
+        await kept(bot)
+        assert fleet.effective.groups() == {"stable"}
+        assert ready(fleet) == {"stable": whole, "gray": 0}
+        assert [card.title for card in await bot.cards() if f"{run}: a group has lost" in card.title]
+        fleet.bad.clear()
+        await kept(bot)
+        assert fleet.effective == asked
+        assert ready(fleet) == before
+        for person in ("ann", "bob"):
+            await bot.say(f"approve {run}", person)
+        await bot.ends(run, RunState.SUCCEEDED)
+    assert target.broken() == []
+
+
+async def test_a_number_that_somebody_else_has_set_is_left_alone_and_the_share_comes_back_all_the_same(
+    tmp_path: Path,
+) -> None:
+    target = ModelTarget()
+    async with a_new_bot(Shop(tmp_path, rest="0s").gray(), target=target) as bot:
+        await bot.release("run hello")
+        run = await bot.start("run hello tag=v2")
+        await bot.asks(run)
+        fleet = target.fleets["hello"]
+        asked, before = fleet.effective, ready(fleet)
+        target.disputed["hello"] = (SCALED,)
+        gray_fails(fleet)
+        await kept(bot)
+        assert fleet.effective.groups() == {"stable"}
+        assert ready(fleet) == before | {"gray": 0}
+        fleet.bad.clear()
+        await kept(bot)
+        assert fleet.effective == asked
+        assert ready(fleet) == before
