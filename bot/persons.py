@@ -5,41 +5,69 @@ but whoever runs Sluice.
 """
 
 import secrets
-from datetime import datetime
 
 from bot.linking import remove as forget
 from bot.naming import a_person, a_phone, an_email
+from engine.errors import Refused
 from engine.model import Person, PersonId, RoomId
+from engine.ports import Clock
 from storage.audit import Deed
 from storage.book import SqlBook
+from storage.store import SqlStore
 
 ROOM = RoomId("terminal:")
 
 
-def add(book: SqlBook, name: str, email: str | None, phone: str | None, now: datetime) -> Person:
+async def add(store: SqlStore, clock: Clock, name: str, email: str | None, phone: str | None) -> Person:
     """Make `name` known, or change where they are told: None leaves an address as it is, an empty one takes it away.
 
     Returns the person as they are known now. Refused when something is no name or no address.
     """
-    known = book.people.find(PersonId(a_person(name))) or Person(PersonId(a_person(name)))
-    person = Person(
+    ways = (("e-mail", email), ("phone", phone))
+    changed = [f"{way} {'given' if said.strip() else 'taken away'}" for way, said in ways if said is not None]
+    line = ", ".join([f"person add {_one_line(name)}", *changed])
+
+    def known(book: SqlBook) -> Person:
+        person = _changed(book, name.strip(), email, phone)
+        book.people.add(person)
+        _write_down(book, line, "done", f"{person.id} is known.", clock)
+        return person
+
+    try:
+        return await store.transact(known)
+    except Refused as refusal:
+        said = str(refusal)
+        await store.transact(lambda book: _write_down(book, line, "refused", said, clock))
+        raise
+
+
+async def remove(store: SqlStore, clock: Clock, name: str) -> bool:
+    """Know a person no more, in no chat; False when nobody did."""
+    person = PersonId(name.strip())
+
+    def forgotten(book: SqlBook) -> bool:
+        removed = forget(book, person)
+        outcome, said = ("done", "is not known any more") if removed else ("refused", "was not known")
+        shown = _one_line(person)
+        _write_down(book, f"person remove {shown}", outcome, f"{shown} {said}.", clock)
+        return removed
+
+    return await store.transact(forgotten)
+
+
+def _changed(book: SqlBook, name: str, email: str | None, phone: str | None) -> Person:
+    known = book.people.find(PersonId(name)) or Person(PersonId(a_person(name)))
+    return Person(
         known.id,
         known.email if email is None else an_email(email.strip()),
         known.phone if phone is None else a_phone(phone.strip()),
     )
-    book.people.add(person)
-    _write_down(book, f"person add {person.id}", "done", f"{person.id} is known.", now)
-    return person
 
 
-def remove(book: SqlBook, person: PersonId, now: datetime) -> bool:
-    """Know a person no more, in no chat; False when nobody did."""
-    removed = forget(book, person)
-    outcome, said = ("done", f"{person} is not known any more.") if removed else ("refused", f"Nobody knows {person}.")
-    _write_down(book, f"person remove {person}", outcome, said, now)
-    return removed
+def _one_line(name: str) -> str:
+    return " ".join(name.split())
 
 
-def _write_down(book: SqlBook, line: str, outcome: str, said: str, now: datetime) -> None:
+def _write_down(book: SqlBook, line: str, outcome: str, said: str, clock: Clock) -> None:
     key = f"none:{secrets.token_hex(12)}"
-    book.audit.add(Deed(key, now, PersonId(""), "", ROOM, line, outcome, said))
+    book.audit.add(Deed(key, clock.now(), PersonId(""), "", ROOM, line, outcome, said))

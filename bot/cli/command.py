@@ -48,6 +48,12 @@ class OnDemand(UserDict[str, Any]):
             alone.command(name)(found)
         return typer.main.get_group(alone).commands[name]
 
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return the command. A `KeyError` while it is loaded is a bug, and no unknown command."""
+        if name not in self:
+            return default
+        return self[name]
+
 
 class Group(TyperGroup):
     """The commands of `sluice`."""

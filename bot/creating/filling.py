@@ -115,7 +115,8 @@ def checked(sheet: Sheet, question: Question, said: str, known: Known) -> str:
     wrong = complaints_at(question, sheet.answered(question.key, value).filled(), known)
     if wrong:
         problem = wrong[0].problem
-        raise Refused(f"{problem}." if value in problem else f"{value}: {problem}.", f"Write {wrong[0].instead}.")
+        is_said = f" {value} " in f" {problem} " or repr(value) in problem
+        raise Refused(f"{problem}." if is_said else f"{value}: {problem}.", f"Write {wrong[0].instead}.")
     return value
 
 

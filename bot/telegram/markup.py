@@ -33,7 +33,7 @@ _LINK = re.compile(
     | \.[^\W\d_][\w-] | \.[^\x00-\x7f]                  # a bare domain: a dot, then what may be a top level
     | \d\.\d+\.\d+\.\d                                  # an IP address
     | \#\S | \$[A-Z1]                                   # tags
-    | (?:\+?\d(?:[^\S\n]|[-./()]){0,3}){7,}             # telephone and card numbers, in anybody's digits
+    | (?:\+?\d(?:[^\S\n]|[-./()\[\]~\u200b\u2010-\u2015\u2060\u2212]){0,3}){7,}  # telephone and card numbers
     """,
     re.VERBOSE,
 )

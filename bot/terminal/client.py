@@ -15,6 +15,7 @@ from engine.model import Person, PersonId
 from storage.codec import load
 
 SECONDS = 60.0
+_BROKEN = 500
 
 
 class NotRunning(Broken):
@@ -42,18 +43,25 @@ class Client:
 
     def add_person(self, name: str, email: str | None, phone: str | None) -> Person:
         """Make a person known, or change where they are told; None leaves an address as it is."""
-        answer = self._ask("POST", "/person", {"name": name, "email": email, "phone": phone})
+        answer = self._ask("POST", "/person", {"name": name, "email": email, "phone": phone}, "phone")
         return Person(PersonId(answer["name"]), answer["email"], answer["phone"])
 
     def remove_person(self, name: str) -> bool:
         """Know a person no more; False when nobody did."""
         return bool(self._ask("DELETE", "/person", {"name": name})["removed"])
 
-    def _ask(self, method: str, path: str, body: Mapping[str, str | None] | None = None) -> Any:
+    def _ask(self, method: str, path: str, body: Mapping[str, str | None] | None = None, has: str = "") -> Any:
+        """Return the answer, which has at least `has`."""
         with self._open() as http:
-            answer = http.request(method, path, json=body).json()
+            given = http.request(method, path, json=body)
+        try:
+            answer = given.json()
+        except ValueError:
+            answer = None
+        if answer is None or (has and has not in answer and "error" not in answer):
+            raise Broken("The Sluice that runs here is another version than this command.", "Start it anew.")
         if "error" in answer:
-            raise Refused(answer["error"], answer["hint"])
+            raise (Refused if given.status_code < _BROKEN else Broken)(answer["error"], answer["hint"])
         return answer
 
     @contextmanager

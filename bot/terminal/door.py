@@ -15,7 +15,7 @@ from bot.dispatch import Dispatch
 from bot.news import sentence
 from bot.persons import add, remove
 from bot.web.sessions import Sessions
-from engine.errors import Refused
+from engine.errors import Refused, SluiceError
 from engine.model import PersonId, RoomId, RunId
 from storage.book import SqlBook
 from storage.codec import dump
@@ -46,7 +46,8 @@ class Door:
                 Route("/person", self.person, methods=["POST"]),
                 Route("/person", self.leave, methods=["DELETE"]),
                 Mount("/packages", self.packages),
-            ]
+            ],
+            exception_handlers={SluiceError: _told},
         )
 
     async def say(self, request: Request) -> Response:
@@ -81,19 +82,21 @@ class Door:
 
     async def person(self, request: Request) -> Response:
         """Know a person."""
-        said, now = await request.json(), self.dispatch.clock.now()
-        try:
-            made = await self.store.transact(lambda book: add(book, said["name"], said["email"], said["phone"], now))
-        except Refused as error:
-            return JSONResponse({"error": str(error), "hint": error.hint}, 400)
+        said = await request.json()
+        made = await add(self.store, self.dispatch.clock, said["name"], said["email"], said["phone"])
         return JSONResponse({"name": made.id, "email": made.email, "phone": made.phone})
 
     async def leave(self, request: Request) -> Response:
         """Know a person no more."""
-        name = PersonId((await request.json())["name"])
-        removed = await self.store.transact(lambda book: remove(book, name, self.dispatch.clock.now()))
+        removed = await remove(self.store, self.dispatch.clock, (await request.json())["name"])
         self.dispatch.sights.forget()
         return JSONResponse({"removed": removed})
+
+
+async def _told(_request: Request, error: Exception) -> Response:
+    """Say why it was not done."""
+    status = 400 if isinstance(error, Refused) else 503
+    return JSONResponse({"error": str(error), "hint": error.hint if isinstance(error, SluiceError) else ""}, status)
 
 
 def _news(book: SqlBook, after: int, name: str) -> dict[str, object]:

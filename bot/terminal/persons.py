@@ -1,8 +1,7 @@
 """`sluice person`: who may speak here, said to the running bot or, without one, to its database."""
 
 import asyncio
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Awaitable, Callable
 from typing import Annotated, TypeVar
 
 import typer
@@ -15,7 +14,6 @@ from bot.terminal.client import Client, NotRunning
 from engine.clock import WallClock
 from engine.errors import Refused
 from engine.model import PersonId
-from storage.book import SqlBook
 from storage.store import SqlStore
 
 people = typer.Typer(no_args_is_help=True, help="Who may speak here.")
@@ -33,7 +31,7 @@ def add_person(
     try:
         person = Client(settings.socket).add_person(name, email, phone)
     except NotRunning:
-        person = asyncio.run(_change(settings, lambda book: add(book, name, email, phone, datetime.now(UTC))))
+        person = asyncio.run(_change(settings, lambda store: add(store, WallClock(), name, email, phone)))
     ways = [way for way in (person.email, person.phone) if way]
     print(f"{person.id} is known{', and told at ' if ways else ''}{' and '.join(ways)}.")  # noqa: T201
 
@@ -52,13 +50,13 @@ def remove_person(name: str) -> None:
     try:
         removed = Client(settings.socket).remove_person(name)
     except NotRunning:
-        removed = asyncio.run(_change(settings, lambda book: remove(book, PersonId(name), datetime.now(UTC))))
+        removed = asyncio.run(_change(settings, lambda store: remove(store, WallClock(), name)))
     if not removed:
-        raise Refused(f"Nobody here knows {name}.", "`sluice person list` lists everybody.")
-    print(f"{name} is not known any more.")  # noqa: T201
+        raise Refused(f"Nobody here knows {name.strip()!r}.", "`sluice person list` lists everybody.")
+    print(f"{name.strip()} is not known any more.")  # noqa: T201
 
 
-async def _change(settings: Settings, work: Callable[[SqlBook], T]) -> T:
+async def _change(settings: Settings, work: Callable[[SqlStore], Awaitable[T]]) -> T:
     """Change the database of a Sluice that does not run."""
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     vault = vault_of(settings)
@@ -66,7 +64,7 @@ async def _change(settings: Settings, work: Callable[[SqlBook], T]) -> T:
     store.start()
     try:
         await Marks(store, WallClock(), vault, settings.home).begin()
-        return await store.transact(work)
+        return await work(store)
     finally:
         store.close()
 

@@ -6,7 +6,7 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
-from bot.cli.command import COMMANDS, app
+from bot.cli.command import COMMANDS, OnDemand, app
 
 HEAVY = {"alembic", "docker", "kubernetes", "slack_bolt", "sqlalchemy", "starlette", "telegram"}
 
@@ -24,7 +24,17 @@ def test_a_command_that_is_mistyped_is_answered_with_the_nearest_one() -> None:
     assert "Did you mean 'check'?" in said.output
 
 
-@pytest.mark.parametrize("command", [name for name, place in COMMANDS.items() if "talking" in place])
+def test_a_command_that_breaks_while_it_is_loaded_is_not_called_unknown() -> None:
+    class Breaking(OnDemand):
+        def __getitem__(self, name: str) -> object:
+            raise KeyError(name)
+
+    with pytest.raises(KeyError):
+        Breaking(COMMANDS).get("serve")
+    assert Breaking(COMMANDS).get("nothing") is None
+
+
+@pytest.mark.parametrize("command", ["say", "chat", "watch", "link"])
 def test_whoever_talks_to_the_running_bot_does_not_wait_for_what_only_the_bot_needs(command: str) -> None:
     program = "import sys; from bot.cli.command import app, COMMANDS, OnDemand; OnDemand(COMMANDS)[sys.argv[1]]"
     done = subprocess.run(

@@ -20,7 +20,7 @@ _PATTERNS = {
     "email": r"(?<![\w.+-])[\w.+-]+@(?:[\w-]+\.)+[A-Za-z]{2,}",
     "url": rf"(?:https?|ftp|tg|ton)://[\w-]+|(?<!{_LABEL}){_LABEL}+(?:\.{_LABEL}+)*\.(?:(?:[A-Za-z]|[^\W\x00-\x7f]){{2,}}|xn--\w+)",
     "ip_address": r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w.])",
-    "phone_number": r"\+?\d(?:[ \u00a0().-]{0,3}\d){6,}",
+    "phone_number": r"\+?\d(?:[ \u00a0()\[\]~.\u200b\u2010-\u2015\u2060\u2212-]{0,3}\d){6,}",
 }
 _COMPILED = {name: re.compile(pattern, re.IGNORECASE if name == "url" else 0) for name, pattern in _PATTERNS.items()}
 
