@@ -82,6 +82,6 @@ async def test_a_button_pressed_twice_is_answered_twice_and_counted_once(tmp_pat
 async def test_nobody_deciding_before_the_deadline_is_a_refusal(tmp_path: Path) -> None:
     async with a_new_bot(notes(tmp_path, review="{reviewers: [ann], deadline: 1s}")) as bot:
         run = await bot.start("run notes")
-        ended = await bot.ends(run, RunState.REJECTED, within=15)
+        ended = await bot.ends(run, RunState.REJECTED)
         assert ended.reason == "Nobody decided before the deadline."
         assert "cannot be voted on" in await bot.say(f"approve {run}")
