@@ -217,6 +217,13 @@ def gray_outcome(run: Run) -> str:
     return "it is kept, and said again" if is_kept else "it is taken back"
 
 
+def present_failure(run: Run) -> Card:
+    """Return a short message of its own about a run that stands still because it failed, with what can be done."""
+    title = f"{run.id} failed, and is back at the start" if run.paused else f"{run.id} failed at {run.stage.name}"
+    ways = tuple(button for button in _buttons(run) if not button.line.startswith("press split "))
+    return Card(title, Tone.BAD, _text(run), buttons=ways)
+
+
 def _buttons(run: Run) -> Iterator[Button]:
     seen = f"{run.id} {run.position} {run.stage.attempt} {run.stage.fingerprint or '-'}"
     broken = _broken(run)

@@ -11,7 +11,7 @@ from storage.tables import subscriptions
 
 
 class Wants(StrEnum):
-    """What a room wants to be told: how a run ended, or everything (its card, live)."""
+    """What a room wants to be told: how a run ends or that it failed, or everything (its card, live)."""
 
     SUCCESS = "success"
     FAILURE = "failure"

@@ -31,6 +31,8 @@ _LOUD = (
     e.UnwindingBegan,
     e.RunEnded,
 )
+FAILED = "failed-"
+"""How the names of failures begin."""
 _BAD = (RunState.FAILED, RunState.REJECTED, RunState.ROLLED_BACK)
 
 
@@ -59,6 +61,19 @@ def notices(book: SqlBook, run: Run) -> dict[RoomId, Card]:
     """What rooms that asked for it are told of a run's end, in a message of its own."""
     wishes = book.subscriptions.of_pipeline(run.pipeline)
     return {wish.room: _ended(run) for wish in wishes if _is_wanted(wish.wants, run)}
+
+
+def failure_of(run: Run) -> str:
+    """The name of the failure that the run stands still for, another for each attempt; empty when there is none."""
+    waits = run.paused or (run.stage.state is StageState.HELD and run.unwinding is None)
+    return f"{FAILED}{run.position}-{run.stage.attempt}" if waits and not run.state.is_over else ""
+
+
+def hear_failure(book: SqlBook, run: Run) -> tuple[list[RoomId], list[RoomId]]:
+    """Who asked to hear of failures; and who follows the run's card, where an edit may make no sound."""
+    wishes = book.subscriptions.of_pipeline(run.pipeline)
+    asked = [wish.room for wish in wishes if wish.wants in (Wants.FAILURE, Wants.ENDS)]
+    return asked, [run.room, *(wish.room for wish in wishes if wish.wants is Wants.EVERYTHING)]
 
 
 def reminder(run: Run) -> Card:

@@ -19,12 +19,21 @@ from bot.cards import Card
 from bot.chat import Chat, Messenger, RoomMoved
 from bot.desk import Desk
 from bot.rooms.alarms import Alarms
-from bot.rooms.audience import audience_of, escalation, gray_reminder, is_loud, notices, reminder
+from bot.rooms.audience import (
+    audience_of,
+    escalation,
+    failure_of,
+    gray_reminder,
+    hear_failure,
+    is_loud,
+    notices,
+    reminder,
+)
 from bot.rooms.line import Line, Name, Urgency, Words
 from bot.rooms.meeting import Meeting
 from bot.rooms.telling import Telling
 from engine.errors import SluiceError
-from engine.events import GrayKept, GrayReminded, Reminded, ReviewEscalated, RunEnded
+from engine.events import GrayKept, GrayReminded, Reminded, ReturnedToStart, ReviewEscalated, RunEnded, StageHeld
 from engine.model import RoomId, Run, RunId, StageState
 from engine.ports import Entry
 from storage.book import SqlBook
@@ -172,6 +181,8 @@ class Feed:
                 await self._remind(run, entry, reminder(run))
             elif isinstance(entry.event, ReviewEscalated) and run.stage.is_escalated:
                 await self._remind(run, entry, escalation(run))
+            elif isinstance(entry.event, StageHeld | ReturnedToStart) and failure_of(run):
+                await self._say_failure(run, entry)
             elif isinstance(entry.event, GrayReminded | GrayKept) and run.gray_until == entry.event.until:
                 card = await self.store.read(lambda book, event=entry.event: gray_reminder(book, run, event))  # type: ignore[misc]
                 await self._remind(run, entry, card)
@@ -188,6 +199,17 @@ class Feed:
         name = Name(run.id, f"reminder-{entry.n}", card)
         for room in await self._rooms(run):
             self._ask(room, name, Urgency.NOTICE, entry.seq)
+
+    async def _say_failure(self, run: Run, entry: Entry) -> None:
+        """Have it heard that the run waits for somebody to mend it: an edited card makes no sound without a thread."""
+        asked, shown = await self.store.read(lambda book: hear_failure(book, run))
+        for room in dict.fromkeys([*asked, *(room for room in shown if self._is_quiet(room))]):
+            self._ask(room, Name(run.id, failure_of(run)), Urgency.NOTICE, entry.seq)
+
+    def _is_quiet(self, room: RoomId) -> bool:
+        """Whether people in the room hear nothing when a card is edited there."""
+        chat = self.chat_of(self._moved.get(room, room))
+        return isinstance(chat, Messenger) and not chat.has_threads
 
     async def _rooms(self, run: Run) -> list[RoomId]:
         told = await self.store.read(lambda book: audience_of(book, run))

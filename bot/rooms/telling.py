@@ -8,6 +8,8 @@ from bot.cards import Card, Tone
 from bot.chat import Chat, MessageLost, Messenger, Undeliverable
 from bot.desk import Desk
 from bot.news import sentence
+from bot.presenters import present_failure
+from bot.rooms.audience import FAILED, failure_of
 from bot.rooms.line import Name
 from engine.errors import InvariantViolation
 from engine.events import StageFailed
@@ -57,6 +59,8 @@ class Telling:
         run, place = await self.store.read(lambda book: (book.runs.find(name.run), book.rooms.place(room, name.run)))
         if run is None:
             return False
+        if name.about.startswith(FAILED):
+            return name.about == failure_of(run) and await self._notice(room, name, present_failure(run))
         place = self._unkept.get((room, run.id), place)
         if name.about == "thread":
             return await self._thread(room, run, place)
@@ -78,6 +82,8 @@ class Telling:
         told = 0 if place is None else place.told
         await self._put(room, run.id, Place(message, run.seq, told))
         self._remember(room, run, card)
+        if place is None and (failure := failure_of(run)):
+            await self._put(room, _key(Name(run.id, failure)), Place(message, 0))  # the card itself has been heard
         return True
 
     def _shows(self, room: RoomId, run: Run, place: Place, card: Card) -> bool:
@@ -98,7 +104,7 @@ class Telling:
 
     async def _notice(self, room: RoomId, name: Name, card: Card) -> bool:
         """Post a message of its own, once."""
-        key = RunId(f"{name.run}#{name.about}")
+        key = _key(name)
         if await self.store.read(lambda book: book.rooms.place(room, key)) is not None:
             return False
         place = self._unkept.get((room, key))
@@ -144,6 +150,11 @@ class Telling:
         if chat is None:
             raise InvariantViolation(f"{room} is in no chat.")
         return chat
+
+
+def _key(name: Name) -> RunId:
+    """Under what is remembered where a message of its own was posted."""
+    return RunId(f"{name.run}#{name.about}")
 
 
 async def _shown(chat: Chat, room: RoomId, place: Place | None, card: Card) -> str:

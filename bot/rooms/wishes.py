@@ -23,7 +23,7 @@ _WORDS = {
 _SAYS = {
     Wants.SUCCESS: "when a run succeeds",
     Wants.FAILURE: "when a run fails, is refused or is taken back",
-    Wants.ENDS: "how every run ends",
+    Wants.ENDS: "when a run fails, and how every run ends",
     Wants.EVERYTHING: "everything, as a card that follows each run",
 }
 

@@ -3,16 +3,30 @@
 import asyncio
 from pathlib import Path
 
+import pytest
+
+from bot.cards import Card
 from engine.model import RoomId, RunState
+from tests.support.bot import a_bot
 from tests.support.eventually import eventually
 from tests.support.messaging import Talk, button, talking
-from tests.support.model_messenger import CHANNEL
+from tests.support.model_messenger import CHANNEL, ModelMessenger, unreachable
 from tests.support.model_target import ModelTarget
 from tests.support.notes import notes
 from tests.support.workload import Shop
 
 OTHER = RoomId("model:c2")
 BOBS = RoomId("model:direct-bob")
+
+
+async def said_in(chat: ModelMessenger, room: RoomId, count: int) -> list[Card]:
+    """Wait until the room has so many messages, and return them as they are."""
+
+    async def are_there() -> bool:
+        return len(chat.rooms.get(room, {})) == count
+
+    await eventually(are_there, f"{room} has {count} messages")
+    return [message.card for message in chat.rooms[room].values()]
 
 
 async def begun(talk: Talk, root: Path, account: str = "ann", room: RoomId = CHANNEL) -> str:
@@ -74,6 +88,62 @@ async def test_a_room_that_asked_for_failures_is_told_of_them_once_and_of_nothin
         assert titles == [f"{refused} · tag=v1 note=nothing: rejected"]
         await talk.say("ann", "unsubscribe notes", OTHER)
         assert "no pipeline" in (await talk.say("ann", "subscriptions", OTHER)).title
+
+
+@pytest.mark.parametrize("on_error", ["{do: stop, hold: 1h}", "{do: return_to_start}"])
+async def test_a_room_that_asked_for_failures_hears_of_each_attempt_while_it_can_still_be_mended(
+    tmp_path: Path, on_error: str
+) -> None:
+    async with talking(tmp_path / "home", "ann") as talk:
+        await talk.bot.say(f"define\n{notes(tmp_path, code=f'    on_error: {on_error}')}")
+        await talk.say("ann", "subscribe notes on failure", OTHER)
+        run = await talk.bot.start("run notes tag=nowhere")
+        [said] = await said_in(talk.chat, OTHER, 1)
+        assert said.title.startswith(f"{run} failed")
+        assert "nowhere" in said.text
+        assert (await talk.press("ann", button(said, "Retry"), OTHER)).title == f"{run} tries again."
+        await said_in(talk.chat, OTHER, 2)
+        rooms = talk.chat.rooms
+    chat = ModelMessenger(rooms=rooms)
+    async with a_bot(tmp_path / "home", messengers={"model": chat}) as bot:
+        await bot.say(f"stop {run}")
+        await bot.ends(run, RunState.CANCELLED)
+        await bot.shows(run, lambda card: card.badge == "cancelled", "is over")
+        assert len(rooms[OTHER]) == 2
+
+
+async def test_where_an_edited_card_makes_no_sound_a_failure_is_a_message_of_its_own(tmp_path: Path) -> None:
+    async with talking(tmp_path, "ann") as talk:
+        talk.chat.has_threads = False
+        gate = "    conditions: {of: [{channel: ready}]}"
+        await talk.bot.say(f"define\n{notes(tmp_path, code=gate)}")
+        await talk.say("ann", "subscribe notes on everything", OTHER)
+        asked = await talk.say("ann", "run notes tag=nowhere")
+        run = (await talk.press("ann", button(asked, "Start"))).title.split()[0]
+        for room in (CHANNEL, OTHER):
+            await talk.shows(run, "waits for a trigger", room)
+        await talk.bot.say(f"trigger {run} channel:ready")
+        for room in (CHANNEL, OTHER):
+            [card] = [one for one in await said_in(talk.chat, room, 2) if not one.key]
+            assert card.title == f"{run} failed at code"
+            assert [one.text for one in card.buttons] == ["Retry", "Log", "Stop"]
+
+
+async def test_a_card_that_is_new_and_shows_the_failure_is_all_that_is_said(tmp_path: Path) -> None:
+    async with talking(tmp_path, "ann") as talk:
+        talk.chat.has_threads = False
+        await talk.bot.say(f"define\n{notes(tmp_path)}")
+        await talk.say("ann", "subscribe notes on everything", OTHER)
+        talk.chat.fails = unreachable
+        run = await talk.bot.start("run notes tag=nowhere")
+        await talk.bot.is_held(run)
+        await talk.bot.shows(run, lambda card: card.badge == "held", "is held")
+        talk.chat.fails = lambda _call, _room: None
+        await talk.shows(run, "held", OTHER)
+        await talk.bot.say(f"retry {run}")
+        await talk.bot.until(run, lambda now: now.stage.attempt == 2, "tries again")
+        card, said = await said_in(talk.chat, OTHER, 2)
+        assert (card.key, said.title) == (run, f"{run} failed at code"), "the first failure was on the card"
 
 
 async def test_a_room_that_asked_for_everything_shows_every_run(tmp_path: Path) -> None:

@@ -98,10 +98,12 @@ async def test_whoever_cannot_be_written_to_is_told_how_to_change_that_and_nothi
 
 async def test_what_a_button_shows_is_sent_alone_and_the_press_is_told_so(talk: OnTelegram, tmp_path: Path) -> None:
     group = releases(talk)
-    failing = notes(tmp_path).replace("pipeline: notes", "pipeline: broken").replace("tag: v1", "tag: none")
-    await talk.bot.say(f"define\n{failing}")
+    failing = notes(tmp_path, code="    conditions: {of: [{channel: ready}]}").replace("tag: v1", "tag: none")
+    await talk.bot.say("define\n" + failing.replace("pipeline: notes", "pipeline: broken"))
     run = await talk.begins(ANN, group, "broken")
-    await talk.shows(group, run, "held")
+    await talk.shows(group, run, "waits for a trigger")
+    await talk.bot.say(f"trigger {run} channel:ready")
+    await talk.reads(group, f"{run} failed at code")
     before = len(talk.wire.shows(group))
     toast = await talk.is_told(talk.presses(ANN, group, "Log"))
     assert toast.text == ALONE
