@@ -45,6 +45,10 @@ class SqlSubscriptions:
         same = (subscriptions.c.room == room) & (subscriptions.c.pipeline == pipeline)
         return self._in.write(delete(subscriptions).where(same)).rowcount == 1
 
+    def void(self, pipeline: str) -> None:
+        """Forget every wish about the pipeline."""
+        self._in.write(delete(subscriptions).where(subscriptions.c.pipeline == pipeline))
+
     def all(self) -> list[Subscription]:
         """Every wish."""
         return self._where(true())

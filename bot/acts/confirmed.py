@@ -86,6 +86,7 @@ def _delete(acting: Acting, book: SqlBook, _incoming: Incoming, what: Json) -> C
     book.secrets.forget(name)  # whoever makes one of its name may not use them
     book.hooks.void(name)  # nor start it as this one was started
     book.attached.void(name)
+    book.subscriptions.void(name)  # nor is anybody told of that one who asked to hear of this one
     return Card(f"{name} is deleted.", Tone.STOPPED)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from bot.cards import Card, Tone
 from bot.rooms.alarms import listeners
+from bot.rooms.following import followers
 from engine.errors import SluiceError
 from engine.model import RoomId
 from storage.book import SqlBook
@@ -41,5 +42,5 @@ class Telling:
 
 def _followers(book: SqlBook, pipeline: str, sentence: str) -> Sequence[RoomId]:
     sights = listeners(book, pipeline)
-    wishes = [wish for wish in book.subscriptions.of_pipeline(pipeline) if wish.wants is not Wants.SUCCESS]
+    wishes = [wish for wish in followers(book, pipeline) if wish.wants is not Wants.SUCCESS]
     return [wish.room for wish in wishes if sights[wish.room].may_read(sentence)]

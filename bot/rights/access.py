@@ -110,7 +110,7 @@ NEEDS: Mapping[str, Need] = MappingProxyType(
         "package": Need(About.ORGANIZATION, _READ),
         "help": _FREE,
         "subscribe": Need(About.PIPELINE),
-        "unsubscribe": Need(About.PIPELINE),
+        "unsubscribe": _FREE,
         "subscriptions": _ALL,
         "whoami": _FREE,
         "link": _FREE,

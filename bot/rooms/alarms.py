@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 
 from bot.cards import Card, Tone
 from bot.rights.holders import Sight, sight_of_pipelines
+from bot.rooms.following import seen
 from engine.errors import SluiceError
 from engine.model import RoomId, RunId
 from storage.book import SqlBook
@@ -100,7 +101,7 @@ def listeners(book: SqlBook, about: str = "") -> dict[RoomId, Sight]:
 
 def _followed(book: SqlBook) -> dict[RoomId, set[str]]:
     followed: dict[RoomId, set[str]] = {}
-    for wish in book.subscriptions.all():
+    for wish in seen(book, book.subscriptions.all()):
         followed.setdefault(wish.room, set()).add(wish.pipeline)
     chats = {_chat(room) for room in followed}
     for run in book.runs.latest(None, LATELY):

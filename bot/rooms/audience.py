@@ -1,5 +1,6 @@
 """Which rooms are told what: the room where a run was asked for, those that follow its pipeline, those who decide.
 
+Who follows a pipeline that they see no more goes on seeing the runs that they have been shown, and hears of no other.
 Pure, but for reading what is stored.
 """
 
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 
 from bot.cards import Button, Card, Tone
 from bot.presenters import badge_of, gray_outcome, title_of
+from bot.rooms.following import followers
 from engine import events as e
 from engine.model import PersonId, RoomId, Run, RunState, StageState
 from engine.ports import Entry
@@ -47,7 +49,7 @@ class Audience:
 def audience_of(book: SqlBook, run: Run) -> Audience:
     """Who sees the run's card now: who saw it before goes on seeing it."""
     rooms = [run.room, *book.rooms.showing(run.id)]
-    rooms += [wish.room for wish in book.subscriptions.of_pipeline(run.pipeline) if wish.wants is Wants.EVERYTHING]
+    rooms += [wish.room for wish in followers(book, run.pipeline) if wish.wants is Wants.EVERYTHING]
     asked = missing_reviewers(run) if run.stage.state is StageState.AWAITING_REVIEW else []
     return Audience(tuple(dict.fromkeys(rooms)), tuple(_accounts(book, asked)))
 
@@ -59,7 +61,7 @@ def is_loud(entry: Entry) -> bool:
 
 def notices(book: SqlBook, run: Run) -> dict[RoomId, Card]:
     """What rooms that asked for it are told of a run's end, in a message of its own."""
-    wishes = book.subscriptions.of_pipeline(run.pipeline)
+    wishes = followers(book, run.pipeline)
     return {wish.room: _ended(run) for wish in wishes if _is_wanted(wish.wants, run)}
 
 
@@ -71,7 +73,7 @@ def failure_of(run: Run) -> str:
 
 def hear_failure(book: SqlBook, run: Run) -> tuple[list[RoomId], list[RoomId]]:
     """Who asked to hear of failures; and who follows the run's card, where an edit may make no sound."""
-    wishes = book.subscriptions.of_pipeline(run.pipeline)
+    wishes = followers(book, run.pipeline)
     asked = [wish.room for wish in wishes if wish.wants in (Wants.FAILURE, Wants.ENDS)]
     return asked, [run.room, *(wish.room for wish in wishes if wish.wants is Wants.EVERYTHING)]
 

@@ -1,13 +1,13 @@
 """Who wants to be told about which pipeline: a room, of how its runs end or of everything."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from bot.acting import Acting
 from bot.cards import Card, Table, Tone
 from bot.chat import Answer, Incoming
 from bot.grammar import BY_NAME, Said
-from bot.rights.holders import sight_of
+from bot.rooms.following import seen
 from engine.errors import Refused
 from engine.model import RoomId
 from storage.book import SqlBook
@@ -57,17 +57,22 @@ class Wishes:
         return [Answer(Card(f"This room is told nothing of {name} any more"))]
 
     async def subscriptions(self, incoming: Incoming, _said: Said) -> list[Answer]:
-        """What this room is told about, as far as the person sees it."""
-        wishes = await self.acting.store.read(lambda book: book.subscriptions.of_room(incoming.room))
-        sight = await self.acting.store.read(lambda book: sight_of(book, incoming.person))
-        seen = [wish for wish in wishes if wish.pipeline not in sight.hidden]
-        rows = tuple((wish.pipeline, _SAYS[wish.wants], wish.by) for wish in seen)
+        """What this room is told about, also what the person does not see: the room may end it."""
+        rows = await self.acting.store.read(lambda book: tuple(_rows(book, incoming.room)))
         if not rows:
             hint = f"`{BY_NAME['subscribe'].example}` changes that."
             return [Answer(Card("This room is told about no pipeline", text=hint), private=True)]
         return [
             Answer(Card("This room is told about", table=Table(("Pipeline", "What", "Asked by"), rows)), private=True)
         ]
+
+
+def _rows(book: SqlBook, room: RoomId) -> Iterator[tuple[str, ...]]:
+    wishes = book.subscriptions.of_room(room)
+    told = seen(book, wishes)
+    for wish in wishes:
+        what = _SAYS[wish.wants] if wish in told else f"nothing, as {wish.by} does not see it any more"
+        yield wish.pipeline, what, wish.by
 
 
 def _keep(book: SqlBook, wish: Subscription) -> bool:

@@ -7,6 +7,7 @@ from engine.model import RoomId, RunId
 from storage.chats import Confirmation
 from storage.rooms import Place
 from storage.store import SqlStore
+from storage.subscriptions import Subscription, Wants
 from tests.support.store import ANN, BOB, LOBBY, T0
 
 RUN = RunId("shop-1")
@@ -32,6 +33,15 @@ async def test_a_run_has_one_card_in_each_room(store: SqlStore) -> None:
     assert await store.read(lambda book: book.rooms.place(LOBBY, RUN)) == Place("m3", 2, 7)
     assert await store.read(lambda book: book.rooms.place(OTHER, RUN)) == Place("m2", 1)
     assert await store.read(lambda book: book.rooms.showing(RUN)) == [OTHER, LOBBY]
+
+
+async def test_the_wishes_about_one_pipeline_are_forgotten_together(store: SqlStore) -> None:
+    wishes = [Subscription(room, name, Wants.ENDS, ANN) for room in (LOBBY, OTHER) for name in ("cart", "shop")]
+    for wish in wishes:
+        await store.transact(lambda book, wish=wish: book.subscriptions.put(wish))  # type: ignore[misc]
+    await store.transact(lambda book: book.subscriptions.void("cart"))
+    left = await store.read(lambda book: book.subscriptions.all())
+    assert [(wish.room, wish.pipeline) for wish in left] == [(OTHER, "shop"), (LOBBY, "shop")]
 
 
 async def test_a_newer_question_takes_the_place_of_the_older(store: SqlStore) -> None:

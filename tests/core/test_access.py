@@ -75,4 +75,4 @@ def test_looking_never_needs_more_than_seeing_but_for_the_form_that_changes_a_pi
 
 def test_what_changes_something_is_not_free_but_for_what_is_ones_own() -> None:
     free = {verb.name for verb in VERBS if verb.kind == "act" and NEEDS.get(verb.name, UNKNOWN).about is About.NOTHING}
-    assert free <= {"link", "unlink", "yes", "no", "answer", "account"}
+    assert free <= {"link", "unlink", "unsubscribe", "yes", "no", "answer", "account"}

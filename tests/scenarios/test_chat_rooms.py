@@ -154,6 +154,61 @@ async def test_a_room_that_asked_for_everything_shows_every_run(tmp_path: Path) 
         await talk.shows(run, "waits for review", OTHER)
 
 
+def in_group(root: Path, group: str) -> str:
+    """A definition of `notes` in the group, decided by ann alone."""
+    return notes(root, review="{reviewers: [ann]}", head=f"group: {group}")
+
+
+async def test_a_room_hears_of_no_run_that_began_after_whoever_asked_there_lost_sight_of_it(tmp_path: Path) -> None:
+    async with talking(tmp_path, "ann", "bob") as talk:
+        for line in ("group create shop", f"define\n{in_group(tmp_path, 'shop')}", "grant bob read on shop"):
+            await talk.bot.say(line)
+        await talk.say("bob", "subscribe notes on everything", BOBS)
+        await talk.say("bob", "subscribe notes on both", OTHER)
+        await talk.say("ann", "subscribe notes on both")
+        shown = await talk.bot.start("run notes")
+        await talk.shows(shown, "waits for review", BOBS)
+        await talk.bot.say("revoke bob on shop")
+        assert "no right" in await talk.bot.say("DELETE")
+        later = await talk.bot.start("run notes tag=nowhere")
+        await talk.bot.is_held(later)
+        for run, line in ((shown, f"approve {shown}"), (later, f"stop {later}")):
+            await talk.bot.say(line)
+            await talk.bot.until(run, lambda now: now.state.is_over, "is over")
+        await said_in(talk.chat, CHANNEL, 3)
+        await talk.shows(shown, "succeeded", BOBS)
+        assert talk.chat.showing(BOBS, later) == []
+        assert OTHER not in talk.chat.rooms
+
+
+async def test_what_a_room_asked_for_is_seen_and_ended_there_whoever_sees_the_pipeline(tmp_path: Path) -> None:
+    async with talking(tmp_path, "ann", "bob") as talk:
+        for line in ("group create shop", f"define\n{in_group(tmp_path, 'shop')}", "grant bob read on shop"):
+            await talk.bot.say(line)
+        await talk.say("bob", "subscribe notes on everything", BOBS)
+        await talk.bot.say("revoke bob on shop")
+        await talk.bot.say("DELETE")
+        table = (await talk.say("bob", "subscriptions", BOBS)).table
+        assert table is not None
+        assert table.rows == (("notes", "nothing, as bob does not see it any more", "bob"),)
+        assert "told nothing of notes any more" in (await talk.say("bob", "unsubscribe notes", BOBS)).title
+        assert "no pipeline" in (await talk.say("bob", "subscriptions", BOBS)).title
+        assert (await talk.say("bob", "unsubscribe notes", BOBS)).title == "This room was not told about notes."
+
+
+async def test_what_rooms_asked_of_a_pipeline_ends_with_it(tmp_path: Path) -> None:
+    async with talking(tmp_path, "ann", "bob") as talk:
+        await talk.bot.say(f"define\n{notes(tmp_path)}")
+        await talk.say("bob", "subscribe notes on everything", OTHER)
+        await talk.bot.say("delete notes")
+        assert "is deleted" in await talk.bot.say("DELETE")
+        assert "no pipeline" in (await talk.say("bob", "subscriptions", OTHER)).title
+        await talk.bot.say(f"define\n{notes(tmp_path)}")
+        run = await talk.bot.start("run notes")
+        await talk.shows(run, "waits for review", BOBS)
+        assert OTHER not in talk.chat.rooms
+
+
 async def test_what_cannot_be_told_by_itself_is_not_promised(tmp_path: Path) -> None:
     async with talking(tmp_path, "ann") as talk:
         await talk.bot.say(f"define\n{notes(tmp_path)}")
