@@ -1,8 +1,10 @@
 """What an operator sets: environment variables that begin with SLUICE_, all with defaults that suit one machine."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import unquote
 
 from pydantic import AfterValidator, BaseModel, ByteSize, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
@@ -12,6 +14,7 @@ from bot.registry_settings import RegistryName, RegistrySettings, each_image_has
 from engine.errors import Broken
 
 _MOST_TOLD = 3
+_PASSWORD = re.compile(r"(?:[\w+.-]+://)?+[^:]*:(.*)@", re.DOTALL)
 
 
 class Settings(BaseSettings):
@@ -123,8 +126,9 @@ class Settings(BaseSettings):
 
     @property
     def secrets(self) -> tuple[SecretStr, ...]:
-        """Everything that nobody may be shown."""
-        return tuple(_secrets_of(self))
+        """Everything that nobody may be shown, passwords in addresses too."""
+        addresses = (value for _, value in self if isinstance(value, str))
+        return (*_secrets_of(self), *(SecretStr(word) for one in addresses for word in _passwords_in(one)))
 
     @property
     def database_url(self) -> str:
@@ -141,6 +145,14 @@ def _variable(place: tuple[int | str, ...]) -> str:
     """Name a setting as people write it: ``SLUICE_CLUSTERS, prod, registry``."""
     first, *more = map(str, place)
     return ", ".join([f"SLUICE_{first.upper()}", *more])
+
+
+def _passwords_in(address: str) -> Iterator[str]:
+    """The password, as it is written and as it is meant; also what others take for one where an @ is not encoded."""
+    found = _PASSWORD.match(address)
+    if found and not address.startswith("sqlite"):
+        for word in dict.fromkeys([found[1], *found[1].split("@")]):
+            yield from {word, unquote(word)} - {""}
 
 
 def _secrets_of(model: BaseModel) -> Iterator[SecretStr]:

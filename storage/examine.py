@@ -5,11 +5,12 @@ from pathlib import Path
 from urllib.parse import quote
 
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, make_url, text
+from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from engine.errors import Broken
 from engine.model import RoomId
+from storage.address import NoAddress, address_of
 from storage.book import SqlBook
 from storage.faults import translated
 from storage.migrate import newest
@@ -41,10 +42,7 @@ class Seen:
 
 
 def examine(url: str) -> Seen:
-    """Look once. Raises `Broken` when it cannot be reached or written to; no sentence holds the address.
-
-    It may hold a password, and whoever cannot parse an address cannot say which part of it that is.
-    """
+    """Look once. Raises `Broken` when it cannot be reached or written to; no sentence holds its password."""
     address = _parsed(url)
     kind = address.get_backend_name()
     engine = _engine(address)
@@ -58,13 +56,10 @@ def examine(url: str) -> Seen:
 
 
 def _parsed(url: str) -> URL:
-    try:
-        address = make_url(url)
-        kind = address.get_backend_name()
-    except (SQLAlchemyError, ValueError):
-        raise _Unusable from None
+    address = address_of(url)
+    kind = address.get_backend_name()
     if kind not in _WAITING or (kind == "sqlite" and (address.host or address.database in (None, "", ":memory:"))):
-        raise _Unusable
+        raise NoAddress
     return address
 
 
@@ -75,7 +70,7 @@ def _engine(address: URL) -> Engine:
     try:
         return create_engine(address, poolclass=NullPool, connect_args={_WAITING[kind]: PATIENCE})
     except (SQLAlchemyError, ImportError, ValueError, TypeError):
-        raise _Unusable from None
+        raise NoAddress from None
 
 
 def _is_absent(address: URL) -> bool:
@@ -112,14 +107,3 @@ def _try_to_write(connection: Connection) -> None:
     """Take what a writer needs, and give it back."""
     connection.execute(text("UPDATE counters SET value = value WHERE name = ''"))
     connection.rollback()
-
-
-class _Unusable(Broken):
-    """The setting is no address of a database that Sluice can use."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "SLUICE_DATABASE is no address of a database that Sluice can use.",
-            "Set it to postgresql+psycopg://USER:PASSWORD@HOST/DATABASE (in the password, @ is %40 and / is %2F), or "
-            "leave it empty for SQLite in the home.",
-        )

@@ -14,6 +14,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from engine.errors import Broken, Interrupted
 from engine.model import RunId
 from engine.redaction import Redaction
+from storage.address import NoAddress, address_of
 from storage.book import SqlBook
 from storage.chain import Sealing
 from storage.faults import translated
@@ -23,7 +24,6 @@ from storage.writer import Writer
 T = TypeVar("T")
 Durability = Literal["NORMAL", "FULL"]
 READERS = 2
-_ADDRESSES = "Write sqlite:////PATH/sluice.db or postgresql+psycopg://USER:PASSWORD@HOST/NAME."
 
 
 @dataclass(slots=True)
@@ -70,9 +70,9 @@ class SqlStore:
         a secret to a word could hide that word there.
         """
         try:
-            engine = create_engine(url, **_options(url, patience))
-        except (SQLAlchemyError, ImportError) as error:
-            raise Broken("SLUICE_DATABASE is no address of a database that Sluice knows.", _ADDRESSES) from error
+            engine = create_engine(address_of(url), **_options(url, patience))
+        except (SQLAlchemyError, ImportError, ValueError, TypeError):
+            raise NoAddress from None
         if engine.dialect.name == "sqlite":
             _prepare_sqlite(engine, synchronous)
         try:

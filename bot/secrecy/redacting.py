@@ -6,7 +6,6 @@ Secrets that are said later are made known by whoever opens them: `bot.secrecy.k
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from urllib.parse import unquote, urlsplit
 
 from bot.settings import Settings
 from engine.redaction import Redaction, unwatch_logs, watch_logs
@@ -18,9 +17,6 @@ def redaction_of(settings: Settings) -> Redaction:
     for secret in settings.secrets:
         value = secret.get_secret_value()
         redaction.add(value, *value.replace(",", " ").split())
-    password = urlsplit(settings.database).password if "@" in settings.database else None
-    if password:
-        redaction.add(password, unquote(password))
     return redaction
 
 

@@ -8,6 +8,8 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
+from bot.secrecy.redacting import redaction_of
+from bot.settings import Settings
 from engine.redaction import HIDDEN, Redaction, unwatch_logs, watch_logs
 
 SECRET = 'p@ss w0rd/"x"+1'
@@ -95,3 +97,24 @@ def test_a_log_record_loses_secrets_in_its_message_its_arguments_and_its_error()
 
 def test_what_is_known_is_not_shown() -> None:
     assert SECRET not in repr(knowing(SECRET))
+
+
+@pytest.mark.parametrize(
+    ("setting", "address", "secrets"),
+    [
+        ("database", "postgresql+psycopg://ann:p%40hunter2@db/sluice", ["p%40hunter2", "p@hunter2"]),
+        ("database", "postgresql+psycopg://ann:p@hunter2-tail@db/sluice", ["p@hunter2-tail", "hunter2-tail"]),
+        ("telegram_webhook", "https://ann:hunter2@sluice.example.com", ["hunter2"]),
+        ("smtp_host", "ann:hunter2@mail.example.com", ["hunter2"]),
+    ],
+)
+def test_the_password_in_an_address_of_the_settings_is_known(setting: str, address: str, secrets: list[str]) -> None:
+    redaction = redaction_of(Settings.model_validate({setting: address}))
+    assert all("hunter2" not in redaction.clean(f"failed at {one}@db") for one in (address, *secrets))
+
+
+@pytest.mark.parametrize(
+    "address", ["sqlite:////home/a:words@work/sluice.db", "postgresql+psycopg://postgres@db:5432/sluice"]
+)
+def test_an_address_without_a_password_makes_no_word_a_secret(address: str) -> None:
+    assert Settings(database=address).secrets == ()

@@ -150,6 +150,8 @@ async def test_a_token_in_the_other_ones_place_is_named_before_anybody_is_asked(
         "://hunter2",
         "postgresql+psycopg://sluice:hunter2@[::1/sluice",
         "sqlite:///sluice.db?timeout=hunter2",
+        "postgresql+psycopg://sluice:p@hunter2-tail@127.0.0.1:1/sluice",
+        "postgresql+psycopg://sluice:p@1:hunter2@127.0.0.1:1/sluice",
     ],
 )
 async def test_an_address_of_no_database_is_said_to_be_none(tmp_path: Path, url: str) -> None:

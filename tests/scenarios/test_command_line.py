@@ -1,7 +1,9 @@
 """The command `sluice` as a whole: what it offers, and what it loads before it answers."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -43,3 +45,23 @@ def test_whoever_talks_to_the_running_bot_does_not_wait_for_what_only_the_bot_ne
     loaded = {name.partition(".")[0] for name in done.stdout.split()}
     assert "httpx" in loaded
     assert not loaded & HEAVY
+
+
+@pytest.mark.parametrize("words", ["serve", "migrate", "doctor", "person add ann", "timeline shop-1", "audit export"])
+def test_no_command_says_a_part_of_a_password_that_is_not_encoded(tmp_path: Path, words: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "from bot.cli.command import main; main()", *words.split()],
+        env={
+            "PATH": os.environ["PATH"],
+            "HOME": str(tmp_path),
+            "SLUICE_DATABASE": "postgresql+psycopg://sluice:p@Sup3rS3cretTail@127.0.0.1:1/x",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = done.stdout + done.stderr
+    assert done.returncode == 1
+    assert "write @ as %40" in said
+    assert "Sup3r" not in said
+    assert "Traceback" not in said
