@@ -19,6 +19,7 @@ from bot.creating.conversation import make_creating
 from bot.creating.keeping import make_keeping
 from bot.desk import Desk, Transports
 from bot.dispatch import Dispatch
+from bot.doorkeeper import Doorkeeper
 from bot.freezes.feature import make_freezing
 from bot.front import Front
 from bot.ground import ground_of
@@ -105,6 +106,7 @@ class App:
     feed: Feed
     intake: Intake
     switchboard: Switchboard
+    doorkeeper: Doorkeeper
     door: Door
     sessions: Sessions
     timekeeper: Timekeeper
@@ -154,7 +156,9 @@ def build(
     chat = WebChat(store, clock)
     keeper = Keeper(store, clock, chat, targets, works.rollouts)
     transports = Transports(settings.local_git, settings.plain_git, names_of(settings.clusters))
-    desk = Desk(store, clock, targets, previews, transports, lambda: _troubles(keeper, switchboard, feed, outside))
+    desk = Desk(
+        store, clock, targets, previews, transports, lambda: _troubles(keeper, switchboard, doorkeeper, feed, outside)
+    )
     pressing = Pressing(store, clock)
     speaking = {name: chat for name, (chat, _) in connections.items()} if messengers is None else dict(messengers)
     chats: dict[str, Chat] = {chat.name: chat, **speaking}
@@ -199,6 +203,8 @@ def build(
         "packages": for_machines(packages),
     }
     switchboard = Switchboard(ears, settings.hooks_host, settings.hooks_port, keeper.announce, machines)
+    knocks = [heard.web.knocks for heard in ears.values() if heard.web is not None]
+    doorkeeper = Doorkeeper(store, clock, keeper.announce, knocks)
     sessions = Sessions(settings.home, clock)
     timekeeper = Timekeeper(store, control, clock, LOBBY)
     hosts = LOOPBACK | frozenset(settings.hosts)
@@ -233,6 +239,7 @@ def build(
         chat=chat,
         feed=feed,
         switchboard=switchboard,
+        doorkeeper=doorkeeper,
         intake=Intake(store, clock, dispatch, pressing, feed, speaking),
         door=Door(dispatch, store, sessions, for_the_owner(packages)),
         sessions=sessions,
@@ -246,6 +253,7 @@ def build(
     works.worker.trouble = keeper.troubled
     timekeeper.chores = {
         "keep": (KEEP_EVERY, keeper.keep),
+        "doors": (KEEP_EVERY, doorkeeper.keep),
         "tidy": (TIDY_EVERY, tidying.tidy),
         "packages": (TIDY_EVERY, lambda: tidying.tidy_packages(packages)),
         "webhooks": (ATTACH_EVERY, code.attaching.tend),
@@ -255,9 +263,12 @@ def build(
     return app
 
 
-def _troubles(keeper: Keeper, switchboard: Switchboard, feed: Feed, outside: Outside) -> tuple[str, ...]:
+def _troubles(
+    keeper: Keeper, switchboard: Switchboard, doorkeeper: Doorkeeper, feed: Feed, outside: Outside
+) -> tuple[str, ...]:
     """Everything that does not work now, a sentence each."""
-    return (*keeper.troubles.values(), *switchboard.troubles(), *feed.troubles(), *outside.courier.troubles())
+    heard = (*switchboard.troubles(), *doorkeeper.troubles())
+    return (*keeper.troubles.values(), *heard, *feed.troubles(), *outside.courier.troubles())
 
 
 def _connections(settings: Settings) -> dict[str, "Connection"]:

@@ -171,9 +171,12 @@ class Hearing(Protocol):
 
 
 class Ears(Protocol):
-    """The side of a chat that listens. `web` is an ASGI application for the port for machines; None: it needs none."""
+    """The side of a chat that listens."""
 
-    web: Callable[..., Awaitable[None]] | None
+    @property
+    def web(self) -> Callable[..., Awaitable[None]] | None:
+        """An ASGI application for the port for machines; None: it needs none."""
+        ...
 
     @property
     def trouble(self) -> str:

@@ -6,7 +6,7 @@ delivers again.
 
 import logging
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -42,7 +42,7 @@ class SlackEars:
     chat: SlackChat
     app_api: Api | None
     secret: str = ""
-    web: Callable[..., Awaitable[None]] | None = field(init=False, default=None)
+    web: Door | None = field(init=False, default=None)
     listens_to: frozenset[str] = field(init=False)
     """The command, events, actions and forms; deploy/slack-manifest.yaml has to ask for them."""
     _app: AsyncApp = field(init=False)

@@ -6,7 +6,7 @@ see `toasts.py`.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -34,7 +34,7 @@ class TelegramEars:
     chat: TelegramChat
     webhook: str = ""
     secret: str = field(default="", repr=False)
-    web: Callable[..., Awaitable[None]] | None = field(init=False)
+    web: Door | None = field(init=False)
     _me: Me | None = None
     _hearing: Hearing | None = None
     _polling: Polling | None = None

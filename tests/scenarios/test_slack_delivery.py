@@ -82,7 +82,9 @@ async def test_every_kind_of_delivery_three_times_at_once_has_one_effect_and_one
         assert [vote.person for vote in (await talk.bot.run(run)).stages[1].votes] == ["ann"]
 
 
-async def test_what_is_not_signed_or_is_old_is_let_in_nowhere(tmp_path: Path, slack: SlackWire) -> None:
+async def test_what_is_not_signed_or_is_old_is_let_in_nowhere_and_is_one_row_of_the_audit(
+    tmp_path: Path, slack: SlackWire
+) -> None:
     async with in_slack(tmp_path / "home", slack, "ann", http=True) as talk:
         await talk.bot.say(f"define\n{notes(tmp_path)}")
         before = await talk.audited()
@@ -90,9 +92,35 @@ async def test_what_is_not_signed_or_is_old_is_let_in_nowhere(tmp_path: Path, sl
         old = int(time.time()) - 60 * 6
         for forged in ({"secret": "guessed"}, {"at": old}, {"at": int(time.time()) + 60 * 6}, {"secret": ""}):
             assert (await slack.send(command, **forged)).status == 401
-        assert await talk.audited() == before
+
+        async def written() -> bool:
+            return len(await talk.audited()) > len(before)
+
+        await talk.until_true(written, "it stands in the audit")
+        [refused] = (await talk.audited())[len(before) :]
+        assert (refused.outcome, refused.line, refused.person) == ("refused", "deliver to /slack/events", "")
+        assert "without proof" in refused.said
         assert slack.called("chat.postEphemeral") == []
         await talk.deliver(command)
+
+
+async def test_a_wrong_signing_secret_is_said_until_a_delivery_is_signed_right(
+    tmp_path: Path, slack: SlackWire
+) -> None:
+    async with in_slack(tmp_path / "home", slack, "ann", http=True) as talk:
+        command = talk.people.command(ANN, ROOM, "status")
+        assert (await slack.send(command, secret="another")).status == 401
+        assert "is SLUICE_SLACK_SIGNING_SECRET this app's" in await talk.bot.say("status")
+        await talk.deliver(command)
+        assert "All quiet" in await talk.bot.say("status")
+
+
+async def test_what_is_not_signed_at_all_says_nothing_of_the_secret(tmp_path: Path, slack: SlackWire) -> None:
+    async with in_slack(tmp_path / "home", slack, "ann", http=True) as talk:
+        assert slack._client is not None
+        async with slack._client.post(slack.app_url, data=io.BytesIO(b"text=hello")) as answer:
+            assert answer.status == 401
+        assert "All quiet" in await talk.bot.say("status")
 
 
 @pytest.mark.parametrize("text", ["", "&command=%2Fsluice&text=subscribe+notes&user_id=U00ANN&channel_id=C00RELEASES"])

@@ -178,6 +178,26 @@ async def test_a_webhook_takes_only_what_shows_the_secret(wire: TelegramWire, tm
     assert statuses == [403, 403, 405, 404, 413, 400, 200]
 
 
+async def test_another_secret_than_ours_is_said_and_written_down_until_ours_is_shown(
+    wire: TelegramWire, tmp_path: Path
+) -> None:
+    async with on_telegram(tmp_path / "home", wire, "ann", webhook=True) as talk, httpx.AsyncClient() as stranger:
+        hook, header = f"http://127.0.0.1:{talk.hooks}/telegram/hook", "X-Telegram-Bot-Api-Secret-Token"
+        before = len(await talk.audited())
+        for _ in range(3):
+            assert (await stranger.post(hook, json={}, headers={header: SECRET + "x"})).status_code == 403
+        assert "with another secret than SLUICE_TELEGRAM_SECRET" in await talk.bot.say("status")
+
+        async def written() -> bool:
+            return len(await talk.audited()) > before
+
+        await eventually(written, "it stands in the audit")
+        [refused] = (await talk.audited())[before:]
+        assert (refused.outcome, refused.line) == ("refused", "deliver to /telegram/hook")
+        assert (await stranger.post(hook, json={"update_id": 1}, headers={header: SECRET})).status_code == 200
+        assert "All quiet" in await talk.bot.say("status")
+
+
 async def test_what_a_webhook_brings_and_cannot_be_kept_is_brought_again(wire: TelegramWire, tmp_path: Path) -> None:
     _, ears = both_sides(tmp_path, wire, webhook="http://127.0.0.1:0")
     listener = Listener(cannot=[Interrupted("The database is away."), Broken("The disk is full.")])

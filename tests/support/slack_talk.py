@@ -186,6 +186,7 @@ async def in_slack(
         await after.enter_async_context(ears.listening(bot.app.intake))
         if http:
             assert ears.web is not None
+            bot.app.doorkeeper.doors.append(ears.web.knocks)
             port = await after.enter_async_context(door("127.0.0.1", 0, {"slack": ears.web}))
             slack.app_url = f"http://127.0.0.1:{port}/slack/events"
         talk = SlackTalk(bot, slack, chat, ears)

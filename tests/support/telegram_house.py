@@ -180,6 +180,7 @@ async def on_telegram(
     async with a_bot(home, target, {"telegram": chat}, settings) as bot:
         chat.pressing = bot.app.intake.pressing
         chat.carry(bot.app.packages.files)
+        bot.app.doorkeeper.doors.extend([ears.web.knocks] if ears.web else [])
         async with door("127.0.0.1", 0, {"telegram": ears.web} if ears.web else {}) as port:
             ears.webhook = f"http://127.0.0.1:{port}" if webhook else ""
             async with ears.listening(bot.app.intake):
