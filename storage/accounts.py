@@ -7,7 +7,7 @@ code cannot be guessed.
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, select
+from sqlalchemy import ColumnElement, delete, select
 
 from engine.model import PersonId, RoomId
 from storage.part import Transaction, upsert
@@ -74,10 +74,11 @@ class SqlAccounts:
 
     def find(self, account: str) -> Account | None:
         """One account, or None."""
-        row = self._in.read(select(accounts).where(accounts.c.id == account)).one_or_none()
-        return (
-            None if row is None else Account(row.id, PersonId(row.person), row.name, RoomId(row.direct), row.linked_at)
-        )
+        return self._one(accounts.c.id == account)
+
+    def alone_in(self, room: RoomId) -> Account | None:
+        """The account that is spoken to alone in a room, or None."""
+        return self._one((accounts.c.direct == room) | (accounts.c.id == room))
 
     def of(self, person: PersonId) -> list[Account]:
         """Every account of a person, in the order in which they were linked."""
@@ -111,3 +112,9 @@ class SqlAccounts:
         """Remember how often the account has been wrong."""
         row = {"account": account, "wrong": tries.count, "since": tries.since}
         upsert(self._in, link_tries, row, update=("wrong", "since"))
+
+    def _one(self, condition: ColumnElement[bool]) -> Account | None:
+        row = self._in.read(select(accounts).where(condition).limit(1)).one_or_none()
+        return (
+            None if row is None else Account(row.id, PersonId(row.person), row.name, RoomId(row.direct), row.linked_at)
+        )

@@ -29,6 +29,16 @@ _CURES = {
 
 
 @dataclass(frozen=True, slots=True)
+class Lost:
+    """A room that is told nothing any more: why not, of which pipelines it `wants` to be told, whose it is alone."""
+
+    room: RoomId
+    why: str
+    wants: tuple[str, ...] = ()
+    person: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Seen:
     """A database's `state`, the `rooms` that show cards or want to be told something, and the `definitions` in it.
 
@@ -39,6 +49,7 @@ class Seen:
     state: str
     rooms: tuple[RoomId, ...] = ()
     definitions: tuple[str, ...] = ()
+    lost: tuple[Lost, ...] = ()
 
 
 def examine(url: str) -> Seen:
@@ -97,10 +108,17 @@ def _look(engine: Engine, connection: Connection) -> Seen:
         _try_to_write(connection)
         book = SqlBook(connection)
         definitions = (stored.text for stored in book.pipelines.page("", MOST))
-        return Seen("current", tuple(book.rooms.speaking()), tuple(definitions))
+        lost = tuple(_lost(book, room, why) for room, why in book.rooms.lost().items())
+        return Seen("current", tuple(book.rooms.speaking()), tuple(definitions), lost)
     if found:
         return Seen("old")
     return Seen("other" if engine.dialect.has_table(connection, "runs") else "new")
+
+
+def _lost(book: SqlBook, room: RoomId, why: str) -> Lost:
+    whose = book.accounts.alone_in(room)
+    wants = tuple(wish.pipeline for wish in book.subscriptions.of_room(room))
+    return Lost(room, why, wants, "" if whose is None else whose.person)
 
 
 def _try_to_write(connection: Connection) -> None:

@@ -1,7 +1,7 @@
 """Asks every check, beside each other, and says what came of it: a line each.
 
 It ends within 15 seconds or so, whatever is asked does or does not do: the database has five, since it tells which
-channels and namespaces to look at; then a chat is asked twice at most, one call after the other, and a cluster has ten.
+rooms and namespaces to look at; then a chat is asked twice at most, one call after the other, and a cluster has ten.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ from bot.doctor.docker import docker
 from bot.doctor.finding import Finding, Health, well
 from bot.doctor.machine import home, programs
 from bot.doctor.outside import outside
+from bot.doctor.rooms import lost
 from bot.doctor.slack import slack
 from bot.doctor.telegram import telegram
 from bot.settings import Settings
@@ -33,6 +34,7 @@ async def examine(settings: Settings, patience: float = PATIENCE) -> list[Findin
     """Everything that was found, in the order of the checks. Each call waits `patience` seconds at most."""
     in_database, seen = await database.look(settings, patience)
     channels = [channel for room in seen.rooms if (channel := _channel(room))][:CHANNELS]
+    groups = list(dict.fromkeys(group for room in seen.rooms if (group := _group(room))))[:CHANNELS]
     at_home, of_programs, *others = await asyncio.gather(
         home(settings),
         programs(settings),
@@ -41,9 +43,10 @@ async def examine(settings: Settings, patience: float = PATIENCE) -> list[Findin
         outside(settings, seen.definitions, patience),
         code(settings, seen, patience),
         slack(settings, channels, patience),
-        telegram(settings, patience),
+        telegram(settings, groups, patience),
     )
     found = [*at_home, *in_database, *of_programs, *(finding for findings in others for finding in findings)]
+    found += lost(seen.lost)
     if settings.slack_bot_token is None and settings.telegram_token is None:
         found.append(well("chats", "none is set up; the console and the terminal need none"))
     return [_shown(one, _secrets(settings)) for one in found]
@@ -60,6 +63,12 @@ def _channel(room: RoomId) -> str:
     """The channel's id; empty for a direct message and for other chats' rooms."""
     name = room.rpartition("/")[2]
     return name if room.startswith("slack:") and name[:1] in ("C", "G") else ""
+
+
+def _group(room: RoomId) -> str:
+    """The number of a group or a channel; empty for a chat with one person and for other chats' rooms."""
+    name = room.partition(":")[2].partition("/")[0]
+    return name if room.startswith("telegram:-") else ""
 
 
 def _secrets(settings: Settings) -> list[str]:

@@ -1,6 +1,7 @@
-"""Telegram: the token, whether groups are read, and whether updates are asked for or delivered."""
+"""Telegram: the token, whether groups are read and are still there, and whether updates are asked for or delivered."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 from bot.doctor.asking import Asking, asking
@@ -14,8 +15,8 @@ from engine.errors import Broken
 _FATHER = "@BotFather"
 
 
-async def telegram(settings: Settings, patience: float) -> list[Finding]:
-    """Look at Telegram."""
+async def telegram(settings: Settings, groups: Sequence[str], patience: float) -> list[Finding]:
+    """Look at Telegram; `groups` are the numbers of the groups and channels that Sluice shows cards in."""
     if settings.telegram_token is None:
         return []
     try:
@@ -24,10 +25,10 @@ async def telegram(settings: Settings, patience: float) -> list[Finding]:
         return [ill("telegram token", str(error), error.hint)]
     keep_secret(token)
     async with asking(f"{settings.telegram_api.rstrip('/')}/bot{token}/", patience) as api:
-        return await _look(api, settings)
+        return await _look(api, settings, groups)
 
 
-async def _look(api: Asking, settings: Settings) -> list[Finding]:
+async def _look(api: Asking, settings: Settings, groups: Sequence[str]) -> list[Finding]:
     me, hook = await asyncio.gather(api.ask("getMe"), api.ask("getWebhookInfo"))
     trouble = me.trouble or hook.trouble
     if trouble:
@@ -38,7 +39,8 @@ async def _look(api: Asking, settings: Settings) -> list[Finding]:
         return [ill("telegram token", f"Telegram does not take the token: {me.body.get('description')}.", cure)]
     about = me.part("result")
     found = [well("telegram token", f"@{about.get('username')}"), *skew("telegram clock", me.date)]
-    return [*found, _privacy(about), *_deliveries(hook.part("result"), settings)]
+    found += [_privacy(about), *_deliveries(hook.part("result"), settings)]
+    return [*found, *await asyncio.gather(*(_group(api, one, str(about.get("username"))) for one in groups))]
 
 
 def _privacy(me: dict[str, Any]) -> Finding:
@@ -87,3 +89,15 @@ def _hook(hook: dict[str, Any], url: str, settings: Settings) -> list[Finding]:
             )
         ]
     return []
+
+
+async def _group(api: Asking, group: str, me: str) -> Finding:
+    said = await api.ask("getChat", chat_id=group)
+    what = f"telegram {group}"
+    if said.trouble:
+        return ill(what, f"The chat cannot be looked at: {said.trouble}.", "Look at the network.")
+    if said.body.get("ok"):
+        return well(what, f"in {said.part('result').get('title', group)}")
+    if "migrate_to_chat_id" in said.part("parameters"):
+        return well(what, "it is a supergroup now, and Sluice follows")
+    return ill(what, f"The chat cannot be looked at: {said.body.get('description')}.", f"Add @{me} to it again.")

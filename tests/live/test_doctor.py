@@ -7,6 +7,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -18,8 +19,13 @@ from bot.doctor.examination import examine, lines
 from bot.doctor.finding import Finding, Health
 from bot.settings import Settings
 from bot.slack.scopes import SCOPES
+from engine.model import Person, PersonId, RoomId
+from storage.accounts import Account
+from storage.book import SqlBook
 from storage.store import SqlStore
+from storage.subscriptions import Subscription, Wants
 from tests.support.slack_wire import APP_TOKEN, BOT_TOKEN, SlackWire, slack_wire
+from tests.support.telegram_chats import Fate
 from tests.support.telegram_wire import TOKEN, TelegramWire, telegram_wire
 
 pytestmark = pytest.mark.live
@@ -117,6 +123,75 @@ async def test_a_telegram_that_is_set_up_is_well(tmp_path: Path) -> None:
         assert "privacy mode is on" in seen["telegram groups"].sentence
         assert seen["telegram deliveries"].sentence == "Sluice asks for updates"
         assert {one.health for one in seen.values()} == {Health.WELL}
+
+
+async def remembering(home: Path, wishes: Sequence[RoomId], lost: Mapping[RoomId, str], *people: Account) -> None:
+    """A database in which these rooms want to hear of notes, and these cannot be told anything."""
+
+    def remember(book: SqlBook) -> None:
+        for room in wishes:
+            book.subscriptions.put(Subscription(room, "notes", Wants.EVERYTHING, PersonId("ann")))
+        for room, why in lost.items():
+            book.rooms.lose(room, why)
+        for one in people:
+            book.people.add(Person(one.person))
+            book.accounts.link(one)
+
+    store = SqlStore.open(f"sqlite:///{home / 'sluice.db'}")
+    store.start()
+    try:
+        await store.transact(remember)
+    finally:
+        store.close()
+
+
+async def test_groups_that_want_to_be_told_something_are_looked_at(tmp_path: Path) -> None:
+    async with telegram_wire() as telegram:
+        inside, outside, moved = (telegram.people.group(name) for name in ("releases", "ops", "old"))
+        outside.fate, moved.moved_to = Fate.KICKED, inside.id
+        rooms = [RoomId(f"telegram:{one}") for one in (inside.id, f"{inside.id}/5", outside.id, moved.id, 42)]
+        await remembering(tmp_path, rooms, {})
+        seen = await found(at_telegram(tmp_path, telegram))
+        here, away = seen[f"telegram {inside.id}"], seen[f"telegram {outside.id}"]
+        assert (here.health, here.sentence) == (Health.WELL, "in releases")
+        assert (away.health, away.cure) == (Health.ILL, "Add @sluice_bot to it again.")
+        assert "bot was kicked from the group chat" in away.sentence
+        assert seen[f"telegram {moved.id}"].health is Health.WELL
+        assert len([call for call in telegram.calls if call.method == "getChat"]) == 3
+
+
+async def test_rooms_that_are_told_nothing_any_more_are_named_with_what_brings_them_back(tmp_path: Path) -> None:
+    group, alone, channel = RoomId("telegram:-1001"), RoomId("telegram:8"), RoomId("slack:T1/C1")
+    bob = Account("telegram:8", PersonId("bob"), "Bob", RoomId(""), datetime(2026, 3, 1, tzinfo=UTC))
+    why = {
+        group: "The group was deleted.",
+        alone: "The person has blocked the bot. Unblocking it, or /start, brings it back.",
+        channel: "The channel is archived. Unarchive it; then `/invite @sluice` there brings it back.",
+    }
+    await remembering(tmp_path, [group], why, bob)
+    seen = await found(Settings(home=tmp_path))
+    odd = {one.what: (one.sentence, one.cure) for one in seen.values() if one.health is Health.ODD}
+    assert odd == {
+        "slack C1": (
+            "The room is told nothing any more: The channel is archived.",
+            "Unarchive it; then `/invite @sluice` there brings it back. Then say something to Sluice there.",
+        ),
+        "telegram -1001": (
+            "The room is told nothing of notes any more: The group was deleted.",
+            "If somebody should hear of it, `subscribe` in another room.",
+        ),
+        "telegram 8": (
+            "bob is told nothing any more: The person has blocked the bot.",
+            "Unblocking it, or /start, brings it back.",
+        ),
+    }
+
+
+async def test_of_many_lost_rooms_some_are_named(tmp_path: Path) -> None:
+    await remembering(tmp_path, [], {RoomId(f"telegram:{number}"): "Gone." for number in range(1, 31)})
+    odd = [one for one in (await found(Settings(home=tmp_path))).values() if one.health is Health.ODD]
+    assert len(odd) == 11
+    assert odd[-1].sentence == "20 more are told nothing any more."
 
 
 async def test_a_webhook_is_compared_with_the_settings(tmp_path: Path) -> None:
