@@ -113,7 +113,9 @@ class Feed:
             return
 
         async def shown() -> None:
-            await chat.post(where, card)
+            there = self._moved.get(room, room)
+            if there not in self._gone:
+                await chat.post(there, card)
 
         self.say(where, shown)
 
@@ -239,18 +241,17 @@ class Feed:
         return self._lines.get(room)
 
     async def _lost(self, room: RoomId, error: SluiceError) -> None:
-        line = self._lines[room]
         if isinstance(error, RoomMoved):
             await self.store.transact(lambda book: book.rooms.move(room, error.new))
             self._moved[room] = error.new
-            for name, errand in line.waiting():
-                self._ask(error.new, name, errand.urgency, errand.seq)
-        else:
+            left, heir = self._lines.pop(room), self._line(error.new)
+            if heir is not None and error.new not in self._gone:
+                left.leave_to(heir)
+        elif room not in self._gone:
             await self.store.transact(lambda book: book.rooms.lose(room, str(error)))
             self._gone.add(room)
             await self.lost(room, str(error))
         self._telling.forget(room)
-        self._lines.pop(room, None)
 
     async def _keep(self) -> None:
         """Move the cursor to where every line has shown everything before it."""

@@ -118,9 +118,13 @@ class Line:
             known.urgency = min(known.urgency, urgency)
         self._stir()
 
-    def waiting(self) -> list[tuple[Name, Errand]]:
-        """What has not been shown."""
-        return list(self._errands.items())
+    def leave_to(self, heir: "Line") -> None:
+        """Have another line write what this one has not: the room goes on as that one's."""
+        for name, errand in self._errands.items():
+            heir.ask(name, errand.urgency, errand.seq)
+        for said in self._words:
+            heir.say(said.words)
+        self._words.clear()
 
     def say(self, words: Words) -> None:
         """Answer somebody, before everything else but what has waited for several answers already."""
@@ -215,6 +219,9 @@ class Line:
             await said.words()
         except Undeliverable as error:
             _LOG.error("%s does not take an answer: %s", self.room, error)
+        except RoomLost as error:
+            _LOG.warning("An answer is not given in %s: %s", self.room, error)
+            raise
         except BaseException as error:
             said.failures += not isinstance(error, Interrupted | asyncio.CancelledError)
             if said.failures < TRIES:
@@ -237,8 +244,8 @@ class Line:
             except SluiceError as again:
                 self._pause(again, bucket, now)
                 return
-            self._words.clear()
-            self._errands.clear()
+            self._errands.clear()  # answers stay: whoever speaks where Sluice is not has another way to hear them
+            self._failures, self.trouble = 0, ""
         elif isinstance(error, Slower):
             bucket.pause(now, error.after)
         else:

@@ -107,7 +107,8 @@ class TelegramChat:
             raise
         except SluiceError as error:
             _LOG.info("A message of %s is not deleted: %s", update.account, error)
-            await self._post(update.room, Card("I cannot delete your message with the secret.", Tone.BAD, "Delete it."))
+            sorry = Card("I cannot delete your message with the secret.", Tone.BAD, "Delete it.")
+            await self._say(update, Answer(sorry))
 
     def carry(self, packages: PackageFiles) -> None:
         """Put files that people send for packages there, from now on."""

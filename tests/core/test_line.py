@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.chat import Pace
+from bot.chat import Pace, RoomLost
 from bot.rooms.line import Line, Name, Urgency, Words
 from engine.errors import Broken, Interrupted, SluiceError
 from engine.model import RoomId, RunId
@@ -161,3 +161,47 @@ async def test_no_answer_that_was_taken_is_left_out() -> None:
         shown.line.say(numbered(number))
     await eventually(lambda: shown.line.is_idle)
     assert said == list(range(200))
+
+
+class Nowhere(Shown):
+    """A room that Sluice is not in: whoever speaks there can still be answered."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: list[int] = []
+        self.reasons: list[str] = []
+
+    async def show(self, _room: RoomId, _name: Name) -> bool:
+        raise RoomLost("Sluice is not in the channel.")
+
+    async def lost(self, _room: RoomId, error: SluiceError) -> None:
+        self.reasons.append(str(error))
+
+    def answer(self, number: int) -> Words:
+        async def say() -> None:
+            self.said.append(number)
+
+        return say
+
+
+async def test_answers_are_given_though_the_room_turns_out_lost_between_them() -> None:
+    shown = Nowhere()
+    for number in range(12):
+        shown.line.say(shown.answer(number))
+    shown.line.ask(name(1), Urgency.OUTCOME, 1)
+    await eventually(lambda: shown.line.is_idle)
+    assert shown.said == list(range(12))
+    assert shown.reasons == ["Sluice is not in the channel."]
+
+
+async def test_an_answer_that_the_lost_room_alone_could_take_is_tried_once() -> None:
+    shown, tries = Nowhere(), []
+
+    async def refused() -> None:
+        tries.append(1)
+        raise RoomLost("The person has blocked the bot.")
+
+    shown.line.say(refused)
+    shown.line.say(shown.answer(1))
+    await eventually(lambda: shown.line.is_idle)
+    assert (len(tries), shown.said) == (1, [1])

@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
@@ -21,7 +22,7 @@ from engine.model import RoomId, RunState
 from tests.support.bot import a_bot
 from tests.support.eventually import eventually
 from tests.support.messaging import Talk, button, talking
-from tests.support.model_messenger import CHANNEL, ModelMessenger, unreachable
+from tests.support.model_messenger import CHANNEL, SWIFT, ModelMessenger, unreachable
 from tests.support.model_target import ModelTarget
 from tests.support.notes import notes
 from tests.support.workload import Shop
@@ -282,6 +283,33 @@ async def test_a_room_that_moved_takes_its_runs_and_its_wishes_along(tmp_path: P
         await bot.asks(again)
         await bot.say(f"reject {again}")
         await eventually(lambda: _is(len(chat.rooms[OTHER]), 3), "and so it is after a restart")
+
+
+async def test_whoever_speaks_where_a_room_moves_just_then_is_answered(tmp_path: Path) -> None:
+    async with talking(tmp_path, "ann") as talk:
+        talk.chat.rate = replace(SWIFT, every=timedelta(seconds=0.2), burst=2)
+        run = await waiting(talk, tmp_path)
+        talk.chat.fails = lambda call, room: RoomMoved(CHANNEL, OTHER) if (call, room) == ("edit", CHANNEL) else None
+        asked = [talk.update("ann", "whoami") for _ in range(12)]
+        for update in asked:
+            await talk.bot.app.intake.accept(update)
+        await talk.bot.say(f"reject {run}")
+        await talk.shows(run, "rejected", OTHER)
+        await eventually(lambda: _is([len(talk.answers_to(update)) for update in asked], [1] * 12), "all are answered")
+
+
+async def test_an_alarm_follows_a_room_that_has_moved(tmp_path: Path) -> None:
+    async with talking(tmp_path, "ann") as talk:
+        await talk.bot.say(f"define\n{notes(tmp_path)}")
+        await talk.say("ann", "subscribe notes on everything")
+        talk.chat.fails = lambda _call, room: RoomMoved(CHANNEL, OTHER) if room == CHANNEL else None
+        await talk.bot.app.keeper.announce("The mail server takes nothing.")
+        await eventually(
+            lambda: _is(
+                [one.card.title for one in talk.chat.rooms.get(OTHER, {}).values()], ["The mail server takes nothing."]
+            ),
+            "it is said there",
+        )
 
 
 async def test_a_card_that_was_deleted_is_posted_anew(tmp_path: Path) -> None:
