@@ -3,17 +3,19 @@
 The danger is a press that seems to do nothing. So every answer has several ways, tried one after another, and the last
 of them is a direct message: a form when Slack still opens one; in the App Home on top of the page; what is for one
 person in a message that only they see, in place of the question that they answered; what is for all in the room. A
-channel that Sluice is not in is answered at the address that came with the command.
+channel that Sluice is not in is answered at the address that came with the command. Nothing else can be said there, so
+whoever is answered is told that, too, and what to do about it: else a promise to tell the channel something would be
+broken in silence.
 """
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from bot.cards import Card, Tone
+from bot.cards import Card, Field, Tone
 from bot.chat import Answer, MessageLost, RoomLost, Undeliverable, Update
 from bot.forms import Form
 from bot.inbox.intake import Unknown
-from bot.slack.blocks import context
+from bot.slack.blocks import context, piece, rich, section
 from bot.slack.files import Files
 from bot.slack.forms import view_of
 from bot.slack.home import link_button
@@ -22,6 +24,7 @@ from bot.slack.names import in_slack
 from bot.slack.render import Message
 from bot.slack.showing import Showing, file_name
 from engine.errors import SluiceError
+from engine.model import RoomId
 
 _LEAST = 300
 _LOG = logging.getLogger(__name__)
@@ -34,6 +37,8 @@ class Answering:
     showing: Showing
     files: Files
     homes: Homes
+    _told: dict[RoomId, str] = field(default_factory=dict)
+    """The update of each channel with which it was last said that Sluice cannot post there: once for several cards."""
 
     async def answer(self, update: Update, answer: Answer) -> None:
         """Answer; if Slack does not take the card, with its title alone."""
@@ -43,7 +48,7 @@ class Answering:
             await self._answer(update, answer)
         except (Undeliverable, RoomLost, MessageLost) as error:
             _LOG.warning("An answer to %s is said plainly: %s", update.account, error)
-            await self._plainly(update, answer)
+            await self._plainly(update, answer, error)
 
     async def _answer(self, update: Update, answer: Answer) -> None:
         if update.context.get("home"):
@@ -81,8 +86,8 @@ class Answering:
             await self.showing.api.call(
                 "chat.postEphemeral", **where, user=in_slack(update.account), **message.arguments()
             )
-        except (RoomLost, Undeliverable):
-            if not await self._respond(update, message, response_type="ephemeral"):
+        except (RoomLost, Undeliverable) as error:
+            if not await self._respond_instead(update, message, error, "ephemeral"):
                 raise
 
     async def _post(self, update: Update, card: Card) -> None:
@@ -90,14 +95,25 @@ class Answering:
         message, thread = await self._message(update, card), update.context.get("thread", "")
         try:
             posted = await self.showing.post(update.room, message, thread)
-        except (RoomLost, Undeliverable):
-            if not await self._respond(update, message, response_type="in_channel"):
+        except (RoomLost, Undeliverable) as error:
+            if not await self._respond_instead(update, message, error, "in_channel"):
                 raise
             if message.overflow is not None:
                 await self._attach_directly(update.account, card, message.overflow)
             return
         if message.overflow is not None:
             self.files.attach(in_slack(update.room), thread or posted, file_name(card), message.overflow)
+
+    async def _respond_instead(self, update: Update, message: Message, error: SluiceError, kind: str) -> bool:
+        """Whether it could be said there though it could not be posted; and that nothing else can be."""
+        is_news = isinstance(error, RoomLost) and self._told.get(update.room) != update.key
+        if is_news:
+            said = rich(section([[piece("I cannot post here. ", bold=True), piece(str(error))]]))
+            message = replace(message, blocks=(*message.blocks, *said))
+        done = await self._respond(update, message, response_type=kind)
+        if done and is_news:
+            self._told[update.room] = update.key
+        return done
 
     async def _respond(self, update: Update, message: Message, **how: str | bool) -> bool:
         """Whether it could be said at the address that came with what the person did."""
@@ -110,9 +126,10 @@ class Answering:
             return False
         return True
 
-    async def _plainly(self, update: Update, answer: Answer) -> None:
+    async def _plainly(self, update: Update, answer: Answer, why: SluiceError) -> None:
         """Say the least of it alone. Buttons are left out: they were made for another room."""
-        card = Card(answer.card.title, answer.card.tone, answer.card.text[:_LEAST])
+        fields = (Field("Where you asked", f"I cannot post. {why}"),) if isinstance(why, RoomLost) else ()
+        card = Card(answer.card.title, answer.card.tone, answer.card.text[:_LEAST], fields=fields)
         try:
             room = await self.showing.direct(update.account)
             await self.showing.post(room, await self.showing.message(room, card))

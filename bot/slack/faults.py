@@ -11,10 +11,10 @@ from http import HTTPStatus
 from bot.chat import MessageLost, RoomLost, Slower, Undeliverable
 from engine.errors import Broken, Interrupted, SluiceError
 
-_INVITE = "`/invite @sluice` there brings it back."
+_INVITE = "`/invite @sluice` and then `/sluice status` there bring it back."
 _LOST = {
     "channel_not_found": f"Sluice is not in the channel, or the channel is gone. {_INVITE}",
-    "not_in_channel": f"Sluice was taken out of the channel. {_INVITE}",
+    "not_in_channel": f"Sluice is not in the channel. {_INVITE}",
     "is_archived": f"The channel is archived. Unarchive it; then {_INVITE}",
     "restricted_action": "The workspace's owners restrict who posts in the channel. Let Sluice post there.",
     "restricted_action_read_only_channel": "The channel is read-only. Let Sluice post there.",

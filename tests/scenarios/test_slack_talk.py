@@ -206,6 +206,44 @@ async def test_where_sluice_is_no_member_a_command_is_answered_all_the_same(tmp_
         assert list(lost) == []
 
 
+async def test_where_nothing_can_be_posted_whoever_asks_for_words_there_is_told_so_with_the_way_out(
+    tmp_path: Path, slack: SlackWire
+) -> None:
+    elsewhere, mend = slack.add_channel("ELSEWHERE", member=False), "I cannot post here. Sluice is not in the channel"
+    async with in_slack(tmp_path / "home", slack, "ann") as talk:
+        await talk.bot.say(f"define\n{notes(tmp_path)}")
+        for number, line in enumerate(("subscribe notes on failure", "subscriptions")):
+            await talk.deliver(talk.people.command(ANN, elsewhere, line))
+            await talk.until(lambda: len(slack.responses) > number, f"{line} is answered")  # noqa: B023 - waited for
+            said = words(slack.responses[number][1])
+            assert "This room is told about" in said
+            assert mend in said
+            assert "`/invite @sluice`" in said
+        await talk.deliver(talk.people.command(ANN, elsewhere, "run notes"))
+        await talk.form("ann")
+        await talk.deliver(talk.people.submit(ANN, {"variable:note": "from nowhere"}))
+        direct = slack.space.direct(ANN)
+        await talk.until(lambda: any("is on its way" in words(one) for one in slack.messages(direct)), "it is said")
+        said = words(next(one for one in slack.messages(direct) if "is on its way" in words(one)))
+        assert "I cannot post. Sluice is not in the channel" in said
+        await talk.bot.asks("notes-1")
+        slack.space.channels[elsewhere].member = True
+        await talk.command("ann", "status", elsewhere)
+        await talk.bot.say("approve notes-1", "ann")
+        await talk.card("notes-1", "succeeded", elsewhere)
+
+
+async def test_several_cards_say_once_that_nothing_else_can_be_said_there(tmp_path: Path, slack: SlackWire) -> None:
+    elsewhere = slack.add_channel("ELSEWHERE", member=False)
+    async with in_slack(tmp_path / "home", slack, "ann") as talk:
+        await talk.bot.say(f"define\n{notes(tmp_path)}")
+        for _ in range(3):
+            await talk.bot.asks(await talk.bot.start("run notes"))
+        await talk.deliver(talk.people.command(ANN, elsewhere, "status"))
+        await talk.until(lambda: len(slack.responses) == 3, "ann is answered")
+        assert sum("I cannot post here." in words(said) for _, said in slack.responses) == 1
+
+
 async def test_the_code_is_given_to_whoever_is_alone_with_sluice_and_not_in_the_talk_of_two(
     tmp_path: Path, slack: SlackWire
 ) -> None:

@@ -143,7 +143,7 @@ async def test_a_room_that_sluice_was_taken_out_of_is_reported_with_how_to_mend_
         slack.space.channels[ROOM].member = False
         run = await talk.bot.start("run notes")
         await talk.bot.asks(run)
-        wanted = "Sluice was taken out of the channel. `/invite @sluice` there brings it back."
+        wanted = "Sluice is not in the channel. `/invite @sluice` and then `/sluice status` there bring it back."
 
         async def told() -> list[str]:
             return [card.title for card in await talk.bot.cards() if wanted in card.title]
