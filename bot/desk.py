@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.cards import Button, Card, Field, Stop, Table, Tone
+from bot.fitting import status_buttons
 from bot.frozen import frozen_fields, present_freeze, present_standing
 from bot.grammar import ALIASES, BY_NAME, TOPICS, Said, help_rows, topic_of
 from bot.instances import present_instances, wanted_of
@@ -110,7 +111,9 @@ class Desk:
             hint = "`define` makes the first one." if not after else f"Nothing follows {after}."
             return Card("No pipelines", text=hint)
         more = f"`list {rows[-1][0]}` shows more." if len(rows) == PAGE else ""
-        return Card("Pipelines", text=more, table=Table(("Pipeline", "Group", "Last run", "State", "When"), rows))
+        table = Table(("Pipeline", "Group", "Last run", "State", "When"), rows)
+        buttons = await self.store.read(lambda book: status_buttons(book, sight, [row[0] for row in rows]))
+        return Card("Pipelines", text=more, table=table, buttons=buttons)
 
     async def show(self, said: Said) -> Card:
         """Show a definition as its topology, variables and people."""
@@ -181,7 +184,8 @@ class Desk:
         if runs:
             return [*troubles, *[await self.card_of(run) for run in runs]]
         if name is None:
-            return [*troubles, Card("All quiet", Tone.GOOD, "Nothing is running and nothing waits.")]
+            buttons = await self.store.read(lambda book: status_buttons(book, sight))
+            return [*troubles, Card("All quiet", Tone.GOOD, "Nothing is running and nothing waits.", buttons=buttons)]
         latest = await self.store.read(lambda book: book.runs.latest(name, 1))
         return [*troubles, *[await self.card_of(run) for run in latest]] or [Card(name, text="It has never run.")]
 

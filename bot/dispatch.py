@@ -20,6 +20,7 @@ from bot.cards import Button, Card, Tone
 from bot.chat import Answer, Incoming
 from bot.desk import Desk, Transports
 from bot.feature import Doing, Hears, MakeFeature, Pressed
+from bot.fitting import fitting
 from bot.grammar import BY_NAME, DELETE, PRESS, Said, begins_with_no_command, may_change, parse
 from bot.linking import Linking
 from bot.looking import Looking
@@ -203,7 +204,9 @@ class Dispatch:
         try:
             said = parse(incoming.line)
         except Refused:
-            heard = await _first(self._hears, incoming) if begins_with_no_command(incoming.line) else None
+            heard = await (
+                _first(self._hears, incoming) if begins_with_no_command(incoming.line) else self._fit(incoming)
+            )
             if heard is None:
                 raise
             return heard
@@ -211,6 +214,11 @@ class Dispatch:
         if act is not None:
             return await act(incoming, said)
         return [Answer(card, private=True) for card in await self._look(incoming, said)]
+
+    async def _fit(self, incoming: Incoming) -> list[Answer] | None:
+        """What fits a command that names nothing; None when the line is something else."""
+        card = await self.store.read(lambda book: fitting(book, incoming, self.clock.now()))
+        return None if card is None else [Answer(card, private=True)]
 
     async def _no(self, incoming: Incoming, said: Said) -> list[Answer]:
         left = None if said.words else await _first(self._leaves, incoming)

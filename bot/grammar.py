@@ -81,7 +81,7 @@ def parse(line: str) -> Said:
     if match is None:
         raise Refused("Nothing was said.", "`help` tells what you can say.")
     name, text = match.group(1).lower(), match.group(2)
-    verb = BY_NAME.get(ALIASES.get(name, name))
+    verb = _verb(name)
     if verb is None:
         near = difflib.get_close_matches(name, [*BY_NAME, *ALIASES], n=1)
         raise Refused(
@@ -98,8 +98,14 @@ def parse(line: str) -> Said:
 def begins_with_no_command(line: str) -> bool:
     """Whether the line is something else than a command, a wrong one too: an answer perhaps."""
     match = _LINE.match(line)
-    name = match.group(1).lower() if match else ""
-    return bool(name) and ALIASES.get(name, name) not in BY_NAME
+    return match is not None and _verb(match.group(1).lower()) is None
+
+
+def bare(line: str) -> Verb | None:
+    """The command of a line that says nothing else, though it should."""
+    match = _LINE.match(line)
+    verb = _verb(match.group(1).lower()) if match and not match.group(2).strip() else None
+    return verb if verb is not None and verb.least else None
 
 
 def may_change(line: str) -> bool:
@@ -110,6 +116,10 @@ def may_change(line: str) -> bool:
         return parse(line).verb.kind == "act"
     except Refused:
         return False
+
+
+def _verb(name: str) -> Verb | None:
+    return BY_NAME.get(ALIASES.get(name, name))
 
 
 def words_of(text: str) -> tuple[str, ...]:

@@ -224,8 +224,13 @@ def present_failure(run: Run) -> Card:
     return Card(title, Tone.BAD, _text(run), buttons=ways)
 
 
+def moment_of(run: Run) -> str:
+    """Return what a button of the run carries, so that a stale one is recognised."""
+    return f"{run.id} {run.position} {run.stage.attempt} {run.stage.fingerprint or '-'}"
+
+
 def _buttons(run: Run) -> Iterator[Button]:
-    seen = f"{run.id} {run.position} {run.stage.attempt} {run.stage.fingerprint or '-'}"
+    seen = moment_of(run)
     broken = _broken(run)
     log = [] if broken is None else [Button("Log", f"logs {run.id} {broken + 1}")]
     if run.state.is_over:
@@ -241,15 +246,22 @@ def _buttons(run: Run) -> Iterator[Button]:
         return
     yield from _decisions(run, seen)
     yield from log
-    if run.stage.kind in (StageKind.GRAY, StageKind.REVIEW) and latest_split(run) is not None:
-        wanted = wanted_share(run)
-        for percent in (5, 20, 50):
-            if percent != wanted:
-                yield Button(f"Gray {percent} %", f"press split {seen} {wanted} {percent}", danger=percent > wanted)
+    yield from split_buttons(run)
     if was_placed(run):
         yield Button("Roll back", f"rollback {run.id}", danger=True)
     else:
         yield Button("Stop", f"press stop {seen}", danger=True)
+
+
+def split_buttons(run: Run) -> Iterator[Button]:
+    """Give gray another share, while there is one to change."""
+    if run.stage.kind not in (StageKind.GRAY, StageKind.REVIEW) or latest_split(run) is None:
+        return
+    wanted = wanted_share(run)
+    for percent in (5, 20, 50):
+        if percent != wanted:
+            line = f"press split {moment_of(run)} {wanted} {percent}"
+            yield Button(f"Gray {percent} %", line, danger=percent > wanted)
 
 
 def _decisions(run: Run, seen: str) -> Iterator[Button]:

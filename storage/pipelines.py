@@ -10,7 +10,7 @@ from engine.errors import Refused
 from engine.model import PersonId
 from engine.ports import StoredPipeline
 from storage.part import Transaction, upsert
-from storage.tables import pipeline_versions, pipelines
+from storage.tables import pipeline_versions, pipelines, runs
 
 _P, _V = pipelines.c, pipeline_versions.c
 _COLUMNS = (_P.name, _P.pipeline_group, _V.version, _V.text, _V.by, _V.at)
@@ -27,6 +27,7 @@ _VERSION = (
     .where(_P.name == bindparam("name_"), _V.version == bindparam("version_"))
 )
 _NAMES = select(_P.name).where(_P.deleted_at.is_(None)).order_by(_P.name)
+_STARTED = select(runs.c.pipeline).order_by(runs.c.created_at.desc()).limit(bindparam("limit_"))
 _HEAD = select(_P.version).where(_P.name == bindparam("name_"))
 
 
@@ -68,6 +69,13 @@ class SqlPipelines:
     def names(self) -> list[str]:
         """All that are not deleted."""
         return list(self._in.read(_NAMES).scalars())
+
+    def newest(self, limit: int) -> list[str]:
+        """Some that are not deleted: those that one of the last `limit` runs was of, newest first, then by name."""
+        started = dict.fromkeys(self._in.read(_STARTED, {"limit_": limit}).scalars())
+        there = set(self._in.read(_NAMES.where(_P.name.in_(started))).scalars())
+        others = self._in.read(_NAMES.where(_P.name.not_in(started)).limit(limit)).scalars()
+        return [*(name for name in started if name in there), *others][:limit]
 
     def page(self, after: str, limit: int) -> list[StoredPipeline]:
         """A page of them."""

@@ -90,7 +90,7 @@ def is_for_one(update: Update, answer: Answer) -> bool:
     card = answer.card
     if card.topology or card.split or card.ballot or card.fields or card.table or card.code.strip():
         return True
-    return card.tone is not Tone.BAD and (len(card.text) > LONGEST or "\n" in card.text.strip())
+    return card.tone is not Tone.BAD and (bool(card.buttons) or len(card.text) > LONGEST or "\n" in card.text.strip())
 
 
 def apart(update: Update, card: Card) -> Card:

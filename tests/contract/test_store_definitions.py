@@ -9,7 +9,7 @@ from engine.errors import InvariantViolation, Refused
 from engine.model import Person, RunId
 from engine.rollout.fleet import ReleaseId
 from storage.store import SqlStore
-from tests.support.store import ANN, BOB, T0, a_release
+from tests.support.store import ANN, BOB, T0, a_release, a_run
 
 SHOP_1, SHOP_2 = RunId("shop-1"), RunId("shop-2")
 
@@ -51,6 +51,18 @@ async def test_an_unknown_pipeline_is_refused_with_the_nearest_name(store: SqlSt
         await store.read(lambda book: book.pipelines.load("shop-api", 7))
     with pytest.raises(Refused, match="has no version 0"):
         await store.read(lambda book: book.pipelines.load("shop-api", 0))
+
+
+async def test_what_was_started_last_is_the_newest_and_the_others_follow_by_name(store: SqlStore) -> None:
+    for minutes, name in enumerate(("cart", "auth", "shop", "gone")):
+        at = T0 + timedelta(minutes=minutes)
+        await store.transact(lambda book, name=name, at=at: book.pipelines.save(name, "default", "a", ANN, at))  # type: ignore[misc]
+    await store.transact(lambda book: book.pipelines.delete("gone", T0))
+    assert await store.read(lambda book: book.pipelines.newest(8)) == ["auth", "cart", "shop"]
+    started = replace(a_run("cart-1"), created_at=T0 + timedelta(hours=1))
+    await store.transact(lambda book: book.runs.add(started))
+    assert await store.read(lambda book: book.pipelines.newest(8)) == ["cart", "auth", "shop"]
+    assert await store.read(lambda book: book.pipelines.newest(2)) == ["cart", "auth"]
 
 
 async def test_pipelines_are_listed_page_by_page(store: SqlStore) -> None:

@@ -167,7 +167,7 @@ async def test_each_person_has_one_conversation_in_a_room_and_leaves_it_with_can
 async def test_commands_go_on_working_in_the_middle_and_an_answer_may_be_named_like_one(bot: Bot) -> None:
     await answers(bot, "create build")
     assert "You are ann" in await bot.say("whoami")
-    assert "That is not how run is said" in await bot.say("run")
+    assert "That is not how show is said" in await bot.say("show a b")
     assert "Which group" in await bot.say("answer list")
     await answers(bot, "default", CODE, "main")
     assert "Create list?" in await bot.say("what now")
