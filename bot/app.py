@@ -156,11 +156,17 @@ def build(
     chat = WebChat(store, clock)
     keeper = Keeper(store, clock, chat, targets, works.rollouts)
     transports = Transports(settings.local_git, settings.plain_git, names_of(settings.clusters))
-    desk = Desk(
-        store, clock, targets, previews, transports, lambda: _troubles(keeper, switchboard, doorkeeper, feed, outside)
-    )
     pressing = Pressing(store, clock)
     speaking = {name: chat for name, (chat, _) in connections.items()} if messengers is None else dict(messengers)
+    desk = Desk(
+        store,
+        clock,
+        targets,
+        previews,
+        transports,
+        lambda: _troubles(keeper, switchboard, doorkeeper, feed, outside),
+        frozenset(speaking),
+    )
     chats: dict[str, Chat] = {chat.name: chat, **speaking}
     outside = connect_outside(
         settings, store, vault, control, clock, chats=chats, announce=keeper.announce, lobby=LOBBY, secrets=kept

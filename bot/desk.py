@@ -1,7 +1,7 @@
 """What can be looked at: every `look` command's card, from the store and the targets. Changes nothing."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -24,6 +24,7 @@ from bot.preview import Previews
 from bot.rights.grants import pipelines_of
 from bot.rights.holders import Sight, holder_of
 from bot.secrecy.masking import effect_card, version_card
+from bot.untold import untold
 from bot.ways_back import subject_of_pipeline, workload_of
 from bot.wiring import check_circles
 from engine.definition import Gray
@@ -64,7 +65,7 @@ class Transports:
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """Answers what people look at. `targets` are the places by name."""
+    """Answers what people look at. `targets` are the places by name, `chats` the names of those that are set up."""
 
     store: SqlStore
     clock: Clock
@@ -72,11 +73,20 @@ class Desk:
     previews: Previews
     transports: Transports
     troubles: Callable[[], tuple[str, ...]]
+    chats: frozenset[str] = frozenset()
 
     async def card_of(self, run: Run) -> Card:
-        """Return a run's card with what the proxy counts now, and the lock that it has left behind."""
+        """Return a run's card with what the proxy counts now, the lock that it has left behind, and who is not told."""
         lock = await self.store.read(lambda book: book.locks.find(run.workload)) if run.state.is_over else None
-        return present_run(run, self.clock.now(), await self.observed(run), lock)
+        asked = missing_reviewers(run) if run.stage.state is StageState.AWAITING_REVIEW else ()
+        missed = await self.untold(asked)
+        return present_run(run, self.clock.now(), await self.observed(run), lock, missed)
+
+    async def untold(self, people: Collection[PersonId]) -> tuple[Field, ...]:
+        """Return who of these people no chat tells that they are asked."""
+        if not people or not self.chats:
+            return ()
+        return await self.store.read(lambda book: tuple(untold(book, people, self.chats)))
 
     async def observed(self, run: Run) -> Observed | None:
         """Return requests and failures per track under the run's present split; None when there is none to count."""

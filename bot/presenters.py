@@ -1,6 +1,6 @@
 """Runs as cards. Pure: what is shown depends on the run, on what the proxy counted and on the time, nothing else."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 from bot.ballots import about_voters, ballot_of
@@ -25,8 +25,10 @@ _TONES = {
 _SHORT = 12
 
 
-def present_run(run: Run, now: datetime, seen: Observed | None = None, lock: Lock | None = None) -> Card:
-    """Return the one card of a run. `lock` is the lock of its workload, if there is one."""
+def present_run(
+    run: Run, now: datetime, seen: Observed | None = None, lock: Lock | None = None, untold: Sequence[Field] = ()
+) -> Card:
+    """Return the one card of a run. `lock` is its workload's, if there is one; `untold`: who cannot be asked."""
     lock = lock if lock is not None and _is_about(lock, run) else None
     return Card(
         title=title_of(run),
@@ -35,7 +37,7 @@ def present_run(run: Run, now: datetime, seen: Observed | None = None, lock: Loc
         topology=tuple(_stop(run, number, now) for number in range(len(run.stages))),
         split=split_of(run, seen),
         ballot=ballot_of(run),
-        fields=(*_fields(run, now), *(locked_field(lock) if lock else ())),
+        fields=(*_fields(run, now), *untold, *(locked_field(lock) if lock else ())),
         buttons=(*_buttons(run), *(unlock_button(lock) if lock else ())),
         key=run.id,
         badge=badge_of(run),

@@ -16,6 +16,7 @@ from bot.rights.sights import Sights
 from bot.wiring import check_circles
 from engine.definition import Pipeline
 from engine.errors import SluiceError
+from engine.model import PersonId
 from engine.pipeline import Complaints, Definition, parse, resolve
 from engine.source import Source
 from storage.book import SqlBook
@@ -92,7 +93,11 @@ class Defining:
             Tone.GOOD,
             pipeline.description,
             topology=shown.topology,
-            fields=(*shown.fields[2:], *await self._followed(pipeline.pipeline)),
+            fields=(
+                *shown.fields[2:],
+                *await self.desk.untold(_asked(pipeline)),
+                *await self._followed(pipeline.pipeline),
+            ),
             buttons=(Button("Run", f"run {pipeline.pipeline}", primary=True),),
         )
         return Answer(card)
@@ -120,6 +125,13 @@ class Defining:
 def _numbered(key: str, number: int) -> str:
     """The key of one of several things that one delivery does."""
     return f"{key}:{number}" if key else ""
+
+
+def _asked(pipeline: Pipeline) -> tuple[PersonId, ...]:
+    """Whom the pipeline's reviews ask, each once."""
+    reviews = [stage.review for stage in pipeline.stages if stage.review is not None]
+    names = [name for review in reviews for name in (*review.reviewers, *review.deputies)]
+    return tuple(PersonId(name) for name in dict.fromkeys(names))
 
 
 def _sources(pipeline: Pipeline) -> tuple[Source, ...]:

@@ -262,7 +262,9 @@ class Intake:
             code = _code(update.line)
             if not code:
                 raise Unknown(update.account)
-            return [await self.linking.join(update, code)]
+            welcome = await self.linking.join(update, code)
+            self.feed.look_again()
+            return [welcome]
         if update.is_alone and account.direct != update.room:
             await self.store.transact(lambda book: book.accounts.meet(account.id, update.room))
         said = Incoming(update.room, account.person, update.line, update.key, update.account, update.is_alone)

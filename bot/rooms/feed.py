@@ -68,6 +68,7 @@ class Feed:
     _read: int = 0
     _kept: int = 0
     _is_behind: bool = False
+    _is_other: bool = False
 
     def __post_init__(self) -> None:
         """Make the parts that write, and that find whom to write to."""
@@ -87,6 +88,7 @@ class Feed:
                         await self._begin()
                         begun = True
                     await self._tell()
+                    await self._ask_again()
                     self._refresh()
                     self._is_behind = False
                 except SluiceError as error:
@@ -126,6 +128,12 @@ class Feed:
             self._gone.discard(room)
             for run in await self.store.read(lambda book: book.rooms.behind(room)):
                 self._ask(room, Name(run), Urgency.OUTCOME, self._read)
+            self.look_again()
+
+    def look_again(self) -> None:
+        """Somebody can be told now who could not, or the other way round: open reviews are shown anew."""
+        self._is_other = True
+        self._news.set()
 
     def troubles(self) -> tuple[str, ...]:
         """What keeps rooms from being told now, a sentence for each chat."""
@@ -168,6 +176,19 @@ class Feed:
                 await self._tell_run(name, [entry for entry in entries if entry.run == name])
             self._read = entries[-1].seq
         await self._keep()
+
+    async def _ask_again(self) -> None:
+        """Show open reviews to whoever can be told now, and in every room who cannot."""
+        if not self._is_other:
+            return
+        self._is_other = False
+        try:
+            for run in await self.store.read(lambda book: book.runs.active()):
+                if run.stage.state is StageState.AWAITING_REVIEW:
+                    await self._show(run, Urgency.OUTCOME, self._read)
+        except SluiceError:
+            self._is_other = True
+            raise
 
     async def _tell_run(self, name: RunId, entries: list[Entry]) -> None:
         ended = next((entry for entry in entries if isinstance(entry.event, RunEnded)), None)
@@ -250,6 +271,7 @@ class Feed:
         elif room not in self._gone:
             await self.store.transact(lambda book: book.rooms.lose(room, str(error)))
             self._gone.add(room)
+            self.look_again()
             await self.lost(room, str(error))
         self._telling.forget(room)
 

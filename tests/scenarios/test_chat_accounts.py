@@ -3,10 +3,14 @@
 import asyncio
 from pathlib import Path
 
+from bot.cards import Card
+from bot.chat import RoomLost
 from bot.terminal.client import Client
 from engine.model import RoomId, RunState
+from tests.support.bot import a_new_bot
 from tests.support.eventually import eventually
 from tests.support.messaging import Talk, talking
+from tests.support.model_messenger import CHANNEL
 from tests.support.notes import notes
 
 ALONE, BOBS = RoomId("model:direct-mallory"), RoomId("model:direct-bob")
@@ -145,3 +149,57 @@ async def test_a_strangers_codes_are_not_written_down_and_a_flood_of_theirs_neit
 
 async def _none_open(talk: Talk) -> bool:
     return not await talk.bot.app.store.read(lambda book: book.updates.open())
+
+
+def said_of(card: Card, label: str) -> str:
+    """The value of a card's field; empty when it has none of that label."""
+    return next((one.value for one in card.fields if one.label == label), "")
+
+
+async def reads(talk: Talk, run: str, label: str, words: str) -> None:
+    """Wait until the channel's card of the run says this under the label, or nothing."""
+
+    async def look() -> bool:
+        said = [said_of(card, label) for card in talk.chat.showing(CHANNEL, run)]
+        return len(said) == 1 and (words in said[0] if words else not said[0])
+
+    await eventually(look, f"{run} says {words!r} under {label}")
+
+
+async def test_who_is_asked_and_in_no_chat_is_named_until_they_are(tmp_path: Path) -> None:
+    async with talking(tmp_path, "ann") as talk:
+        definition = notes(tmp_path, review="{reviewers: [ann, bob, cleo], mode: all}")
+        await talk.bot.say(f"define\n{definition}")
+        said = said_of(talk.bot.heard[0], "Not in any chat")
+        assert said.startswith("bob, cleo. `sluice say --as bob link`")
+        await talk.say("ann", "subscribe notes on everything")
+        run = await talk.bot.start("run notes")
+        await reads(talk, run, "Not in any chat", "bob, cleo.")
+        await talk.link("bob")
+        await reads(talk, run, "Not in any chat", "cleo. `sluice say --as cleo link`")
+        await talk.shows(run, "waits for review", BOBS)
+        for person in ("ann", "bob", "cleo"):
+            await talk.bot.say(f"approve {run}", person)
+        await talk.shows(run, "succeeded")
+        await reads(talk, run, "Not in any chat", "")
+
+
+async def test_nobody_misses_a_chat_where_there_is_none(tmp_path: Path) -> None:
+    async with a_new_bot(notes(tmp_path)) as bot:
+        assert said_of(bot.heard[0], "Not in any chat") == ""
+        run = await bot.start("run notes")
+        card = await bot.shows(run, lambda card: card.badge == "waits for review", "asks")
+        assert said_of(card, "Not in any chat") == ""
+
+
+async def test_the_card_says_who_cannot_be_told_any_more_and_why(tmp_path: Path) -> None:
+    async with talking(tmp_path, "ann", "bob") as talk:
+        await talk.bot.say(f"define\n{notes(tmp_path)}")
+        await talk.say("ann", "subscribe notes on everything")
+        talk.chat.fails = lambda _call, room: RoomLost("The person has blocked the bot.") if room == BOBS else None
+        run = await talk.bot.start("run notes")
+        await reads(talk, run, "Cannot be told", "bob: The person has blocked the bot.")
+        talk.chat.fails = lambda _call, _room: None
+        await talk.say("bob", "whoami", BOBS)
+        await talk.shows(run, "waits for review", BOBS)
+        await reads(talk, run, "Cannot be told", "")
