@@ -17,7 +17,7 @@ from bot.settings import Settings
 
 def doctor(*, as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False) -> None:
     """Look at everything around Sluice: what does not work and how to mend it. Exit code 1 when something does not."""
-    found = asyncio.run(examine(Settings.read()))
+    found = asyncio.run(examine(Settings.read(), variables=os.environ))
     for line in [json.dumps([asdict(one) for one in found])] if as_json else lines(found):
         print(line)  # noqa: T201
     _leave(1 if any(one.health is Health.ILL for one in found) else 0)

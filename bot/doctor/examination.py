@@ -5,7 +5,7 @@ rooms and namespaces to look at; then a chat is asked twice at most, one call af
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from bot.doctor import database
@@ -18,6 +18,7 @@ from bot.doctor.outside import outside
 from bot.doctor.rooms import lost
 from bot.doctor.slack import slack
 from bot.doctor.telegram import telegram
+from bot.doctor.variables import unknown
 from bot.settings import Settings
 from engine.model import RoomId
 
@@ -30,12 +31,15 @@ _SHORTEST = 8
 """Letters of a secret that is looked for in findings; a shorter one is part of ordinary words."""
 
 
-async def examine(settings: Settings, patience: float = PATIENCE) -> list[Finding]:
-    """Everything that was found, in the order of the checks. Each call waits `patience` seconds at most."""
+async def examine(settings: Settings, patience: float = PATIENCE, variables: Iterable[str] = ()) -> list[Finding]:
+    """Everything that was found, in the order of the checks. Each call waits `patience` seconds at most.
+
+    `variables` are the names of those in the environment.
+    """
     in_database, seen = await database.look(settings, patience)
     channels = [channel for room in seen.rooms if (channel := _channel(room))][:CHANNELS]
     groups = list(dict.fromkeys(group for room in seen.rooms if (group := _group(room))))[:CHANNELS]
-    at_home, of_programs, *others = await asyncio.gather(
+    at_home, of_programs, *others, of_slack, of_telegram = await asyncio.gather(
         home(settings),
         programs(settings),
         clusters(settings, seen.definitions, patience),
@@ -45,9 +49,15 @@ async def examine(settings: Settings, patience: float = PATIENCE) -> list[Findin
         slack(settings, channels, patience),
         telegram(settings, groups, patience),
     )
-    found = [*at_home, *in_database, *of_programs, *(finding for findings in others for finding in findings)]
-    found += lost(seen.lost)
-    if settings.slack_bot_token is None and settings.telegram_token is None:
+    found = [
+        *unknown(variables),
+        *at_home,
+        *in_database,
+        *of_programs,
+        *(finding for findings in others for finding in findings),
+    ]
+    found += [*of_slack, *of_telegram, *lost(seen.lost)]
+    if not of_slack and not of_telegram:
         found.append(well("chats", "none is set up; the console and the terminal need none"))
     return [_shown(one, _secrets(settings)) for one in found]
 

@@ -22,17 +22,17 @@ _CURES = {
     "account_inactive": f"The app was removed: {_REINSTALL}, and copy the new token.",
 }
 _FOR_SOCKETS = "Basic Information, App-Level Tokens: make one with connections:write; Socket Mode: enable it."
+_COPY = "Copy the Bot User OAuth Token: api.slack.com/apps, your app: OAuth & Permissions."
 _NONE_SUCH = "is no such token: one begins with {} and has no space in it."
 
 
 async def slack(settings: Settings, channels: Sequence[str], patience: float) -> list[Finding]:
     """Look at Slack; `channels` are those that Sluice shows cards in."""
     if settings.slack_bot_token is None:
-        return []
+        return _half(settings)
     token = _token(settings.slack_bot_token, "xoxb-")
     if not token:
-        cure = "Copy the Bot User OAuth Token: api.slack.com/apps, your app: OAuth & Permissions."
-        return [ill("slack token", f"SLUICE_SLACK_BOT_TOKEN {_NONE_SUCH.format('xoxb-')}", cure)]
+        return [ill("slack token", f"SLUICE_SLACK_BOT_TOKEN {_NONE_SUCH.format('xoxb-')}", _COPY)]
     async with asking(settings.slack_api, patience) as api:
         who = await api.ask("auth.test", token)
         if who.trouble or not who.body.get("ok"):
@@ -40,6 +40,17 @@ async def slack(settings: Settings, channels: Sequence[str], patience: float) ->
         found = [well("slack token", f"{who.body.get('user')} in {who.body.get('team')}"), _scopes(who)]
         looks = [_transport(api, settings), *(_channel(api, token, one) for one in channels)]
         return [*found, *skew("slack clock", who.date), *await asyncio.gather(*looks)]
+
+
+def _half(settings: Settings) -> list[Finding]:
+    """What is said when there is no bot's token: nothing, or that what is there is of no use alone."""
+    parts = {
+        "SLUICE_SLACK_APP_TOKEN": settings.slack_app_token,
+        "SLUICE_SLACK_SIGNING_SECRET": settings.slack_signing_secret,
+    }
+    there = " and ".join(name for name, value in parts.items() if value and value.get_secret_value().strip())
+    said = f"There is {there}, but no SLUICE_SLACK_BOT_TOKEN, so Sluice is not in Slack."
+    return [ill("slack token", said, _COPY)] if there else []
 
 
 def _token(setting: SecretStr, begins: str) -> str:

@@ -18,7 +18,7 @@ _FATHER = "@BotFather"
 async def telegram(settings: Settings, groups: Sequence[str], patience: float) -> list[Finding]:
     """Look at Telegram; `groups` are the numbers of the groups and channels that Sluice shows cards in."""
     if settings.telegram_token is None:
-        return []
+        return _half(settings)
     try:
         token = token_of(settings.telegram_token)
     except Broken as error:
@@ -26,6 +26,15 @@ async def telegram(settings: Settings, groups: Sequence[str], patience: float) -
     keep_secret(token)
     async with asking(f"{settings.telegram_api.rstrip('/')}/bot{token}/", patience) as api:
         return await _look(api, settings, groups)
+
+
+def _half(settings: Settings) -> list[Finding]:
+    """What is said when there is no bot's token: nothing, or that what is there is of no use alone."""
+    secret = settings.telegram_secret.get_secret_value().strip() if settings.telegram_secret else ""
+    parts = {"SLUICE_TELEGRAM_WEBHOOK": settings.telegram_webhook, "SLUICE_TELEGRAM_SECRET": secret}
+    there = " and ".join(name for name, value in parts.items() if value)
+    said = f"There is {there}, but no SLUICE_TELEGRAM_TOKEN, so Sluice is not in Telegram."
+    return [ill("telegram token", said, f"Ask {_FATHER} for it: /mybots, API Token.")] if there else []
 
 
 async def _look(api: Asking, settings: Settings, groups: Sequence[str]) -> list[Finding]:

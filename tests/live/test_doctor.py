@@ -125,6 +125,51 @@ async def test_a_telegram_that_is_set_up_is_well(tmp_path: Path) -> None:
         assert {one.health for one in seen.values()} == {Health.WELL}
 
 
+@pytest.mark.parametrize(
+    ("given", "what", "words"),
+    [
+        (
+            {"slack_app_token": APP_TOKEN},
+            "slack token",
+            "There is SLUICE_SLACK_APP_TOKEN, but no SLUICE_SLACK_BOT_TOKEN",
+        ),
+        (
+            {"slack_signing_secret": SIGNING_SECRET},
+            "slack token",
+            "There is SLUICE_SLACK_SIGNING_SECRET, but no SLUICE_SLACK_BOT_TOKEN",
+        ),
+        (
+            {"telegram_secret": "s3cret", "telegram_webhook": "https://sluice.example.com"},
+            "telegram token",
+            "There is SLUICE_TELEGRAM_WEBHOOK and SLUICE_TELEGRAM_SECRET, but no SLUICE_TELEGRAM_TOKEN",
+        ),
+    ],
+)
+async def test_half_a_set_up_is_ill(tmp_path: Path, given: dict[str, str], what: str, words: str) -> None:
+    seen = await found(Settings.model_validate({"home": tmp_path, **given}))
+    assert seen[what].health is Health.ILL
+    assert words in seen[what].sentence
+    assert "chats" not in seen
+
+
+async def test_what_is_set_to_nothing_is_not_set_up(tmp_path: Path) -> None:
+    empty = {"slack_app_token": "", "slack_signing_secret": " ", "telegram_secret": "", "telegram_webhook": ""}
+    seen = await found(Settings.model_validate({"home": tmp_path, **empty}))
+    assert seen["chats"].health is Health.WELL
+
+
+async def test_a_variable_that_is_no_setting_is_named_with_the_nearest_one(tmp_path: Path) -> None:
+    right = ("PATH", "SLUICE_HOME", "sluice_port", "SLUICE_AS", "SLUICE_LOG", "SLUICE_PACKAGES_URL")
+    wrong = {
+        "SLUICE_SLACK_TOKEN": "Did you mean SLUICE_SLACK_BOT_TOKEN?",
+        "SLUICE_TELEGRAM_BOT_TOKEN": "Did you mean SLUICE_TELEGRAM_TOKEN?",
+        "SLUICE_WHATEVER": "Take it away; README lists the settings.",
+    }
+    seen = await examine(Settings(home=tmp_path), variables=[*right, *wrong])
+    odd = {one.sentence.partition(" ")[0]: one.cure for one in seen if one.health is Health.ODD}
+    assert odd == wrong
+
+
 async def remembering(home: Path, wishes: Sequence[RoomId], lost: Mapping[RoomId, str], *people: Account) -> None:
     """A database in which these rooms want to hear of notes, and these cannot be told anything."""
 
