@@ -54,6 +54,8 @@ ANSWERS = f"{PRESS}answer "
 DELETE = "DELETE"
 """What is typed to delete something; it stands for yes."""
 _LINE = re.compile(r"\s*(?:/?sluice\s+)?/?(\S+)\s*(.*)\Z", re.DOTALL)
+_YAML = re.compile(r"-|#|[a-z_]+:")
+"""How a line of a definition begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,11 @@ def parse(line: str) -> Said:
         raise Refused("Nothing was said.", "`help` tells what you can say.")
     name, text = match.group(1).lower(), match.group(2)
     verb = _verb(name)
+    if verb is None and _YAML.fullmatch(name) and name.rstrip(":") not in (*BY_NAME, *ALIASES):
+        raise Refused(
+            "That looks like a definition, or a part of one. Nothing was done with it.",
+            "Say `define`, and the YAML on the lines below it. What is long is sent as a .yaml file: chats split it.",
+        )
     if verb is None:
         near = difflib.get_close_matches(name, [*BY_NAME, *ALIASES], n=1)
         raise Refused(
@@ -114,6 +121,14 @@ def may_change(line: str) -> bool:
         return not line.startswith(ANSWERS)
     try:
         return parse(line).verb.kind == "act"
+    except Refused:
+        return False
+
+
+def takes_text(line: str) -> bool:
+    """Whether the line is a command that takes a text of many lines, as a definition is."""
+    try:
+        return parse(line).verb.text
     except Refused:
         return False
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.chat import Enclosure
+from bot.enclosed import must_be_of
 from bot.slack.api import Api
 from bot.slack.beside import Beside
 from engine.errors import Broken, Refused
@@ -15,27 +16,29 @@ FETCH_SECONDS = 100.0
 """How long a file for a package may take; others are small."""
 MOST = 256 * 1024
 """The longest definition, in bytes."""
-ENDINGS = (".yaml", ".yml")
-_VERB, _FILE, _NAME = "file_verb", "file", "file_name"
+_VERB, _FILE, _NAME, _PIPELINE = "file_verb", "file", "file_name", "file_pipeline"
 
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """A definition that somebody shared as a file, and what is said with it: ``define`` or ``check``."""
+    """A definition that somebody shared as a file; beside it ``define`` or ``check``, and a pipeline perhaps."""
 
     verb: str
     file: str
     name: str
+    pipeline: str = ""
 
     @property
     def context(self) -> dict[str, str]:
         """The file, to be kept with an update."""
-        return {_VERB: self.verb, _FILE: self.file, _NAME: self.name}
+        return {_VERB: self.verb, _FILE: self.file, _NAME: self.name, _PIPELINE: self.pipeline}
 
     @classmethod
     def of(cls, context: Mapping[str, str]) -> "Shared | None":
         """Return the file that was kept with an update; None when there is none."""
-        return cls(context[_VERB], context[_FILE], context[_NAME]) if _FILE in context else None
+        if _FILE not in context:
+            return None
+        return cls(context[_VERB], context[_FILE], context[_NAME], context.get(_PIPELINE, ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +85,11 @@ class Files:
         url = str(about.get("url_private_download") or about.get("url_private") or "")
         content = await self.api.download(url, MOST)
         try:
-            return content.decode("utf-8-sig")
+            text = content.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             raise Refused(f"{name} is no text in UTF-8.", "Save it as UTF-8 and send it again.") from error
+        must_be_of(shared.pipeline, name, text)
+        return text
 
     async def _attach(self, channel: str, thread: str, name: str, content: bytes) -> None:
         place = await self.api.call("files.getUploadURLExternal", filename=name, length=len(content))

@@ -11,20 +11,26 @@ from dataclasses import replace
 from typing import Any
 
 from bot.chat import FORM, Update
+from bot.enclosed import NoDefinition, is_definition, meant
+from bot.grammar import takes_text
 from bot.packages.carrying import Parcel, is_meant, unfit
 from bot.packages.carrying import asking as asking_for
 from bot.slack.api import Identity
 from bot.slack.fetching import asking
-from bot.slack.files import ENDINGS, Shared
+from bot.slack.files import Shared
 from bot.slack.forms import Origin, said_by
 from bot.slack.home import DEFINE, RUN
 from bot.slack.modals import WHISPERED
 from bot.slack.names import CHAT, account_id, room_id
 from bot.slack.remarks import refused
+from bot.slack.text import length
 from engine.errors import Refused
 from engine.model import RoomId
 
 Payload = Mapping[str, Any]
+SPLITS_AT, LOOKED_BACK = 4_000, 300
+"""Where Slack may break a long message into several (it says that it does, and not where; this was seen in public), and
+how far before that the break may be. A longer one has come whole."""
 KEPT = frozenset({"", "file_share", "bot_message", "me_message", "thread_broadcast"})
 """Kinds of messages in which somebody says something; the others (joins, edits, topics) are only acknowledged."""
 _LINK = re.compile(r"<([^<>|]+)(?:\|([^<>]*))?>")
@@ -33,7 +39,7 @@ _MEANT = re.compile(r"<@([A-Z0-9]+)(?:\|[^<>]*)?>")
 
 def of_command(me: Identity, body: Payload, *, is_alone: bool) -> Update:
     """Read a slash command; with nothing after it, it asks for help."""
-    return Update(
+    update = Update(
         key=f"{CHAT}:{me.team}:command:{body['trigger_id']}",
         room=room_id(me.team, body["channel_id"]),
         account=account_id(body.get("team_id") or me.team, body["user_id"]),
@@ -42,6 +48,7 @@ def of_command(me: Identity, body: Payload, *, is_alone: bool) -> Update:
         is_alone=is_alone,
         context=_present(trigger=body["trigger_id"], url=body.get("response_url", "")),
     )
+    return _if_whole(update, str(body.get("text") or ""))
 
 
 def of_message(me: Identity, body: Payload) -> Update:
@@ -55,7 +62,17 @@ def of_message(me: Identity, body: Payload) -> Update:
         shared = None if update.is_bot else definition_in(event, line)
     except Refused as refusal:
         return refused(update, refusal)
-    return update if shared is None else asking(update, shared)
+    if shared is not None:
+        return asking(update, shared)
+    return update if update.is_bot else _if_whole(update, str(event.get("text") or ""))
+
+
+def _if_whole(update: Update, text: str) -> Update:
+    """Return the update; or, when it brings a definition that Slack may have split, one that is answered so."""
+    if not SPLITS_AT - LOOKED_BACK <= length(text) <= SPLITS_AT or not takes_text(update.line):
+        return update
+    sentence = f"This may be cut off: Slack splits messages at {SPLITS_AT:,} characters. Nothing was done."
+    return refused(update, Refused(sentence, "Share it as a .yaml file: that comes whole."))
 
 
 def _carried(update: Update, files: Sequence[Payload]) -> Update:
@@ -141,17 +158,16 @@ def said(me: Identity, event: Payload) -> str:
 
 
 def definition_in(event: Payload, line: str) -> Shared | None:
-    """Return the definition that came along as a file; None when there is none.
-
-    With other words beside it nothing is done with the file: a half-meant definition touches nothing.
-    """
-    named = [one for one in event.get("files") or () if str(one.get("name", "")).lower().endswith(ENDINGS)]
-    verb = line.lower().removeprefix("/").removeprefix("sluice").strip() or "define"
-    if not named or verb not in ("define", "check"):
+    """Return the definition that came along as a file; None when there is none, or other words stand beside it."""
+    files, asked = [str(one.get("name") or "") for one in event.get("files") or ()], meant(line)
+    if not files or asked is None:
         return None
+    named = [one for one in event["files"] if is_definition(str(one.get("name") or ""))]
+    if not named:
+        raise NoDefinition(files[0])
     if len(named) > 1:
         raise Refused(f"There are {len(named)} definitions in one message.", "Send one at a time.")
-    return Shared(verb, str(named[0]["id"]), str(named[0]["name"]))
+    return Shared(asked[0], str(named[0]["id"]), str(named[0]["name"]), asked[1])
 
 
 def _pressed_in(me: Identity, body: Payload) -> tuple[RoomId, Mapping[str, str]]:

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from bot.cards import Card
 from bot.chat import Enclosure, Slower
+from bot.enclosed import must_be_of
 from bot.telegram.api import Api
 from engine.errors import Interrupted, Refused, SluiceError
 from engine.model import RoomId
 
 MOST = 256 * 1024
 """The longest definition, in bytes."""
-ENDINGS = (".yaml", ".yml")
 _TRIES = 4
 _PAUSE = 0.5
 _SECONDS = 10.0
@@ -25,9 +25,10 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Attached:
-    """A definition that came as a file, and what is said with it: ``define`` or ``check``."""
+    """A definition that came as a file, and what is said with it: ``define`` or ``check``, and a pipeline perhaps."""
 
     verb: str
+    pipeline: str
     file: str
     name: str
     size: int
@@ -88,9 +89,11 @@ class Files:
         if len(content) > MOST:
             raise _TooLarge(attached.name)
         try:
-            return f"{attached.verb}\n{content.decode('utf-8-sig')}"
+            text = content.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             raise Refused(f"{attached.name} is no text in UTF-8.", "Save it as UTF-8 and send it again.") from error
+        must_be_of(attached.pipeline, attached.name, text)
+        return f"{attached.verb}\n{text}"
 
     async def _content(self, attached: Attached) -> bytes:
         failed: SluiceError | None = None

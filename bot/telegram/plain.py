@@ -9,11 +9,13 @@ import unicodedata
 
 LIMIT = 4096
 """The longest message, in UTF-16 code units, counted without its markup."""
+_LOOKED_BACK = 300
 MORE = "…"
 _JOINERS = "\u200c\u200d"
 _GONE = "\u0333\u033f\u030a"
 """Marks that Telegram takes away, because they can cover the lines above and below."""
 _BREAKS = re.compile("\r\n?|[\v\f\x85\u2028\u2029]")
+_BLANK_LINE = re.compile(r"\n[ \t]*\n")
 _ODD = re.compile(r"[^\n -~]")
 """Characters worth a second look; logs are long and have few of them."""
 _WIDE = 0xFFFF
@@ -35,6 +37,16 @@ def one_line(text: str) -> str:
 def units(text: str) -> int:
     """Count as Telegram counts: characters outside the basic plane are two."""
     return len(text) + sum(ord(one) > _WIDE for one in text)
+
+
+def may_be_cut(text: str) -> bool:
+    """Whether what somebody sent may be the beginning of something longer, which their client has split.
+
+    Clients split at a line's end before the limit. Android's looks back over 300 characters for one; the desktop's
+    prefers a blank line anywhere in the second half, and who leaves one blank line mostly leaves several.
+    """
+    length = units(text)
+    return length >= LIMIT - _LOOKED_BACK or (length >= LIMIT // 2 and _BLANK_LINE.search(text) is not None)
 
 
 def cut(text: str, limit: int) -> str:

@@ -9,17 +9,19 @@ import re
 from dataclasses import dataclass, replace
 
 import telegram
-from telegram import CallbackQuery, Chat, ChatMemberUpdated, Message, User
+from telegram import CallbackQuery, Chat, ChatMemberUpdated, Document, Message, User
 
 from bot.chat import Update
-from bot.grammar import ALIASES, BY_NAME
+from bot.enclosed import NoDefinition, is_definition, meant
+from bot.grammar import ALIASES, BY_NAME, takes_text
 from bot.packages.carrying import Parcel, asking, is_meant, unfit
 from bot.telegram import presses
 from bot.telegram.api import Me
-from bot.telegram.files import ENDINGS, Attached
+from bot.telegram.files import Attached
 from bot.telegram.names import CHAT, account_id, room_id
-from bot.telegram.plain import cut, one_line
+from bot.telegram.plain import LIMIT, cut, may_be_cut, one_line
 from bot.telegram.remarks import anothers, hello, place, refused
+from engine.errors import Refused
 
 KINDS = ("message", "channel_post", "callback_query", "my_chat_member")
 """What is asked for. Edited messages are not: a command is carried out as it was sent."""
@@ -37,6 +39,16 @@ class Heard:
     attached: Attached | None = None
 
 
+class _Cut(Refused):
+    """A definition may not have come whole."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"This may be cut off: Telegram splits messages at {LIMIT:,} characters. Nothing was done.",
+            "Send it as a .yaml document: that comes whole.",
+        )
+
+
 def heard(me: Me, delivered: telegram.Update) -> Heard | None:
     """Return what an update says to Sluice; None when it says nothing to it."""
     key = f"{CHAT}:{me.id}:update:{delivered.update_id}"
@@ -52,10 +64,7 @@ def heard(me: Me, delivered: telegram.Update) -> Heard | None:
 
 def _said(me: Me, key: str, message: Message) -> Heard | None:
     line = _line(me, message)
-    if line is None:
-        return None
-    attached = _definition(message, line)
-    if attached is None and not line:
+    if line is None or not (line or message.document):
         return None
     chat = message.chat
     update = Update(
@@ -68,8 +77,19 @@ def _said(me: Me, key: str, message: Message) -> Heard | None:
         is_alone=chat.type == chat.PRIVATE,
         context={"message": str(message.message_id), **_place(chat)},
     )
-    parcel = _parcel(message, line)
-    return Heard(update, attached) if parcel is None or update.is_bot else Heard(_carried(update, parcel))
+    return Heard(update) if update.is_bot else _with_its_file(update, message)
+
+
+def _with_its_file(update: Update, message: Message) -> Heard:
+    """Return what a person said, with the file that came along; or, of what may not be whole, that it is refused."""
+    line, parcel = update.line, _parcel(message, update.line)
+    if parcel is not None:
+        return Heard(_carried(update, parcel))
+    if message.document is not None and (asked := meant(line)) is not None:
+        return _with_definition(update, message.document, *asked)
+    if may_be_cut(message.text or "") and takes_text(line):
+        return Heard(_refused(update, _Cut()))
+    return Heard(update)
 
 
 def _parcel(message: Message, line: str) -> Parcel | None:
@@ -86,6 +106,11 @@ def _carried(update: Update, parcel: Parcel) -> Update:
     if refusal is None:
         return asking(update, parcel)
     return replace(update, context={**update.context, **refused(refusal)})
+
+
+def _refused(update: Update, refusal: Refused) -> Update:
+    """Return the update as one that defines nothing and is answered with the refusal."""
+    return replace(update, line="define", context={**update.context, **refused(refusal)})
 
 
 def _speaker(message: Message) -> str:
@@ -131,17 +156,12 @@ def _answers(me: Me, message: Message) -> bool:
     return answered.from_user.id == me.id
 
 
-def _definition(message: Message, line: str) -> Attached | None:
-    """Return the definition that came along; None when there is none.
-
-    With other words beside it nothing is done with the file: a half-meant definition touches nothing.
-    """
-    document = message.document
-    name = one_line((document.file_name or "") if document else "")
-    verb = line.lower().removeprefix("sluice").strip() or "define"
-    if document is None or not name.lower().endswith(ENDINGS) or verb not in ("define", "check"):
-        return None
-    return Attached(verb, document.file_id, cut(name, _LONGEST_NAME), document.file_size or 0)
+def _with_definition(update: Update, document: Document, verb: str, pipeline: str) -> Heard:
+    """Return the update with the definition that came along, which is fetched later; or that it is none."""
+    name = cut(one_line(document.file_name or ""), _LONGEST_NAME)
+    if not is_definition(one_line(document.file_name or "")):
+        return Heard(_refused(update, NoDefinition(name)))
+    return Heard(update, Attached(verb, pipeline, document.file_id, name, document.file_size or 0))
 
 
 def _pressed(key: str, query: CallbackQuery) -> Heard | None:

@@ -127,7 +127,7 @@ async def test_a_yaml_file_defines_a_pipeline_alone_and_by_a_mention(tmp_path: P
     async with in_slack(tmp_path / "home", slack, "ann") as talk:
         direct = slack.space.direct(ANN)
         text = notes(tmp_path)
-        for number, said in enumerate(("", "define"), 1):
+        for number, said in enumerate(("", "define notes"), 1):
             file = slack.add_file("notes.yaml", text.encode())
             await talk.deliver(talk.people.message(ANN, direct, said, files=[file]))
             version = f"notes is defined, version {number}"
@@ -150,10 +150,23 @@ async def test_a_file_that_cannot_be_meant_defines_nothing_and_the_reason_is_sai
             ("", [slack.add_file("big.yaml", b"#" * 300_000)], "big.yaml is larger than 256 KiB."),
             ("", [slack.add_file("odd.yaml", b"\xff\xfe\x00")], "odd.yaml is no text in UTF-8."),
             ("have a look at it", [one], "There is no command have."),
+            ("", [slack.add_file("notes.txt", text)], "notes.txt is no definition: I take .yaml and .yml."),
+            ("define", [slack.add_file("Untitled", text)], "Untitled is no definition"),
+            ("define other", [one], "a.yaml defines notes, not other."),
         ):
             await talk.deliver(talk.people.message(ANN, direct, said, files=files))
             await talk.until(lambda want=answer: want in words(slack.messages(direct)), answer)  # type: ignore[misc]
         assert await talk.bot.app.store.read(lambda book: book.pipelines.names()) == []
+
+
+async def test_a_definition_that_slack_may_have_split_defines_nothing(tmp_path: Path, slack: SlackWire) -> None:
+    async with in_slack(tmp_path / "home", slack, "ann") as talk:
+        line = f"define\n{notes(tmp_path)}"
+        line += "# a remark\n" * ((4000 - len(line)) // 11)
+        cut = "This may be cut off: Slack splits messages at 4,000 characters."
+        assert cut in words(await talk.alone("ann", line))
+        assert cut in words(await talk.command("ann", line))
+        assert "notes is defined" in words(await talk.alone("ann", line + "# a remark\n"))
 
 
 async def test_the_token_is_sent_to_slack_and_to_nobody_else(tmp_path: Path, slack: SlackWire) -> None:

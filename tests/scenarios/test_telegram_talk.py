@@ -103,7 +103,7 @@ async def test_start_says_what_can_be_said(talk: OnTelegram) -> None:
     await talk.asks(ANN, talk.alone(ANN), "/start", "What you can say")
 
 
-@pytest.mark.parametrize("caption", ["", "define", "/define"])
+@pytest.mark.parametrize("caption", ["", "define", "/define", "/define notes", "sluice define notes"])
 async def test_a_document_defines_a_pipeline(talk: OnTelegram, tmp_path: Path, caption: str) -> None:
     content = notes(tmp_path).encode()
     talk.wire.people.uploads(ANN, talk.alone(ANN), "Notes.YAML", content, caption)
@@ -149,9 +149,47 @@ async def test_with_other_words_beside_it_nothing_is_done_with_a_document(talk: 
     await talk.reads(alone, "There is no command is.")
     talk.wire.people.uploads(ANN, alone, "notes.yaml", notes(tmp_path).encode(), "check")
     await talk.quiet()
-    talk.wire.people.uploads(ANN, alone, "notes.txt", b"list")
     await talk.quiet()
     assert "No pipelines" in await talk.bot.say("list")
+
+
+@pytest.mark.parametrize(
+    ("name", "caption", "sentence"),
+    [
+        ("notes.txt", "", "notes.txt is no definition: I take .yaml and .yml."),
+        ("notes", "", "notes is no definition"),
+        ("notes.yaml.txt", "define", "notes.yaml.txt is no definition"),
+        ("notes.txt", "/check notes", "notes.txt is no definition"),
+        ("notes.yaml", "/define other", "notes.yaml defines notes, not other."),
+        ("notes.yaml", "check other", "notes.yaml defines notes, not other."),
+    ],
+)
+async def test_a_document_that_cannot_be_meant_is_answered_with_what_can(
+    talk: OnTelegram, tmp_path: Path, name: str, caption: str, sentence: str
+) -> None:
+    talk.wire.people.uploads(ANN, talk.alone(ANN), name, notes(tmp_path).encode(), caption)
+    await talk.reads(talk.alone(ANN), sentence)
+    assert "No pipelines" in await talk.bot.say("list")
+
+
+def grown(root: Path, length: int) -> str:
+    """A line that defines `notes`, as long as this."""
+    line = f"/define\n{notes(root)}"
+    return line + "# a remark\n" * ((length - len(line)) // 11)
+
+
+async def test_a_definition_that_telegram_may_have_split_is_refused_and_its_rest_too(
+    talk: OnTelegram, tmp_path: Path
+) -> None:
+    alone, cut = talk.alone(ANN), "This may be cut off: Telegram splits messages at 4,096 characters."
+    await talk.asks(ANN, alone, grown(tmp_path, 4096), cut)
+    await talk.asks(ANN, alone, grown(tmp_path, 3810), cut)
+    await talk.asks(ANN, alone, grown(tmp_path, 2100), cut)
+    await talk.asks(ANN, alone, grown(tmp_path, 4096).replace("/define", "/check"), cut)
+    await talk.asks(ANN, alone, "- name: review\n  review: {reviewers: [bob]}", "That looks like a definition")
+    assert "No pipelines" in await talk.bot.say("list")
+    await talk.asks(ANN, alone, grown(tmp_path, 3790).replace("\n\n", "\n"), "notes is defined, version 1")
+    await talk.asks(ANN, alone, grown(tmp_path, 2040), "notes is defined, version 2")
 
 
 async def test_a_long_answer_comes_with_a_file_named_after_it(talk: OnTelegram, tmp_path: Path) -> None:
