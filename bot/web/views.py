@@ -68,7 +68,10 @@ class Views:
         part = next((one for one in PARTS if one.name == wanted), None)
         if part is None:
             raise HTTPException(404)
-        cards = await self.speech.look(session_of(request).person, part.line(name))
+        person = session_of(request).person
+        cards = await self.speech.look(person, part.line(name))
+        if part is PARTS[0]:  # what is going on, or was last, comes before the plan
+            cards = [*(card for card in await self.speech.look(person, f"status {name}") if card.key), *cards]
         if FRAGMENT in request.headers:
             return _part(cards)
         return self._page(request, "pipeline.html", at="pipelines", name=name, parts=PARTS, part=part, cards=cards)

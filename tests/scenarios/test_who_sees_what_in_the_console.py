@@ -61,6 +61,15 @@ async def test_the_pages_show_what_somebody_may_see(tmp_path: Path) -> None:
             assert "Make v1" not in page, path
 
 
+async def test_a_pipelines_page_begins_with_the_run_that_is_going_on_or_was_last(tmp_path: Path) -> None:
+    async with a_closed_shop(tmp_path) as bot, a_browser(bot, "ann") as ann:
+        card = await bot.card("hello-2")
+        page = (await ann.get("/p/hello", headers={"x-sluice-part": "1"})).text
+        assert page.index("hello-2") < page.index("Version")
+        assert all(button.text in page for button in card.buttons)
+        assert "hello-2" not in (await ann.get("/p/hello/yaml", headers={"x-sluice-part": "1"})).text
+
+
 async def test_the_stream_tells_what_somebody_may_see_and_follows_their_rights(tmp_path: Path) -> None:
     async with a_closed_shop(tmp_path) as bot, a_browser(bot, "cleo") as cleo, a_browser(bot, "ann") as ann:
         heard: list[tuple[str, str]] = []
