@@ -1,6 +1,5 @@
 """How a line changes something: in one transaction, together with remembering that the line was delivered."""
 
-import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import TypeVar
 from bot.cards import Card, Tone
 from bot.chat import Answer, Incoming
 from bot.rights.grants import check
+from bot.secrecy.codes import without_code
 from bot.secrecy.lines import masked
 from engine import commands as c
 from engine.control import Control
@@ -21,7 +21,6 @@ from storage.book import SqlBook
 from storage.store import SqlStore
 
 T = TypeVar("T")
-_CODE = re.compile(r"^((?:/?sluice\s+)?/?link)\s.*", re.IGNORECASE)
 
 
 def deed_of(incoming: Incoming, now: datetime, outcome: str, said: str) -> Deed:
@@ -40,7 +39,7 @@ def deed_of(incoming: Incoming, now: datetime, outcome: str, said: str) -> Deed:
 
 def audited(line: str) -> str:
     """The first line without what is secret in it (a code, a token)."""
-    return _CODE.sub(r"\1 (a code)", masked(line.strip()).partition("\n")[0])
+    return without_code(masked(line.strip()).partition("\n")[0])
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from bot.acting import Acting, deed_of
+from bot.acting import Acting, audited, deed_of
 from bot.acts.defining import Defining
 from bot.acts.locks import Locking
 from bot.acts.questions import Questions
@@ -29,6 +29,7 @@ from bot.rights.grants import check
 from bot.rights.holders import sight_of
 from bot.rights.sights import Sights
 from bot.rooms.wishes import Wishes
+from bot.secrecy.codes import code_in
 from bot.secrecy.lines import MASK, conceal, masked
 from engine.control import Control
 from engine.errors import Interrupted, Refused, SluiceError
@@ -166,7 +167,7 @@ class Dispatch:
             outcome = "refused" if isinstance(error, Refused) else "broke"
             return outcome, [_refusal(error)], error.value if isinstance(error, SecretNotHere) else ""
         except Exception:  # noqa: BLE001 - the edge: one line that breaks must not end the chat
-            _LOG.exception("Answering %r", masked(incoming.line)[:80])
+            _LOG.exception("Answering %r", audited(incoming.line)[:80])
             sorry = Card("That went wrong inside Sluice; nothing was changed.", Tone.BAD, "Its log says what.")
             return "broke", [Answer(sorry, private=True)], ""
 
@@ -207,9 +208,12 @@ class Dispatch:
             heard = await (
                 _first(self._hears, incoming) if begins_with_no_command(incoming.line) else self._fit(incoming)
             )
-            if heard is None:
+            if heard is not None:
+                return heard
+            code = code_in(incoming.line)
+            if not code:
                 raise
-            return heard
+            said = Said(BY_NAME["link"], (code,), code)
         act = self._acts.get(said.verb.name)
         if act is not None:
             return await act(incoming, said)

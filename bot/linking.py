@@ -13,12 +13,12 @@ from bot.acting import Acting, deed_of
 from bot.cards import Card, Field, Tone
 from bot.chat import Answer, Incoming, Update
 from bot.grammar import Said
+from bot.secrecy.codes import ALPHABET
 from engine.errors import Refused
 from engine.model import PersonId, RoomId
 from storage.accounts import Account, Tries
 from storage.book import SqlBook
 
-ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 GOOD_FOR = timedelta(minutes=10)
 WRONG_CODES = 5
 WAIT = timedelta(minutes=15)

@@ -11,7 +11,6 @@ Here it is also decided who speaks: an account that belongs to nobody is told ho
 """
 
 import asyncio
-import contextlib
 import logging
 import re
 from collections import deque
@@ -22,13 +21,13 @@ from bot.acting import audited
 from bot.cards import Card, Tone
 from bot.chat import FORM, Answer, Incoming, Messenger, Update
 from bot.dispatch import Dispatch
-from bot.grammar import parse
 from bot.inbox import written
 from bot.inbox.pressing import Pressing
 from bot.inbox.second_look import needs_second_look, second_look
 from bot.linking import Linking
 from bot.rooms.feed import Feed
 from bot.rooms.line import Words
+from bot.secrecy.codes import code_in
 from bot.strangers import Strangers
 from engine.errors import Interrupted, Refused, SluiceError
 from engine.model import PersonId
@@ -259,7 +258,7 @@ class Intake:
             raise NoPerson
         account = await self.store.read(lambda book: book.accounts.find(update.account))
         if account is None:
-            code = _code(update.line)
+            code = code_in(update.line)
             if not code:
                 raise Unknown(update.account)
             welcome = await self.linking.join(update, code)
@@ -286,12 +285,3 @@ _CODES = re.compile(r"\b[A-Z2-9]{4}-?[A-Z2-9]{4}\b", re.IGNORECASE)
 
 def _refused(refusal: Refused) -> Answer:
     return Answer(Card(str(refusal), Tone.BAD, refusal.hint), private=True)
-
-
-def _code(line: str) -> str:
-    """The code in ``link CODE``; empty when the line is anything else."""
-    with contextlib.suppress(Refused):
-        said = parse(line)
-        if said.verb.name == "link" and said.words:
-            return said.words[0]
-    return ""

@@ -15,6 +15,7 @@ from bot.chat import Update
 from bot.enclosed import NoDefinition, is_definition, meant
 from bot.grammar import ALIASES, BY_NAME, takes_text
 from bot.packages.carrying import Parcel, asking, is_meant, unfit
+from bot.secrecy.codes import looks_like_code
 from bot.telegram import presses
 from bot.telegram.api import Me
 from bot.telegram.files import Attached
@@ -26,7 +27,6 @@ from engine.errors import Refused
 KINDS = ("message", "channel_post", "callback_query", "my_chat_member")
 """What is asked for. Edited messages are not: a command is carried out as it was sent."""
 _COMMAND = re.compile(r"/([A-Za-z0-9_]+)(?:@([A-Za-z0-9_]+))?(?!\S)(.*)", re.DOTALL)
-_CODE = re.compile(r"[A-Za-z2-9]{4}-?[A-Za-z2-9]{4}")
 _OUT = ("left", "kicked")
 _LONGEST_NAME = 64
 
@@ -140,7 +140,7 @@ def _of_command(verb: str, words: str, *, is_alone: bool) -> str:
     ``/start CODE`` is what a link with a code in it says, in a chat alone.
     """
     if verb == "start":
-        return f"link {words.strip()}" if is_alone and _CODE.fullmatch(words.strip()) else "help"
+        return f"link {words.strip()}" if is_alone and looks_like_code(words) else "help"
     return "help" if verb == "sluice" and not words.strip() else f"{verb}{words}"
 
 

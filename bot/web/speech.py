@@ -13,6 +13,7 @@ from typing import Protocol
 from bot.cards import Card, Tone
 from bot.chat import Answer, Incoming
 from bot.grammar import may_change
+from bot.secrecy.codes import without_code
 from bot.secrecy.lines import masked
 from bot.web.room import LOBBY, WebChat
 from bot.web.said import Line
@@ -63,7 +64,9 @@ class Speech:
             return Heard((Card(str(error), Tone.BAD, error.hint),), 0)
 
     async def _hear(self, session: Session, spoken: Spoken) -> Heard:
-        line = Line(masked(spoken.line), await self.chat.pressed(LOBBY, spoken.line) if spoken.is_press else "")
+        line = Line(
+            without_code(masked(spoken.line)), await self.chat.pressed(LOBBY, spoken.line) if spoken.is_press else ""
+        )
         shown_first = may_change(spoken.line)
         if shown_first:
             await self.chat.say(LOBBY, session.person, line)

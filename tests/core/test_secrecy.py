@@ -3,6 +3,7 @@
 import pytest
 
 from bot.acting import audited
+from bot.secrecy.codes import code_in
 from bot.secrecy.lines import SEALED, carries_secret, conceal, masked, reveal
 from engine.errors import Broken
 from storage.vault import Vault, new_key
@@ -63,3 +64,32 @@ def test_what_was_sealed_by_nobody_is_not_opened() -> None:
     sealed = conceal(Vault([new_key()]), f"account bind github {TOKEN}", alone=True).split()[-1]
     with pytest.raises(Broken):
         reveal(VAULT, sealed)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "link AVSC-WBEL",
+        "/link avsc wbel",
+        "sluice link avscwbel",
+        "AVSC-WBEL",
+        "avsc-wbel",
+        "AVSC WBEL",
+        " AVSCWBEL ",
+        "avsc2wbe",
+        "AVSC\u2013WBEL",
+    ],
+)
+def test_a_code_is_found_however_it_is_typed_and_never_written_down(line: str) -> None:
+    plain = "".join(sign for sign in code_in(line).upper() if sign.isalnum())
+    assert plain in ("AVSCWBEL", "AVSC2WBE")
+    assert audited(line).removesuffix("(a code)").strip().lower() in ("", "link", "/link", "sluice link")
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["payments", "branches", "what them", "help runs", "run shop-test", "approve hello-12", "link", "test2-prod"],
+)
+def test_ordinary_words_are_no_code_and_stay_in_the_audit(line: str) -> None:
+    assert code_in(line) == ""
+    assert audited(line) == line

@@ -57,6 +57,13 @@ async def test_a_command_and_its_answer_are_in_the_room(
     assert await room(console) == [Line("run shop tag=v2"), Card("done")]
 
 
+async def test_a_code_that_is_typed_in_the_console_is_not_shown_in_the_room(
+    console: Console, browser: httpx.AsyncClient, token: str
+) -> None:
+    await post(browser, token, line="link AVSC-WBEL")
+    assert await room(console) == [Line("link (a code)")]
+
+
 async def test_a_private_answer_is_the_askers_alone(console: Console, browser: httpx.AsyncClient, token: str) -> None:
     answer = await post(browser, token, line="whoami")
     assert "You are ann" in answer.json()["html"][0]

@@ -3,6 +3,8 @@
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from bot.cards import Card
 from bot.chat import RoomLost
 from bot.terminal.client import Client
@@ -46,6 +48,26 @@ async def test_a_code_is_good_once(tmp_path: Path) -> None:
         code = (await talk.bot.say("link", "ann")).splitlines()[-1]
         assert (await talk.say("ann", code, ALONE)).title == "Welcome, ann."
         assert (await talk.say("mallory", code, ALONE)).title.startswith("That code is not known here")
+
+
+@pytest.mark.parametrize("typed", ["{}", "link {}", "/link {}"])
+@pytest.mark.parametrize("between", [" ", "", "-"])
+async def test_a_code_is_taken_as_it_is_typed_on_a_phone(tmp_path: Path, typed: str, between: str) -> None:
+    async with talking(tmp_path) as talk:
+        code = (await talk.bot.say("link", "ann")).splitlines()[-1].removeprefix("link ")
+        line = typed.format(code.replace("-", between))
+        assert (await talk.say("ann", line, ALONE)).title == "Welcome, ann."
+        assert not any(code[:4] in deed.line + deed.said for deed in await talk.audited())
+
+
+async def test_a_code_that_a_known_person_types_is_neither_used_up_nor_written_down(tmp_path: Path) -> None:
+    async with talking(tmp_path, "bob") as talk:
+        code = (await talk.bot.say("link", "ann")).splitlines()[-1].removeprefix("link ")
+        for line in (code, code.lower(), code.replace("-", " "), f"link {code.replace('-', ' ')}"):
+            assert (await talk.say("bob", line, BOBS)).title == "It is bob's already; the code is not used up."
+        assert not any(code[:4] in (deed.line + deed.said).upper() for deed in await talk.audited())
+        assert code[:4] not in str([card.title for card in await talk.bot.cards()])
+        assert (await talk.say("ann", code, ALONE)).title == "Welcome, ann."
 
 
 async def test_a_new_code_takes_the_place_of_the_older(tmp_path: Path) -> None:
@@ -134,7 +156,7 @@ async def test_a_person_who_was_removed_is_told_nothing_more(tmp_path: Path) -> 
 async def test_a_strangers_codes_are_not_written_down_and_a_flood_of_theirs_neither(tmp_path: Path) -> None:
     async with talking(tmp_path) as talk:
         code = (await talk.bot.say("link", "ann")).splitlines()[-1].removeprefix("link ")
-        for line in (code, f"lnk {code.lower()}", f"please link {code}"):
+        for line in (f"code {code}", f"lnk {code.lower()}", f"please link {code}"):
             await talk.say("mallory", line, ALONE)
         deeds = await talk.audited()
         assert len(deeds) == 4

@@ -1,0 +1,41 @@
+"""One-time codes in what people type: with or without `link`, the hyphen forgotten, a blank in its place."""
+
+import re
+
+from bot.grammar import begins_with_no_command
+
+ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
+_CODE = re.compile(rf"[{ALPHABET}]{{4}}[-\u2010-\u2015 ]?[{ALPHABET}]{{4}}", re.IGNORECASE)
+_LINK = re.compile(r"\s*((?:/?sluice\s+)?/?link)\s+(\S.*)", re.IGNORECASE)
+_NO_WORD = re.compile(r"[0-9\u2010-\u2015-]")
+
+
+def code_in(line: str) -> str:
+    """Return the code in ``link CODE``, or the line when it is nothing but a code; empty when there is none.
+
+    One word behind `link` is taken for a code whatever it is: a wrong one has to be counted.
+    """
+    said = _LINK.fullmatch(line)
+    if said is None:
+        return line.strip() if _is_bare(line) else ""
+    typed = said[2].strip()
+    return typed if len(typed.split()) == 1 or looks_like_code(typed) else ""
+
+
+def looks_like_code(text: str) -> bool:
+    """Whether a text has the form of a code. Ordinary words may have it, too."""
+    return _CODE.fullmatch(text.strip()) is not None
+
+
+def without_code(line: str) -> str:
+    """Return the line as it may be shown: whatever stands behind `link` may be a code, as a code alone is."""
+    said = _LINK.fullmatch(line.partition("\n")[0])
+    if said is not None:
+        return f"{said[1]} (a code)"
+    return "(a code)" if _is_bare(line) else line
+
+
+def _is_bare(line: str) -> bool:
+    """Whether the line is nothing but what looks like a code. Two short words, or one of eight letters, are none."""
+    is_no_word = line.isupper() or _NO_WORD.search(line) is not None
+    return is_no_word and looks_like_code(line) and begins_with_no_command(line)
