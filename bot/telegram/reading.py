@@ -21,7 +21,7 @@ from bot.telegram.api import Me
 from bot.telegram.files import Attached
 from bot.telegram.names import CHAT, account_id, room_id
 from bot.telegram.plain import LIMIT, cut, may_be_cut, one_line
-from bot.telegram.remarks import anothers, hello, place, refused
+from bot.telegram.remarks import anothers, hello, nameless, place, refused
 from engine.errors import Refused
 
 KINDS = ("message", "channel_post", "callback_query", "my_chat_member")
@@ -77,6 +77,9 @@ def _said(me: Me, key: str, message: Message) -> Heard | None:
         is_alone=chat.type == chat.PRIVATE,
         context={"message": str(message.message_id), **_place(chat)},
     )
+    if message.sender_chat is not None:
+        remark = nameless(in_channel=chat.type == chat.CHANNEL)
+        return Heard(replace(update, context={**update.context, **remark}))
     return Heard(update) if update.is_bot else _with_its_file(update, message)
 
 

@@ -22,6 +22,7 @@ LONGEST = 200
 _SAYS, _WHY, _WHAT_NOW = "says", "why", "what_now"
 _PLACE = "place"
 _HELLO, _ANOTHERS, _REFUSED = "hello", "anothers", "refused"
+_ANONYMOUS, _CHANNEL = "anonymous", "channel"
 _CARDS = {
     _HELLO: Card(
         "Hello, this is Sluice",
@@ -37,6 +38,17 @@ _CARDS = {
         "That question was put to somebody else; nothing was done.",
         Tone.BAD,
         "Press the button on the card; then you are asked.",
+    ),
+    _ANONYMOUS: Card(
+        "Releases are decided by people, and I cannot see who you are.",
+        Tone.BAD,
+        "You speak in the group's name, or a channel's. Turn off “Remain anonymous” in your administrator's rights, "
+        "choose yourself beside the text field, or write to me alone.",
+    ),
+    _CHANNEL: Card(
+        "Releases are decided by people, and in a channel I cannot see who you are.",
+        Tone.BAD,
+        "Write to me in a group, or alone.",
     ),
 }
 
@@ -64,6 +76,11 @@ def hello() -> dict[str, str]:
 def anothers() -> dict[str, str]:
     """Return the context of the press of a button that only somebody else may press."""
     return {_SAYS: _ANOTHERS}
+
+
+def nameless(*, in_channel: bool) -> dict[str, str]:
+    """Return the context of an update of somebody who speaks in the name of a group or a channel."""
+    return {_SAYS: _CHANNEL if in_channel else _ANONYMOUS}
 
 
 def refused(refusal: Refused) -> dict[str, str]:

@@ -216,7 +216,10 @@ async def test_bots_channels_and_whoever_hides_behind_a_group_are_refused(talk: 
     anonymous = {**delivered(talk, group.id), "sender_chat": group.as_json()}
     talk.wire.updates.make("message", anonymous)
     await talk.wire.until(lambda: len(talk.wire.shows(group)) == 2)
-    assert all("Releases are decided by people" in shown.text for shown in talk.wire.shows(group))
+    assert "Write to me in a group, or alone." in (await talk.reads(channel, "I cannot see who you are")).text
+    hidden = await talk.reads(group, "Releases are decided by people, and I cannot see who you are.")
+    assert "Turn off “Remain anonymous”" in hidden.text
+    assert "write to me alone" in hidden.text
     deeds = (await talk.audited())[-3:]
     assert [deed.outcome for deed in deeds] == ["refused"] * 3
     assert deeds[-1].account == f"telegram:{group.id}"
