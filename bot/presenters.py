@@ -249,8 +249,15 @@ def _buttons(run: Run) -> Iterator[Button]:
     yield from _decisions(run, seen)
     yield from log
     yield from split_buttons(run)
+    yield from _ways_out(run, seen)
+
+
+def _ways_out(run: Run, seen: str) -> Iterator[Button]:
+    """How a run that goes on is ended. Of one that brings a version back, that leads to what it was to replace."""
+    if run.is_straight:
+        yield Button("Versions", f"versions {run.pipeline}")
     if was_placed(run):
-        yield Button("Roll back", f"rollback {run.id}", danger=True)
+        yield Button("Take this back" if run.is_straight else "Roll back", f"rollback {run.id}", danger=True)
     else:
         yield Button("Stop", f"press stop {seen}", danger=True)
 

@@ -48,6 +48,7 @@ class Deployed:
             pipeline=self.pipeline,
             run=self.run,
             firm=firm,
+            back_to=self.old.id if firm and self.old else None,
         )
 
     def name_of(self, release: ReleaseId) -> str:

@@ -85,8 +85,9 @@ class Placement:
     `port` is what visitors use, `preview_port` always leads to the route's preview group. `drain` is how long an
     instance goes on answering after it left the route. `spec` are the settings that are in force now (None for a
     target that needs no more than the ports); `pipeline` and `run` say on whose behalf, for labels. `firm` says that
-    what somebody else has changed meanwhile may be overwritten: a way back waits for nobody. `overruled` are the fields
-    in which a person has decided so: object, field, manager (`Dispute.key`).
+    what somebody else has changed meanwhile may be overwritten: a way back waits for nobody; `back_to` is the release
+    that it leads to. `overruled` are the fields in which a person has decided so: object, field, manager
+    (`Dispute.key`).
     """
 
     workload: str
@@ -98,6 +99,7 @@ class Placement:
     pipeline: str = ""
     run: str = ""
     firm: bool = False
+    back_to: ReleaseId | None = None
     overruled: frozenset[tuple[str, str, str]] = frozenset()
 
 

@@ -34,10 +34,7 @@ class OfficialStage:
         try:
             reached = await self.rollouts.tick(job, deployed, GoalKind.PROMOTE)
         except StageFailure as failure:
-            raise StageFailure(
-                f"The promotion failed: {failure}",
-                f"{failure.hint} Traffic stays on the healthy copy. Retry, or roll back.".strip(),
-            ) from failure
+            raise _stopped(job, deployed, failure) from failure
         return reached if isinstance(reached, Later) else Finished({"release": deployed.new.id})
 
     async def _changed(self, job: Job, deployed: Deployed) -> Changed | None:
@@ -67,6 +64,18 @@ class WayBack:
         except StageFailure as failure:
             raise Broken(f"Taking {job.run.id} back does not get on: {failure}", "It is tried on and on.") from failure
         return reached if isinstance(reached, Later) else Unwound()
+
+
+def _stopped(job: Job, deployed: Deployed, failure: StageFailure) -> StageFailure:
+    """Say what did not get on, and what serves: where a run goes straight to a version, the one before may be bad."""
+    if not job.run.is_straight:
+        hint = f"{failure.hint} Traffic stays on the healthy copy. Retry, or roll back."
+        return StageFailure(f"The promotion failed: {failure}", hint.strip())
+    moved, run = "release" in job.state.outputs, job.run
+    old = deployed.old.image if deployed.old else "the version before"
+    now = f"`instances {run.pipeline}` shows what serves." if moved else f"Nothing has changed: {old} still serves."
+    ways = f"Retry; `versions {run.pipeline}` lists other versions; `rollback {run.id}` stays with {old}."
+    return StageFailure(f"Bringing {deployed.new.image} back failed: {failure}", f"{failure.hint} {now} {ways}".strip())
 
 
 def _last_review(run: Run) -> int | None:

@@ -17,8 +17,8 @@ import yaml
 from engine.definition import Deployment, Gray
 from engine.deployed import Deployed, Disputed, describe_move, latest_split, leaves_quietly, observed, tracks_of
 from engine.errors import InvariantViolation, StageFailure
-from engine.model import Json, Release, Run, StageKind
-from engine.ports import Book, Builder, Dispute, Images, Store, Target
+from engine.model import Json, Release, Run, StageKind, Way
+from engine.ports import Book, Builder, Dispute, Images, Placement, Store, Target
 from engine.rollout.fleet import Done, Fleet, Goal, GoalKind, ReleaseId, Reroute, Route, Scale, Wait
 from engine.rollout.strategies import next_move
 from engine.rollout.traffic import rules_of
@@ -134,7 +134,7 @@ class Rollouts:
 
     async def _tick(self, job: Job, deployed: Deployed, kind: GoalKind) -> Json | Later:
         target = self.targets[deployed.spec.target]
-        place = deployed.placement(firm=kind is GoalKind.ROLL_BACK)
+        place = placement_of(job.run, deployed, kind)
         if not place.firm:
             place = replace(place, overruled=await settled(job, target, place))
         await target.tend(place)
@@ -258,6 +258,13 @@ def placed_release(run: Run) -> ReleaseId | None:
         if found is not None:
             return ReleaseId(found)
     return run.redeploys
+
+
+def placement_of(run: Run, deployed: Deployed, kind: GoalKind) -> Placement:
+    """Where, for a target: firm when the run goes back, be it a run of its own that brings an earlier version."""
+    if kind is GoalKind.PROMOTE and run.way is Way.ROLL_BACK:
+        return replace(deployed.placement(firm=True), back_to=deployed.new.id)
+    return deployed.placement(firm=kind is GoalKind.ROLL_BACK)
 
 
 def goal_of(run: Run, deployed: Deployed, kind: GoalKind) -> Goal:

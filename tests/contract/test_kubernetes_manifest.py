@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from engine.errors import StageFailure
+from engine.model import Way
 from engine.rollout.fleet import GoalKind
 from engine.targets.kubernetes import names
 from engine.targets.kubernetes.kinds import DEPLOYMENT, SERVICE, Kind
@@ -111,6 +112,15 @@ async def test_what_stands_beside_a_workload_goes_back_with_it(place: Place, way
     await place.drive(deployed, ROLL_BACK)
     assert await colour(place) == "red"
     assert await place.target.keep() == ()
+
+
+async def test_what_stands_beside_a_workload_goes_back_with_it_after_success(place: Place) -> None:
+    await released(place, "canary")
+    await place.release("v2", "canary", **written(place, "green"))
+    assert await colour(place) == "green"
+    back = await place.plan("v1", "canary", **written(place))
+    await place.drive(back, PROMOTE, way=Way.ROLL_BACK)
+    assert await colour(place) == "red"
 
 
 async def test_what_somebody_else_made_is_not_taken_for_what_stands_beside_a_workload(place: Place) -> None:

@@ -8,6 +8,7 @@ import asyncio
 import pytest
 
 from engine.deployed import Deployed, Disputed
+from engine.model import Way
 from engine.ports import Dispute
 from engine.rollout.fleet import GoalKind, Launch, Reroute, Route
 from engine.targets.kubernetes import names
@@ -86,6 +87,46 @@ async def test_a_way_back_waits_for_nobody_and_tells_what_it_has_overwritten(pla
     assert (await place.hands.get(DEPLOYMENT, name))["spec"]["replicas"] == 3
     [said] = await place.target.keep()
     assert f"{name} was changed by {EDIT}" in said
+
+
+async def goes_back(place: Place, way: str = "canary") -> None:
+    """Bring v1 back after v2 was released to everybody, whatever others have done meanwhile."""
+    deployed = await place.plan("v1", way)
+    await place.drive(deployed, PROMOTE, way=Way.ROLL_BACK)
+    assert {tag for _, tag in await place.running()} == {"v1"}
+    [said] = await place.target.keep()
+    assert f"was changed by {EDIT}; taking {place.workload} back has overwritten that" in said
+
+
+async def test_the_way_back_after_success_does_not_wait_for_an_instance_count_of_others(place: Place) -> None:
+    for tag in ("v1", "v2"):
+        await place.release(tag, "canary")
+    await place.hands.scale(NAME, 5)
+    await goes_back(place)
+    assert (await place.hands.get(DEPLOYMENT, NAME))["spec"]["replicas"] == 3
+
+
+async def test_the_way_back_after_success_does_not_wait_for_an_image_of_others(place: Place) -> None:
+    for tag in ("v1", "v2"):
+        await place.release(tag, "canary")
+    containers = (await place.hands.get(DEPLOYMENT, NAME))["spec"]["template"]["spec"]["containers"]
+    containers[0]["image"] = place.ground.images.pulled("v3")
+    await place.hands.edit(DEPLOYMENT, NAME, {"spec": {"template": {"spec": {"containers": containers}}}})
+    await goes_back(place)
+
+
+async def test_the_way_back_after_success_does_not_wait_for_routes_of_others(place: Place) -> None:
+    await place.has_way("istio")
+    await place.put(foreign.virtual_service("front", NAME))
+    await place.has_workload()
+    place.decided_by = "ann"
+    found = (await place.hands.get(VIRTUAL_SERVICE, "front"))["spec"]
+    await place.release("v2", "istio")
+    spec = (await place.hands.get(VIRTUAL_SERVICE, "front"))["spec"]
+    spec["http"][-1]["route"] = [{"destination": {"host": NAME}}]
+    await place.hands.edit(VIRTUAL_SERVICE, "front", {"spec": {"http": spec["http"]}})
+    await goes_back(place, "istio")
+    assert (await place.hands.get(VIRTUAL_SERVICE, "front"))["spec"] == found
 
 
 async def test_an_instance_count_changed_by_somebody_is_named_and_restored(place: Place) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from bot.cards import Card, Tone
 from engine.model import RunState, StageKind, StageState
+from engine.ports import Dispute
 from tests.support.bot import Bot, a_new_bot, words_of
 from tests.support.messaging import button, talking
 from tests.support.model_target import ModelTarget
@@ -102,6 +103,37 @@ async def test_a_version_is_chosen_in_a_pipeline_with_gray_by_redeploying_it(tmp
         await released(bot, "v1", "v2", "v3")
         assert "only a pipeline without one can choose a version" in await bot.say("rollback hello 1")
         assert lines(bot.heard[0]) == ["redeploy hello 1", "redeploy hello 1 fast"]
+
+
+@pytest.mark.parametrize("line", ["rollback hello", "redeploy hello 1 fast"])
+async def test_the_way_back_after_success_does_not_wait_for_what_somebody_has_changed(
+    line: str, tmp_path: Path
+) -> None:
+    target = ModelTarget()
+    async with a_new_bot(Shop(tmp_path, rest="0s").gray(), target=target) as bot:
+        await released(bot, "v1", "v2")
+        target.disputed["hello"] = (Dispute("Deployment shop/hello", "spec.replicas", "kubectl", "3", "5"),)
+        await bot.ends(await bot.start(line), RunState.SUCCEEDED)
+        assert await versions(bot) == ["v1", "v2", "v1"]
+        assert target.settled == [], "nobody was asked"
+
+
+async def test_a_redeploy_forth_waits_for_what_somebody_has_changed_and_says_what_serves(tmp_path: Path) -> None:
+    target = ModelTarget()
+    async with a_new_bot(Shop(tmp_path, rest="0s").gray(), target=target) as bot:
+        await released(bot, "v1", "v2")
+        await bot.ends(await bot.start("redeploy hello 1 fast"), RunState.SUCCEEDED)
+        await bot.say("unlock hello")
+        await bot.say("yes")
+        target.disputed["hello"] = (Dispute("Deployment shop/hello", "spec.replicas", "kubectl", "3", "5"),)
+        run = await bot.start("redeploy hello 2 fast")
+        held = await bot.is_held(run)
+        assert held.stage.reason.startswith("Bringing shop/hello:v2 back failed: Deployment shop/hello: spec.replicas")
+        assert "Nothing has changed: shop/hello:v1 still serves." in held.stage.reason
+        assert "promotion" not in held.stage.reason
+        card = await bot.shows(run, lambda card: "Nothing has changed" in card.text, "says what serves")
+        assert "versions hello" in lines(card)
+        assert "Roll back" not in [one.text for one in card.buttons]
 
 
 async def test_in_a_chat_the_refusal_leads_to_the_plan_and_the_second_tap_does_it(tmp_path: Path) -> None:

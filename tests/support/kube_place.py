@@ -11,11 +11,11 @@ from typing import Any
 from engine.definition import Gray
 from engine.deployed import Deployed, Disputed
 from engine.errors import Interrupted
-from engine.model import Release, RunId
+from engine.model import Release, RunId, Way
 from engine.ports import Dispute
 from engine.rollout.fleet import Advice, Done, Fleet, GoalKind, Move, ReleaseId, Wait
 from engine.rollout.strategies import next_move
-from engine.stages.rollout import goal_of
+from engine.stages.rollout import goal_of, placement_of
 from engine.targets.kubernetes.kinds import HTTP_ROUTE
 from engine.targets.kubernetes.scene import Looking
 from engine.targets.kubernetes.site import Site
@@ -152,6 +152,7 @@ class Place(Surroundings):
         *,
         share: int | None = None,
         until: Callable[[Fleet], bool] = lambda _fleet: False,
+        way: Way | None = None,
     ) -> list[Move]:
         """Look, ask and move until the goal is reached, or `until` says so. Returns the moves."""
         begun, seen = len(self.moves), list[object]()
@@ -161,7 +162,7 @@ class Place(Surroundings):
             if self.before_each is not None:
                 await self.before_each()
             try:
-                came = await self._ticked_or_settled(deployed, kind, share)
+                came = await self._ticked_or_settled(deployed, kind, share, way)
             except Interrupted as trouble:
                 self.interruptions.append(trouble)
                 seen.append(trouble)
@@ -186,25 +187,27 @@ class Place(Surroundings):
         return self.moves[begun:]
 
     async def _ticked_or_settled(
-        self, deployed: Deployed, kind: GoalKind, share: int | None
+        self, deployed: Deployed, kind: GoalKind, share: int | None, way: Way | None
     ) -> tuple[Advice, Fleet] | None:
         """One pass, or None when what others hold was taken over instead."""
         try:
-            return await self.tick(deployed, kind, share)
+            return await self.tick(deployed, kind, share, way)
         except Disputed as stopped:
             if not self.decided_by or stopped.ways != ("adopt",):
                 raise
             await self.settle(deployed, "adopt", stopped.disputes)
             return None
 
-    async def tick(self, deployed: Deployed, kind: GoalKind, share: int | None = None) -> tuple[Advice, Fleet]:
-        """One pass, as the stages of a run make it."""
-        place = replace(deployed.placement(firm=kind is GoalKind.ROLL_BACK), overruled=self._overruled)
+    async def tick(
+        self, deployed: Deployed, kind: GoalKind, share: int | None = None, way: Way | None = None
+    ) -> tuple[Advice, Fleet]:
+        """One pass, as the stages of a run make it. `way`: on which the run brings an earlier release back."""
+        run = replace(a_run("hello-1", workload=self.workload), share=share, way=way)
+        place = replace(placement_of(run, deployed, kind), overruled=self._overruled)
         await self.target.tend(place)
         fleet = await self.target.observe(place)
         if not place.firm and (disputes := await self.target.disputes(place)):
             raise Disputed(disputes, "hello")
-        run = replace(a_run("hello-1", workload=self.workload), share=share)
         advice = next_move(deployed.spec.strategy, goal_of(run, deployed, kind), fleet, self.ground.clock.now())
         if not isinstance(advice, Done | Wait):
             await self.target.perform(place, advice)

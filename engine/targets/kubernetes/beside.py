@@ -19,7 +19,7 @@ _HOLDS_DATA = "PersistentVolumeClaim"
 
 
 async def put_back(site: Site, scene: Scene, placement: Placement, given_up: set[str]) -> tuple[str, ...]:
-    """Write them as the older release of `placement` had them. Returns sentences on those that could not be.
+    """Write them as the release that `placement` goes back to had them. Returns sentences on those that could not be.
 
     A way back waits for none of them: what is refused is added to `given_up`, and not tried again.
     """
@@ -38,15 +38,13 @@ async def put_back(site: Site, scene: Scene, placement: Placement, given_up: set
 
 
 async def _changed(site: Site, scene: Scene, placement: Placement) -> list[Apply]:
-    """Those that are not as the older release wants them; looked at every now and then."""
-    _, *older = placement.releases.values()
+    """Those that are not as that release wants them; looked at every now and then."""
     found: list[Apply] = []
-    for release in older:
-        for thing in objects.extra_objects(release, scene.place):
-            one = Apply(kind_of(thing), objects.with_applied(thing))
-            if one.kind.kind == _HOLDS_DATA:
-                continue
-            live = await site.looking.standing(one.kind, scene.place.namespace, one.name)
-            if live is None or applied_of(live) != applied_of(one.thing):
-                found.append(one)
+    for thing in objects.extra_objects(placement.releases[placement.back_to], scene.place) if placement.back_to else ():
+        one = Apply(kind_of(thing), objects.with_applied(thing))
+        if one.kind.kind == _HOLDS_DATA:
+            continue
+        live = await site.looking.standing(one.kind, scene.place.namespace, one.name)
+        if live is None or applied_of(live) != applied_of(one.thing):
+            found.append(one)
     return found
