@@ -83,8 +83,11 @@ class Previews:
         fields = await self.store.read(lambda book: frozen_fields(book.freezes.all(), subject, now))
         return replace(card, fields=(*card.fields, *fields))
 
-    async def deployed_by(self, run: Run) -> Deployed | None:
-        """Return what a run releases or has placed; None when that is not known yet."""
+    async def deployed_by(self, run: Run, *, back: bool = False) -> Deployed | None:
+        """Return what a run releases or has placed; None when that is not known yet.
+
+        On the way `back` it has the settings that are kept with it, so its place is not asked.
+        """
         pinned = run.redeploys or placed_release(run)
         if pinned is None:
             return None
@@ -94,7 +97,7 @@ class Previews:
         spec = pipeline.deployment
         if release is None or spec is None:
             return None
-        if run.is_straight or run.unwinding:
+        if run.is_straight or run.unwinding or back:
             spec = Deployment.model_validate(deployment_part(release.settings))
         elif run.redeploys:
             spec = spec_of(release)

@@ -2,7 +2,7 @@
 
 A run that goes on is taken back itself. What a run has left standing as gray is taken back by another. After the
 official release, the version before is brought back (`rollback`), or any version, through the stages of today or at
-once (`redeploy`).
+once (`redeploy`). A place that cannot be asked keeps nobody from it: the question says why nothing can be shown.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from bot.preview import Previews, imagined_run
 from engine.definition import Pipeline
 from engine.deployed import Deployed
 from engine.deployment import Deployment
-from engine.errors import Offer, Refused
+from engine.errors import Broken, Interrupted, Offer, Refused, StageFailure
 from engine.freezes import Subject
 from engine.locks import Lock
 from engine.model import Release, Run, RunId, Way
@@ -94,7 +94,7 @@ class WaysBack:
         kinds = [GoalKind.GRAY] if any(stage.gray for stage in pipeline.stages) else []
         title = f"Redeploy {release.image} (version {release.number}) of {release.workload}?"
         run = imagined_run(stored.name, release.workload)
-        card = await self.previews.steps(title, deployed, run, [*kinds, GoalKind.PROMOTE])
+        card = await self._shown(title, deployed, run, [*kinds, GoalKind.PROMOTE])
         card = replace(card, text=f"{_stages(pipeline)}\n{card.text}")
         return Return(card, release=release, pipeline=stored.name, way=Way.REVIEWED, now=history[0].number)
 
@@ -103,13 +103,13 @@ class WaysBack:
             raise Refused(f"Run {run.id} has not deployed anything yet.", f"`stop {run.id}` ends it.")
         if run.unwinding is not None:
             raise Refused(f"Run {run.id} is being taken back already.")
-        deployed = await self.previews.deployed_by(run)
+        deployed = await self.previews.deployed_by(run, back=True)
         if deployed is None:
             text = "Nothing of it takes traffic yet. The run ends rolled back."
             return Return(Card(f"Take {run.id} back", Tone.ASKING, text), run=run)
         back_to = deployed.old.image if deployed.old else "nothing: this was its first release"
         title = f"Roll {run.id} back to {back_to}?"
-        return Return(await self.previews.steps(title, deployed, run, [GoalKind.ROLL_BACK]), run=run)
+        return Return(await self._shown(title, deployed, run, [GoalKind.ROLL_BACK]), run=run)
 
     async def _to_version(self, name: str, version: int | None) -> Return:
         ended = await self._store.read(lambda book: book.runs.find(RunId(name)))
@@ -142,7 +142,7 @@ class WaysBack:
         deployed = Deployed(left.workload, spec_of(gray), gray, old, pipeline=left.pipeline)
         back_to = old.image if old else "nothing: this was its first release"
         title = f"Take {gray.image}, which {left.id} left standing as gray, back to {back_to}?"
-        return Return(await self.previews.steps(title, deployed, left, [GoalKind.ROLL_BACK]), left=left)
+        return Return(await self._shown(title, deployed, left, [GoalKind.ROLL_BACK]), left=left)
 
     async def _straight(
         self, title: str, stored: StoredPipeline, release: Release, history: list[Release], way: Way
@@ -151,11 +151,19 @@ class WaysBack:
         workload = release.workload
         spec = Deployment.model_validate(deployment_part(release.settings))
         deployed = Deployed(workload, spec, release, history[0], pipeline=stored.name)
-        card = await self.previews.steps(title, deployed, imagined_run(stored.name, workload), [GoalKind.PROMOTE])
+        card = await self._shown(title, deployed, imagined_run(stored.name, workload), [GoalKind.PROMOTE])
         in_the_way = await self._store.read(lambda book: _in_the_way(book, workload))
         if in_the_way:
             card = replace(card, text=f"First stopped: {', '.join(in_the_way)}\n{card.text}")
         return Return(card, release=release, pipeline=stored.name, way=way, now=history[0].number)
+
+    async def _shown(self, title: str, deployed: Deployed, run: Run, kinds: list[GoalKind]) -> Card:
+        """Show what is done on the way; of a place that cannot be asked now, why: it is ordered all the same."""
+        try:
+            return await self.previews.steps(title, deployed, run, kinds)
+        except (Broken, Interrupted, StageFailure) as error:
+            text = f"What it does cannot be shown now: {error} {error.hint}".rstrip()
+            return Card(title, Tone.ASKING, f"{text}\nSay yes all the same: it is done as soon as that is over.")
 
     @property
     def _store(self) -> SqlStore:
