@@ -38,7 +38,7 @@ from storage.book import SqlBook
 from storage.chats import Confirmation
 
 CONFIRM_WITHIN = timedelta(minutes=10)
-_LIKE_A_VERSION = re.compile(r"v?[0-9]")
+_VERSION = re.compile(r"v?[0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,9 +255,12 @@ def _asked_in(stored: StoredPipeline, values: Mapping[str, str]) -> tuple[Asked,
 
 
 def _version_and_reason(words: tuple[str, ...]) -> tuple[int | None, str]:
-    """Read ``[VERSION] [REASON]``. Where a reason begins like a version, nobody knows which of them is meant."""
+    """Read ``[VERSION] [REASON]``. Where a reason begins with a number, nobody knows which of them is meant.
+
+    Anything else, ``5xx`` and ``500s`` too, is no version, so it is the reason.
+    """
     first, *rest = words or ("",)
-    if not _LIKE_A_VERSION.match(first) or " " in first:
+    if not _VERSION.fullmatch(first):
         return None, " ".join(words)
     if not rest or (len(rest) == 1 and " " in rest[0]):
         return number_of(first), " ".join(rest)

@@ -176,7 +176,10 @@ async def test_a_reason_that_may_be_a_version_is_asked_back_about(tmp_path: Path
             await bot.ends(await bot.start(f"run hello tag={tag}"), RunState.SUCCEEDED)
         for line in ("rollback hello v1 is better", "rollback hello 1 error", "rollback hello 1 2"):
             assert "may be a version, or the beginning of the reason" in await bot.say(line)
-        assert "is no version" in await bot.say("rollback hello v1x")
+        for reason in ("5xx everywhere", "500s", "v1x", "2nd try fails", "1.5 s for a page"):
+            asked = await bot.say(f"rollback hello {reason}")
+            assert "to shop/hello:v2 (version 2)?" in asked, reason
+            assert f"Because\n{reason}" in asked
         assert "to shop/hello:v2 (version 2)?" in await bot.say("rollback hello 'v3 is slow'")
         assert "to shop/hello:v2 (version 2)?" in await bot.say("rollback hello slow")
         assert "to shop/hello:v1 (version 1)?" in await bot.say("rollback hello 1")
