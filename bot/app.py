@@ -166,6 +166,7 @@ def build(
         transports,
         lambda: _troubles(keeper, switchboard, doorkeeper, feed, outside),
         frozenset(speaking),
+        keeper.standing,
     )
     chats: dict[str, Chat] = {chat.name: chat, **speaking}
     outside = connect_outside(

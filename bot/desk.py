@@ -28,7 +28,7 @@ from bot.untold import untold
 from bot.ways_back import subject_of_pipeline, workload_of
 from bot.wiring import check_circles
 from engine.definition import Gray
-from engine.deployed import Observed, observed
+from engine.deployed import Observed, Standing, observed
 from engine.deployment import target_of
 from engine.errors import Broken, Interrupted, Refused, StageFailure
 from engine.freezes import standing
@@ -65,7 +65,10 @@ class Transports:
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """Answers what people look at. `targets` are the places by name, `chats` the names of those that are set up."""
+    """Answers what people look at. `targets` are the places by name, `chats` the names of those that are set up.
+
+    `standing` tells what there is now of the gray release that a run waits with.
+    """
 
     store: SqlStore
     clock: Clock
@@ -74,13 +77,14 @@ class Desk:
     transports: Transports
     troubles: Callable[[], tuple[str, ...]]
     chats: frozenset[str] = frozenset()
+    standing: Callable[[Run], Standing | None] = lambda _run: None
 
     async def card_of(self, run: Run) -> Card:
-        """Return a run's card with what the proxy counts now, the lock that it has left behind, and who is not told."""
+        """Return a run's card: what the proxy counts and what there is now, the lock it has left, who is not told."""
         lock = await self.store.read(lambda book: book.locks.find(run.workload)) if run.state.is_over else None
         asked = missing_reviewers(run) if run.stage.state is StageState.AWAITING_REVIEW else ()
         missed = await self.untold(asked)
-        return present_run(run, self.clock.now(), await self.observed(run), lock, missed)
+        return present_run(run, self.clock.now(), await self.observed(run), lock, self.standing(run), missed)
 
     async def untold(self, people: Collection[PersonId]) -> tuple[Field, ...]:
         """Return who of these people no chat tells that they are asked."""

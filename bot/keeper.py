@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from bot.cards import Card, Tone
 from bot.web.room import LOBBY, WebChat
-from engine.deployed import Deployed
+from engine.deployed import Deployed, Standing
 from engine.deployment import Deployment, target_of
 from engine.errors import SluiceError
 from engine.model import Release, RoomId, Run, RunId, RunState, StageKind, StageRun, StageState
@@ -42,7 +42,7 @@ class Keeper:
     tell: Callable[[Card, str], Awaitable[None]] | None = None
     troubles: dict[str, str] = field(default_factory=dict)
     _said: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    _strange: dict[str, tuple[RunId, tuple[str, ...]]] = field(default_factory=dict)
+    _standing: dict[str, tuple[Run, Standing]] = field(default_factory=dict)
     _quiet: set[str] = field(default_factory=set)
     _tasks: set["asyncio.Task[None]"] = field(default_factory=set)
 
@@ -87,7 +87,7 @@ class Keeper:
             workloads, ending = await self.store.read(lambda book: (book.releases.workloads(), book.releases.ending()))
         except SluiceError:
             return
-        self._strange = {name: said for name, said in self._strange.items() if name in workloads}
+        self._standing = {name: seen for name, seen in self._standing.items() if name in workloads}
         for workload in workloads:
             await self._keep_workload(workload)
         for workload in ending:
@@ -152,7 +152,7 @@ class Keeper:
     async def _tend(self, workload: str) -> None:
         run, releases = await self.store.read(lambda book: _standing(book, workload))
         if run is None or not waits_with_gray(run):
-            self._strange.pop(workload, None)
+            self._standing.pop(workload, None)
         if not releases:
             return
         spec = Deployment.model_validate(deployment_part(releases[-1].settings))
@@ -169,16 +169,28 @@ class Keeper:
     async def _watch(self, run: Run) -> None:
         pipeline = await self.store.read(lambda book: pipeline_of(book, run))
         job = Job(run, pipeline, None, lambda _text: None, self.clock.now, lambda _note, _outputs: _same(run))
-        done = await self.rollouts.watch(job)
+        done, standing = await self.rollouts.watch(job)
         if done:
             await self.announce(f"{run.id}: a group has lost or found its instances. {done}.", about=run.id)
+        before, last = self._standing.get(run.workload, (run, standing))
+        known = last.changed if before.id == run.id else ()
+        self._standing[run.workload] = run, replace(standing, changed=known)
         changed = tuple(map(str, await self.rollouts.strangers(job)))
-        whose, known = self._strange.get(run.workload, (run.id, ()))
         for sentence in changed:
-            if whose != run.id or sentence not in known:
+            if sentence not in known:
                 said = f"{run.id}: {sentence} You are asked about it when the release goes on."
                 await self.announce(said, about=run.id)
-        self._strange[run.workload] = (run.id, changed)
+        self._standing[run.workload] = run, replace(standing, changed=changed)
+
+    def standing(self, run: Run) -> Standing | None:
+        """What there was of the gray release that `run` waits with, at the last look since it has waited like this."""
+        seen = self._standing.get(run.workload)
+        return seen[1] if seen is not None and _moment(seen[0]) == _moment(run) else None
+
+
+def _moment(run: Run) -> tuple[RunId, RunState, int, int, str]:
+    """Where a run waits, and with what."""
+    return run.id, run.state, run.position, run.stage.attempt, run.stage.fingerprint
 
 
 def _standing(book: SqlBook, workload: str) -> tuple[Run | None, list[Release]]:

@@ -1,11 +1,11 @@
 """Runs as cards. Pure: what is shown depends on the run, on what the proxy counted and on the time, nothing else."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from bot.ballots import about_voters, ballot_of
 from bot.cards import Button, Card, Field, Split, Stop, Tone
-from engine.deployed import Observed, latest_split
+from engine.deployed import Observed, Standing, latest_split
 from engine.locks import Lock
 from engine.model import Json, Mode, Run, RunState, StageKind, StageRun, StageState
 from engine.secret_variables import is_marker
@@ -26,18 +26,26 @@ _SHORT = 12
 
 
 def present_run(
-    run: Run, now: datetime, seen: Observed | None = None, lock: Lock | None = None, untold: Sequence[Field] = ()
+    run: Run,
+    now: datetime,
+    seen: Observed | None = None,
+    lock: Lock | None = None,
+    standing: Standing | None = None,
+    untold: Sequence[Field] = (),
 ) -> Card:
-    """Return the one card of a run. `lock` is its workload's, if there is one; `untold`: who cannot be asked."""
+    """Return the one card of a run. `lock` is its workload's, if there is one; `untold`: who cannot be asked.
+
+    `standing` is what there is now of the gray release that it waits with, if that was looked at.
+    """
     lock = lock if lock is not None and _is_about(lock, run) else None
     return Card(
         title=title_of(run),
         tone=_tone(run),
         text=_text(run),
         topology=tuple(_stop(run, number, now) for number in range(len(run.stages))),
-        split=split_of(run, seen),
+        split=split_of(run, seen, standing),
         ballot=ballot_of(run),
-        fields=(*_fields(run, now), *untold, *(locked_field(lock) if lock else ())),
+        fields=(*_by_others(run, standing), *_fields(run, now), *untold, *(locked_field(lock) if lock else ())),
         buttons=(*_buttons(run), *(unlock_button(lock) if lock else ())),
         key=run.id,
         badge=badge_of(run),
@@ -93,7 +101,7 @@ def badge_of(run: Run) -> str:
     return run.state.value.replace("_", " ")
 
 
-def split_of(run: Run, seen: Observed | None) -> Split | None:
+def split_of(run: Run, seen: Observed | None, standing: Standing | None = None) -> Split | None:
     """Return the split wanted and the one observed, while there is one or once there was one."""
     noted = latest_split(run)
     if noted is None or not any(stage.kind is StageKind.GRAY for stage in run.stages):
@@ -111,19 +119,34 @@ def split_of(run: Run, seen: Observed | None) -> Split | None:
         rules=str(noted.get("rules", "")),
         gray=str(noted.get("gray_image", "")),
         stable=str(noted.get("stable_image", "")),
-        instances=_instances(noted),
+        instances=_said(standing.instances) if standing else _instances(noted),
     )
 
 
 def _instances(noted: Json) -> str:
-    """Say what share the instances alone would give: ``4 stable, 1 gray (20 %)``; empty when it was not noted."""
+    """Say how many instances each track had when its split began; empty when it was not noted."""
     counted = {"stable": 0, "gray": 0}
     for group, count in (noted.get("instances") or {}).items():
         counted[noted["tracks"].get(group, "stable")] += int(count)
+    return _said(counted)
+
+
+def _said(counted: Mapping[str, int]) -> str:
+    """Say what share the instances alone would give: ``4 stable, 1 gray (20 %)``; empty where there are none."""
     total = sum(counted.values())
     if not total:
         return ""
     return f"{counted['stable']} stable, {counted['gray']} gray ({round(100 * counted['gray'] / total)} %)"
+
+
+def _by_others(run: Run, standing: Standing | None) -> Iterator[Field]:
+    """What there is that people would not think of when they read what is wanted."""
+    if standing is None:
+        return
+    if latest_split(run) is not None and standing.share != wanted_share(run):
+        yield Field("Now", f"gray gets {standing.share} % of the plain requests, not {wanted_share(run)} %")
+    if standing.changed:
+        yield Field("Changed by others", "\n".join(standing.changed))
 
 
 def elapsed(span: timedelta) -> str:

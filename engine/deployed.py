@@ -140,6 +140,29 @@ def tracks_of(fleet: Fleet, new: ReleaseId) -> dict[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """What there is of a gray release just now, by looking: ready instances on each track, and its traffic.
+
+    `share` is the percent of the plain requests that the route sends to gray. `changed` says, a sentence each, what
+    somebody else has changed.
+    """
+
+    instances: Mapping[str, int]
+    share: int
+    changed: tuple[str, ...] = ()
+
+
+def standing_of(fleet: Fleet, new: ReleaseId) -> Standing:
+    """Count a fleet by tracks."""
+    instances = {"stable": 0, "gray": 0}
+    tracks = tracks_of(fleet, new)
+    for name, track in tracks.items():
+        instances[track] += fleet.groups[name].ready_now()
+    share = sum(weight for name, weight in fleet.route.weights.items() if tracks.get(name) == "gray")
+    return Standing(instances, share)
+
+
+@dataclass(frozen=True, slots=True)
 class Observed:
     """What the proxy has counted on each track since the present split began."""
 

@@ -15,7 +15,17 @@ from typing import Any
 import yaml
 
 from engine.definition import Deployment, Gray
-from engine.deployed import Deployed, Disputed, describe_move, latest_split, leaves_quietly, observed, tracks_of
+from engine.deployed import (
+    Deployed,
+    Disputed,
+    Standing,
+    describe_move,
+    latest_split,
+    leaves_quietly,
+    observed,
+    standing_of,
+    tracks_of,
+)
 from engine.errors import InvariantViolation, StageFailure
 from engine.model import Json, Release, Run, StageKind, Way
 from engine.ports import Book, Builder, Dispute, Images, Placement, Store, Target
@@ -167,20 +177,21 @@ class Rollouts:
         found = await self.store.read(lambda book: frozen(book, job.run, now))
         return None if found is None else StandsStill(found.until, f"{found} {job.state.name} begins after it.")
 
-    async def watch(self, job: Job) -> str:
-        """While people are asked, keep visitors away from a group that has lost its instances. Says what was done.
+    async def watch(self, job: Job) -> tuple[str, Standing]:
+        """While people are asked, keep visitors away from a group that has lost its instances.
 
-        Stable makes up for a gray track that has failed, and makes room again, unless somebody else has a hand in it.
+        Says what was done, and what there was before. Stable makes up for a gray track that has failed, and makes room
+        again, unless somebody else has a hand in it.
         """
         deployed = await self.deployed(job)
         target, place = self.targets[deployed.spec.target], deployed.placement()
         fleet = await target.observe(place)
-        goal = goal_of(job.run, deployed, GoalKind.GRAY)
+        goal, standing = goal_of(job.run, deployed, GoalKind.GRAY), standing_of(fleet, deployed.new.id)
         advice = next_move(deployed.spec.strategy, goal, fleet, job.now())
         if not isinstance(advice, WATCHED) or (isinstance(advice, Scale) and await target.disputes(place)):
-            return ""
+            return "", standing
         await target.perform(place, advice)
-        return describe_move(advice, deployed)
+        return describe_move(advice, deployed), standing
 
     async def strangers(self, job: Job) -> tuple[Dispute, ...]:
         """While people are asked: what somebody else has changed meanwhile."""
