@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from bot.cards import Card, Field, Tone
 from bot.frozen import frozen_fields
 from bot.grammar import Said
-from engine.definition import Deployment
+from engine.definition import Deployment, Pipeline
 from engine.deployed import Deployed
 from engine.errors import Refused
 from engine.freezes import Subject
@@ -20,6 +20,7 @@ from engine.pipeline import parse, resolve
 from engine.ports import Clock, Target
 from engine.rollout.fleet import GoalKind, Move, ReleaseId, Wait
 from engine.rollout.plan import rehearse
+from engine.stages.gray import check_fixed
 from engine.stages.rollout import deployment_part, goal_of, placed_release
 from engine.standstill import subject_of
 from engine.worker import pipeline_of
@@ -46,18 +47,21 @@ class Previews:
         if pipeline.deployment is None:
             names = " → ".join(stage.name for stage in pipeline.stages)
             return Card(f"A run of {stored.name}", text=names)
-        target = self.targets[pipeline.deployment.target]
-        spec = await target.fit(pipeline.workload, pipeline.deployment)
-        old = await self.store.read(lambda book: book.releases.deployed(pipeline.workload))
-        old = old or await target.found(pipeline.workload, spec)
-        new = _imagined(pipeline.workload, spec)
-        deployed = Deployed(pipeline.workload, spec, new, old, pipeline=stored.name)
-        run = imagined_run(stored.name, pipeline.workload)
-        kinds = [GoalKind.GRAY] if any(stage.gray for stage in pipeline.stages) else []
-        card = await self.steps(
-            f"What releasing {pipeline.workload} would do", deployed, run, [*kinds, GoalKind.PROMOTE]
-        )
+        title = f"What releasing {pipeline.workload} would do"
+        card = await self._release(title, pipeline, pipeline.deployment, imagined_run(stored.name, pipeline.workload))
         return await self._with_freezes(card, Subject(stored.name, stored.group, pipeline.workload))
+
+    async def _release(self, title: str, pipeline: Pipeline, spec: Deployment, run: Run) -> Card:
+        """Show what a run would do that has placed nothing yet. Raises `StageFailure` where it would be held."""
+        target = self.targets[spec.target]
+        spec = await target.fit(run.workload, spec)
+        old = await self.store.read(lambda book: book.releases.deployed(run.workload))
+        old = old or await target.found(run.workload, spec)
+        new = _imagined(run, spec)
+        deployed = Deployed(run.workload, spec, new, old, pipeline=run.pipeline)
+        check_fixed(deployed)
+        kinds = [GoalKind.GRAY] if any(stage.gray for stage in pipeline.stages) else []
+        return await self.steps(title, deployed, run, [*kinds, GoalKind.PROMOTE])
 
     async def _plan_of_run(self, run: Run) -> Card:
         if run.state.is_over:
@@ -66,13 +70,24 @@ class Previews:
             )
         deployed = await self.deployed_by(run)
         if deployed is None:
-            names = " → ".join(stage.name for stage in run.stages[run.position :])
-            return Card(f"What {run.id} does next", text=names)
+            return await self._plan_of_stages(run)
         if run.unwinding is not None:
             return await self.steps(f"What taking {run.id} back does", deployed, run, [GoalKind.ROLL_BACK])
         before_review = any(stage.kind is StageKind.GRAY for stage in run.stages[run.position :])
         kinds = [GoalKind.GRAY, GoalKind.PROMOTE] if before_review else [GoalKind.PROMOTE]
-        card = await self.steps(f"What {run.id} does next", deployed, run, kinds)
+        return await self._frozen(await self.steps(f"What {run.id} does next", deployed, run, kinds), run)
+
+    async def _plan_of_stages(self, run: Run) -> Card:
+        """Show what is to come of a run that has placed nothing yet."""
+        title, names = f"What {run.id} does next", " → ".join(stage.name for stage in run.stages[run.position :])
+        pipeline = await self.store.read(lambda book: pipeline_of(book, run))
+        if pipeline.deployment is None or run.unwinding is not None:
+            return Card(title, text=names)
+        card = await self._release(title, pipeline, pipeline.deployment, run)
+        return await self._frozen(replace(card, text=f"{names}\n{card.text}"), run)
+
+    async def _frozen(self, card: Card, run: Run) -> Card:
+        """Add what freezes the run, unless it is let through."""
         if run.override is not None or run.way is Way.ROLL_BACK:
             return card
         return await self._with_freezes(card, await self.store.read(lambda book: subject_of(book, run)))
@@ -130,8 +145,9 @@ def _readable(text: str, deployed: Deployed) -> str:
     return text
 
 
-def _imagined(workload: str, spec: Deployment) -> Release:
-    image = spec.image or "the new version"
+def _imagined(run: Run, spec: Deployment) -> Release:
+    built = (stage.outputs["image"] for stage in run.stages if "digest" in stage.outputs)
+    image, workload = spec.image or next(built, "the new version"), run.workload
     settings: Json = spec.model_dump(mode="json", exclude_none=True)
     return Release(ReleaseId(f"{workload}@new"), workload, image, "", settings, "", RunId("-"), {}, created_at=_NEVER)
 
