@@ -20,7 +20,7 @@ from bot.presenters import (
     present_run,
     unlock_button,
 )
-from bot.preview import Previews
+from bot.preview import Previews, meanwhile
 from bot.rights.grants import pipelines_of
 from bot.rights.holders import Sight, holder_of
 from bot.secrecy.masking import effect_card, version_card
@@ -144,6 +144,7 @@ class Desk:
             how = f"{spec.strategy}, {spec.instances} instances, port {spec.service.port}"
             where = f"{pipeline.workload} on {spec.target}, {how}"
             fields.append(Field("Releases", where))
+            fields += meanwhile(spec)
             if isinstance(spec, Gray):
                 who = describe_rules(spec.policy) or f"{spec.share} % of the plain requests"
                 about = f" ({spec.policy.description})" if spec.policy.description else ""
@@ -171,7 +172,9 @@ class Desk:
             definition = parse(said.text, allow_local=allowed.local, allow_http=allowed.plain)
             await self.store.read(lambda book: check_circles(book, definition, sight.hidden))
             name = definition.pipeline.pipeline
-            return Card(f"{name} can be defined", Tone.GOOD, "Nothing to complain about.")
+            spec = definition.pipeline.deployment
+            fields = meanwhile(spec) if spec else ()
+            return Card(f"{name} can be defined", Tone.GOOD, "Nothing to complain about.", fields=fields)
         return Card(f"{len(found)} to mend", Tone.BAD, code=describe(found, "definition"))
 
     async def export(self, said: Said) -> Card:

@@ -11,7 +11,7 @@ from bot.cards import Card, Field, Tone
 from bot.frozen import frozen_fields
 from bot.grammar import Said
 from engine.definition import Deployment, Pipeline
-from engine.deployed import Deployed
+from engine.deployed import Deployed, surviving
 from engine.errors import Refused
 from engine.freezes import Subject
 from engine.model import Json, PersonId, Release, RoomId, Run, RunId, StageKind, Way
@@ -61,7 +61,8 @@ class Previews:
         deployed = Deployed(run.workload, spec, new, old, pipeline=run.pipeline)
         check_fixed(deployed)
         kinds = [GoalKind.GRAY] if any(stage.gray for stage in pipeline.stages) else []
-        return await self.steps(title, deployed, run, [*kinds, GoalKind.PROMOTE])
+        card = await self.steps(title, deployed, run, [*kinds, GoalKind.PROMOTE])
+        return replace(card, fields=(*card.fields, *meanwhile(spec)))
 
     async def _plan_of_run(self, run: Run) -> Card:
         if run.state.is_over:
@@ -75,7 +76,8 @@ class Previews:
             return await self.steps(f"What taking {run.id} back does", deployed, run, [GoalKind.ROLL_BACK])
         before_review = any(stage.kind is StageKind.GRAY for stage in run.stages[run.position :])
         kinds = [GoalKind.GRAY, GoalKind.PROMOTE] if before_review else [GoalKind.PROMOTE]
-        return await self._frozen(await self.steps(f"What {run.id} does next", deployed, run, kinds), run)
+        card = await self.steps(f"What {run.id} does next", deployed, run, kinds)
+        return await self._frozen(replace(card, fields=(*card.fields, *meanwhile(deployed.spec))), run)
 
     async def _plan_of_stages(self, run: Run) -> Card:
         """Show what is to come of a run that has placed nothing yet."""
@@ -136,6 +138,12 @@ class Previews:
         changes = [_readable(each, deployed) for each in await target.changes(place, moves)]
         fields = (Field("Strategy", deployed.spec.strategy),)
         return Card(title, Tone.ASKING, "\n".join(text), fields=fields, code="\n".join(changes))
+
+
+def meanwhile(spec: Deployment) -> tuple[Field, ...]:
+    """How many instances serve during a release, as a line on a card."""
+    said = surviving(spec)
+    return (Field("During a release", said),) if said else ()
 
 
 def _readable(text: str, deployed: Deployed) -> str:

@@ -15,6 +15,7 @@ from engine.manifest import QUIETLY, has_stop_hook
 from engine.model import Json, Release, Run, StageKind
 from engine.ports import Dispute, Placement, Traffic
 from engine.rollout.fleet import Fleet, Launch, Move, ReleaseId, Reroute, Retire, Scale
+from engine.rollout.rolling import least_ready
 from engine.rollout.traffic import describe_rules
 
 _MOST_SAID = 4
@@ -82,6 +83,22 @@ class Deployed:
             "rules": self.rules,
             "settings": settings,
         }
+
+
+def surviving(spec: Deployment) -> str:
+    """How many instances serve at the least while they are replaced, in words; empty where a manifest says it."""
+    if spec.creation == "yaml":
+        return ""
+    if spec.strategy == "blue_green":
+        return f"all {spec.instances} serve"
+    if spec.upgrade == "recreate":
+        others = "only gray serves" if isinstance(spec, Gray) else "Careful: none serves"
+        return f"{others} while all {spec.instances} are replaced at once (upgrade: recreate)"
+    least = least_ready(spec.instances, spec.missing_allowed)
+    said = f"at least {least} of {spec.instances} serve"
+    if spec.missing_allowed < spec.instances:
+        return said
+    return f"Careful: {said}; max_unavailable would let all of them be missing, and no more than one is kept"
 
 
 def fingerprint(plan: Json) -> str:

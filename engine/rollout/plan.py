@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from engine.errors import InvariantViolation
 from engine.rollout import rehearsal
 from engine.rollout.fleet import Advice, Done, Fleet, Goal, Group, Launch, Move, Reroute, Retire, Route, Scale, Wait
+from engine.rollout.rolling import least_ready
 from engine.rollout.strategies import next_move
 
 _MOST_STEPS = 60
@@ -72,7 +73,8 @@ def _launch(move: Launch, group: Group | None) -> str:
     if move.recreate:
         how = "all at once"
     else:
-        how = f"step by step, at most {move.max_unavailable} missing" if move.max_unavailable else "step by step"
+        least = least_ready(move.count, move.max_unavailable)
+        how = "step by step" if least == move.count else f"step by step, at least {least} of {move.count} ready"
     return f"replace {group.release} by {move.release} on {move.group}, {how}, {_instances(move.count)} in the end"
 
 

@@ -41,7 +41,7 @@ def test_a_promotion_is_planned_in_words() -> None:
     model = deployed("canary")
     model.reach("canary", GRAY)
     assert words("canary", replace(GRAY, kind=GoalKind.PROMOTE, max_unavailable=1), model.observe()) == [
-        "replace hello@1 by hello@2 on stable, step by step, at most 1 missing, 4 instances in the end",
+        "replace hello@1 by hello@2 on stable, step by step, at least 3 of 4 ready, 4 instances in the end",
         "send all plain requests to stable; the preview port to stable",
         "wait 5 s for gray to drain",
         "end every instance of gray",

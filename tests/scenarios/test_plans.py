@@ -47,3 +47,30 @@ async def test_a_run_that_is_held_before_its_first_move_shows_what_it_would_do(t
         assert "gray → review → official\ngray:\n1. " in plan
         assert "shop/hello:v2" in plan
         assert "promote:\n" in plan
+
+
+@pytest.mark.parametrize(
+    ("strategy", "setting", "said"),
+    [
+        ("canary", "", "at least 3 of 3 serve"),
+        ("canary", "max_unavailable: 34%", "at least 2 of 3 serve"),
+        ("istio", "max_unavailable: 2", "at least 1 of 3 serve"),
+        ("canary", "max_unavailable: 100%", "Careful: at least 1 of 3 serve"),
+        ("istio", "max_unavailable: 5", "Careful: at least 1 of 3 serve"),
+        ("canary", "upgrade: recreate", "only gray serves while all 3 are replaced at once"),
+        ("blue_green", "max_unavailable: 100%", "all 3 serve"),
+    ],
+)
+async def test_how_many_serve_at_the_least_is_said_before_anything_is_released(
+    strategy: str, setting: str, said: str, tmp_path: Path
+) -> None:
+    text = Shop(tmp_path, strategy, rest="0s").gray().replace("      drain:", f"      {setting}\n      drain:")
+    async with a_new_bot(target=ModelTarget()) as bot:
+        for line in (f"check\n{text}", f"define\n{text}", "show hello", "plan hello"):
+            assert f"During a release\n{said}" in await bot.say(line), line
+
+
+async def test_a_release_to_everybody_at_once_that_lets_nobody_serve_is_warned_of(tmp_path: Path) -> None:
+    text = Shop(tmp_path, rest="0s").official().replace("      drain:", "      upgrade: recreate\n      drain:")
+    async with a_new_bot(target=ModelTarget()) as bot:
+        assert "Careful: none serves while all 3 are replaced at once" in await bot.say(f"check\n{text}")
