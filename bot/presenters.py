@@ -217,6 +217,9 @@ def detail_of(stage: StageRun) -> str:
 
 
 def _fields(run: Run, now: datetime) -> Iterator[Field]:
+    noted = latest_split(run)
+    if noted is not None and noted.get("about") and not run.state.is_over:
+        yield Field("Rule", noted["about"])
     yield Field("Asked for by", run.requested_by)
     if run.because:
         yield Field("Because", run.because)

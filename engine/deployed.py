@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import yaml
 
-from engine.definition import Deployment, Gray
+from engine.definition import Deployment, Gray, Policy
 from engine.deployment import FOUND, target_of
 from engine.errors import StageFailure
 from engine.manifest import QUIETLY, has_stop_hook
@@ -64,9 +64,14 @@ class Deployed:
         return self.spec.share if isinstance(self.spec, Gray) else 0
 
     @property
+    def policy(self) -> Policy:
+        """Who gets the new version; without a gray stage nobody before the others."""
+        return self.spec.policy if isinstance(self.spec, Gray) else Policy()
+
+    @property
     def rules(self) -> str:
-        """Which requests get the new version by their content, in words."""
-        return describe_rules(self.spec.policy) if isinstance(self.spec, Gray) and self.spec.policy.content else ""
+        """Which requests get the new version by their content, in words; the share of the others is another matter."""
+        return describe_rules(self.policy.model_copy(update={"ratio": None}))
 
     def plan(self, run: Run) -> Json:
         """Everything that reviewers approve. Whatever changes here voids their votes."""
@@ -80,7 +85,8 @@ class Deployed:
             "target": self.spec.target,
             "strategy": self.spec.strategy,
             "share": self.share(run),
-            "rules": self.rules,
+            # in the words of earlier versions of Sluice, so that an update voids no votes
+            "rules": describe_rules(self.policy) if self.policy.content else "",
             "settings": settings,
         }
 

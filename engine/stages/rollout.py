@@ -217,6 +217,7 @@ class Rollouts:
             "tracks": tracks_of(fleet, deployed.new.id),
             "share": deployed.share(job.run) if deployed.old else 100,
             "rules": deployed.rules,
+            "about": deployed.policy.description,
             "gray_image": deployed.new.image,
             "stable_image": deployed.old.image if deployed.old else "",
             "baseline": {"requests": dict(traffic.requests), "failed": dict(traffic.failed)},
