@@ -183,7 +183,13 @@ def _text(run: Run) -> str:
         missing = [key for key in run.rule.conditions if key not in run.stage.conditions]
         word = " and " if run.rule.mode is Mode.ALL else " or "
         return f"{run.stage.name} waits for {word.join(missing)}."
-    return run.stage.note
+    return f"{_everywhere(run)}\n{run.stage.note}".strip()
+
+
+def _everywhere(run: Run) -> str:
+    """Say that the run releases what is deployed; empty when it does not."""
+    image = next((stage.outputs["everywhere"] for stage in run.stages if "everywhere" in stage.outputs), "")
+    return f"{image} is already everywhere: there is no split." if image else ""
 
 
 def _stop(run: Run, number: int, now: datetime) -> Stop:

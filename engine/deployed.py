@@ -35,6 +35,11 @@ class Deployed:
     pipeline: str = ""
     run: str = ""
 
+    @property
+    def is_everywhere(self) -> bool:
+        """Whether the new version is the one that was deployed last: there is nothing to split."""
+        return self.old is not None and self.old.id == self.new.id
+
     def placement(self, *, firm: bool = False) -> Placement:
         """Where, for a target. `firm`: see `engine.ports.Placement`."""
         releases = {release.id: release for release in (self.new, self.old) if release}

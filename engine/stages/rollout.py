@@ -153,11 +153,12 @@ class Rollouts:
             raise Disputed(disputes, job.run.pipeline)
         goal = goal_of(job.run, deployed, kind)
         advice = next_move(deployed.spec.strategy, goal, fleet, job.now())
-        if kind is GoalKind.GRAY and not isinstance(advice, Reroute):
+        if kind is GoalKind.GRAY and not isinstance(advice, Reroute) and not deployed.is_everywhere:
             await self._count_anew(job, target, deployed, fleet)
         if isinstance(advice, Done):
             self._pace.moved(job.run.id)
-            return {"instances": _instances(fleet)}
+            everywhere = {"everywhere": deployed.new.image} if deployed.is_everywhere else {}
+            return {"instances": _instances(fleet), **everywhere}
         if isinstance(advice, Wait):
             return Later(self._patience(job, deployed, fleet, advice))
         outputs: dict[str, Any] = {"release": deployed.new.id} if kind is not GoalKind.ROLL_BACK else {}

@@ -1,9 +1,10 @@
-"""A waiting run's card tells the rule in effect: who gets gray by content, in the owner's words too, and one share."""
+"""The card of a waiting run tells the rule in effect, in its owner's words too, and one share; none for nothing."""
 
 from pathlib import Path
 
 import pytest
 
+from engine.model import RunState
 from tests.support.bot import a_new_bot, words_of
 from tests.support.model_target import ModelTarget
 from tests.support.workload import Shop
@@ -36,3 +37,20 @@ async def test_the_owners_words_about_the_rule_are_on_the_card_while_it_is_in_ef
         await bot.say(f"reject {run} no")
         card = await bot.shows(run, lambda card: card.badge == "rejected", "is over")
         assert "Testers" not in words_of(card)
+
+
+@pytest.mark.parametrize("strategy", ["canary", "blue_green", "istio"])
+async def test_what_is_everywhere_already_has_no_split(strategy: str, tmp_path: Path) -> None:
+    target = ModelTarget()
+    async with a_new_bot(Shop(tmp_path, strategy, rest="0s").gray(), target=target) as bot:
+        await bot.release("run hello")
+        run = await bot.start("run hello")
+        await bot.asks(run)
+        card = await bot.shows(run, lambda card: card.ballot is not None, "asks")
+        assert card.split is None
+        assert "shop/hello:v1 is already everywhere" in card.text
+        await bot.app.keeper.keep()
+        assert "gray (100 %)" not in await bot.say(f"status {run}")
+        await bot.say(f"approve {run}")
+        await bot.ends(run, RunState.SUCCEEDED)
+    assert target.broken() == []
