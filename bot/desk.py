@@ -84,7 +84,7 @@ class Desk:
         lock = await self.store.read(lambda book: book.locks.find(run.workload)) if run.state.is_over else None
         asked = missing_reviewers(run) if run.stage.state is StageState.AWAITING_REVIEW else ()
         missed = await self.untold(asked)
-        return present_run(run, self.clock.now(), await self.observed(run), lock, self.standing(run), missed)
+        return present_run(run, self.clock.now(), await self.observed(run), lock, self.standing(run), untold=missed)
 
     async def untold(self, people: Collection[PersonId]) -> tuple[Field, ...]:
         """Return who of these people no chat tells that they are asked."""

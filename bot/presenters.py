@@ -31,6 +31,7 @@ def present_run(
     seen: Observed | None = None,
     lock: Lock | None = None,
     standing: Standing | None = None,
+    *,
     untold: Sequence[Field] = (),
 ) -> Card:
     """Return the one card of a run. `lock` is its workload's, if there is one; `untold`: who cannot be asked.
