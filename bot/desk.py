@@ -11,11 +11,8 @@ from bot.frozen import frozen_fields, present_freeze, present_standing
 from bot.grammar import ALIASES, BY_NAME, TOPICS, Said, help_rows, topic_of
 from bot.instances import present_instances, wanted_of
 from bot.presenters import (
-    badge_of,
     clock_time,
-    elapsed,
     locked_field,
-    own_variables,
     present_lock,
     present_run,
     unlock_button,
@@ -23,6 +20,7 @@ from bot.presenters import (
 from bot.preview import Previews, meanwhile
 from bot.rights.grants import pipelines_of
 from bot.rights.holders import Sight, holder_of
+from bot.rows import PAGE, pipeline_rows, release_row, run_row
 from bot.secrecy.masking import effect_card, version_card
 from bot.untold import untold
 from bot.ways_back import subject_of_pipeline, workload_of
@@ -42,7 +40,6 @@ from engine.variables import merge, system_variables
 from storage.book import SqlBook
 from storage.store import SqlStore
 
-PAGE = 50
 LATEST = 20
 LOG_PIECES = 200
 LOOKED_THROUGH = 500
@@ -120,7 +117,7 @@ class Desk:
     async def pipelines(self, said: Said, sight: Sight = _ALL) -> Card:
         """List pipelines, a page at a time."""
         after = said.words[0] if said.words else ""
-        rows = await self.store.read(lambda book: _pipeline_rows(book, after, sight))
+        rows = await self.store.read(lambda book: pipeline_rows(book, after, sight))
         if not rows:
             hint = "`define` makes the first one." if not after else f"Nothing follows {after}."
             return Card("No pipelines", text=hint)
@@ -216,7 +213,7 @@ class Desk:
         found = [run for run in latest if sight.sees(run)][:LATEST]
         if not found:
             return Card("No runs yet", text=f"`run {name or 'PIPELINE'}` starts one.")
-        rows = tuple(_run_row(run, self.clock.now()) for run in found)
+        rows = tuple(run_row(run, self.clock.now()) for run in found)
         return Card("Latest runs", table=Table(("Run", "State", "By", "Began", "Took", "Variables"), rows))
 
     async def logs(self, said: Said) -> Card:
@@ -242,7 +239,7 @@ class Desk:
             return Card(f"{workload or stored.name} was never released", fields=fields, buttons=_unlock(lock))
         now = await self.store.read(lambda book: book.releases.deployed(workload))
         rows = tuple(
-            _release_row(release, now is not None and release.number == now.number, lock) for release in history
+            release_row(release, now is not None and release.number == now.number, lock) for release in history
         )
         head = ("Version", "Image", "Digest", "Run", "Deployed", "")
         return Card(f"Versions of {workload}", fields=fields, table=Table(head, rows), buttons=_unlock(lock))
@@ -351,48 +348,6 @@ def variables_of(stored: StoredPipeline, changes: Mapping[str, str], now: dateti
 def _seen_locks(book: SqlBook, sight: Sight) -> list[Lock]:
     locks = book.locks.all()
     return [lock for lock in locks if not sight.hidden or pipelines_of(book, lock.workload) - sight.hidden]
-
-
-def _seen_page(book: SqlBook, after: str, sight: Sight) -> list[StoredPipeline]:
-    """A page of the pipelines that somebody sees."""
-    found: list[StoredPipeline] = []
-    while len(found) < PAGE and (page := book.pipelines.page(after, PAGE)):
-        found += [stored for stored in page if stored.name not in sight.hidden]
-        after = page[-1].name
-    return found[:PAGE]
-
-
-def _pipeline_rows(book: SqlBook, after: str, sight: Sight) -> tuple[tuple[str, ...], ...]:
-    rows = []
-    locked = {lock.workload for lock in book.locks.all()}
-    for stored in _seen_page(book, after, sight):
-        last = next(iter(book.runs.latest(stored.name, 1)), None)
-        when = clock_time(last.created_at) if last else ""
-        state = badge_of(last) if last else "never run"
-        if locked and workload_of(book, stored) in locked:
-            state = f"{state}, locked"
-        rows.append((stored.name, stored.group, last.id if last else "", state, when))
-    return tuple(rows)
-
-
-def _run_row(run: Run, now: datetime) -> tuple[str, ...]:
-    began = clock_time(run.created_at)
-    took = elapsed((run.ended_at or now) - (run.started_at or run.created_at))
-    own = " ".join(f"{name}={value}" for name, value in own_variables(run).items())
-    return (run.id, badge_of(run), run.requested_by, began, took, own)
-
-
-def _release_row(release: Release, is_newest: bool, lock: Lock | None) -> tuple[str, ...]:  # noqa: FBT001 - a row's mark
-    when = clock_time(release.deployed_at) if release.deployed_at else ""
-    mark = "rolled back from" if lock is not None and release.id in lock.barred else ""
-    return (
-        str(release.number),
-        release.image,
-        release.digest[7:19] or "by its tag",
-        release.run,
-        when,
-        "everywhere now" if is_newest else mark,
-    )
 
 
 def _unlock(lock: Lock | None) -> tuple[Button, ...]:
