@@ -13,6 +13,8 @@ from engine.rollout.fleet import GoalKind
 from engine.targets.kubernetes import names
 from engine.targets.kubernetes.kinds import DEPLOYMENT, HTTP_ROUTE, SERVICE, VIRTUAL_SERVICE, Kind
 from tests.support import kube_foreign as foreign
+from tests.support.kube_hands import KUBECTL
+from tests.support.kube_mortal import Killed
 from tests.support.kube_place import WAYS, Place
 from tests.support.kube_promises import is_ready
 from tests.support.kube_surroundings import NAME, Json
@@ -200,6 +202,70 @@ async def test_a_workload_that_was_ended_is_released_again(place: Place, way: st
     place.deployed = None
     await place.release("v3", way)
     assert {tag for _, tag in await place.running()} == {"v3"}
+
+
+@routed_ways
+async def test_a_workload_ended_after_success_leaves_the_routes_of_others_as_they_were(
+    place: Place, way: str, kind: Kind
+) -> None:
+    await place.has_way(way)
+    if way == "istio":
+        await place.put(foreign.virtual_service("front", NAME))
+    await place.has_workload()
+    found = (await place.hands.get(kind, "front"))["spec"]
+    place.decided_by = "ann"
+    await place.release("v2", way)
+    await place.forget()
+    left = await place.hands.get(kind, "front")
+    assert left["spec"] == found
+    assert names.DOMAIN not in str(left["metadata"])
+
+
+@every_way
+async def test_a_workload_that_was_ended_and_applied_again_by_its_makers_is_found_anew_and_keeps_serving(
+    place: Place, way: str
+) -> None:
+    deployed = await in_gray(place, way, environment={"COLOUR": "red"})
+    await place.drive(deployed, PROMOTE)
+    await place.forget()
+    await place.until(lambda pods: not pods, "everything has ended")
+    for kind in (DEPLOYMENT, SERVICE):
+        left = await place.hands.get(kind, NAME)
+        assert names.DOMAIN not in str({**left["metadata"], **left["spec"]})
+        assert "sluice" not in {each["manager"] for each in left["metadata"]["managedFields"]}
+    again = foreign.deployment(NAME, place.ground.images.pulled("v1"), 3)
+    await place.hands.edit(DEPLOYMENT, NAME, {"spec": again["spec"]}, KUBECTL)
+    await place.until(lambda pods: sum(map(is_ready, pods)) == 3, "it serves again")
+    before = await place.untouched()
+    place.deployed = None
+    deployed = await place.plan("v3", way)
+    assert deployed.old is not None
+    assert (deployed.old.settings["creation"], deployed.old.settings["instances"]) == ("found", 3)
+    assert deployed.old.image.endswith(place.ground.images.said("v1"))
+    await place.drive(deployed, GRAY)
+    assert (await place.untouched()).items() <= before.items()
+    await place.drive(deployed, PROMOTE)
+    assert {tag for _, tag in await place.running()} == {"v3"}
+
+
+@pytest.mark.parametrize("writes", range(1, 5))
+async def test_a_bot_that_is_killed_while_a_workload_ends_lets_go_of_what_others_made_after_its_next_start(
+    place: Place, writes: int
+) -> None:
+    await place.has_workload()
+    found = (await place.hands.get(SERVICE, NAME))["spec"]
+    place.decided_by = "ann"
+    await place.release("v2", "blue_green")
+    await place.excuse()
+    place.another_target(writes)
+    with pytest.raises(Killed):
+        await place.target.forget(place.workload)
+    place.another_target()
+    await place.forget()
+    for kind in (DEPLOYMENT, SERVICE):
+        left = await place.hands.get(kind, NAME)
+        assert names.DOMAIN not in str({**left["metadata"], **left["spec"]})
+    assert (await place.hands.get(SERVICE, NAME))["spec"] == found
 
 
 @pytest.mark.parametrize("before", ["canary", "blue_green", "istio"])

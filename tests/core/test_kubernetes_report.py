@@ -129,8 +129,10 @@ def test_a_retired_deployment_without_pods_is_no_group() -> None:
     assert seen(asked(0), leaving).draining == 1
 
 
-def test_a_deployment_that_stands_empty_and_was_never_asked_for_is_one() -> None:
-    assert seen(deployment(replicas=0), found=OLD).count == 0
+def test_a_deployment_of_others_that_stands_empty_is_no_group_once_its_pods_are_gone() -> None:
+    assert group_of("stable", deployment(replicas=0), (), OLD, (), NOW) is None
+    leaving = copy("web-1", metadata={"deletionTimestamp": ago(-20)})
+    assert seen(deployment(replicas=0), leaving, found=OLD).draining == 1
 
 
 def test_the_count_is_what_was_asked_for_whatever_others_made_of_it() -> None:

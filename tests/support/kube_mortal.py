@@ -23,6 +23,11 @@ class Mortal(Cluster):
             self._spend()
         return answer
 
+    async def merge(self, kind: Kind, namespace: str, name: str, change: Json) -> Json:
+        answer = await super().merge(kind, namespace, name, change)
+        self._spend()
+        return answer
+
     async def delete(self, kind: Kind, namespace: str, name: str, *, uid: str = "") -> None:
         await super().delete(kind, namespace, name, uid=uid)
         self._spend()

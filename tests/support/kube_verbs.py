@@ -72,7 +72,7 @@ class Verbs:
         if resource.custom and not thing["metadata"].get("resourceVersion"):
             raise unversioned(resource, name)
         self._same_version(resource, thing, old)
-        return self._write(resource, old, after(resource, thing, old, asked), asked, owners_of(old))
+        return self._write(resource, old, after(resource, thing, old, asked), asked, self._said(thing, old, asked))
 
     def patch(
         self, resource: Resource, namespace: str, name: str, change: Callable[[Json], Json], asked: Asked
@@ -100,6 +100,10 @@ class Verbs:
         new, owners = applied(shape_of(resource), live, config, owner, self._owners(resource, old), force=asked.force)
         new = after(resource, new, old, asked) if old else born(resource, new, self.now)
         return self._write(resource, old, new, asked, owners, applier=owner), old is None
+
+    def _said(self, thing: Json, old: Json, asked: Asked) -> Owners:
+        """Who owns what before a write that is no apply: as it says itself, unless it says nobody."""
+        return (not asked.subresource and owners_of(thing)) or owners_of(old)
 
     def _owners(self, resource: Resource, old: Json | None) -> Owners:
         """Who owns what; when nobody is written down, somebody who was there before."""

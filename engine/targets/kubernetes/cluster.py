@@ -1,8 +1,9 @@
 """One cluster's API, in the few words that Sluice needs of it: objects as they are, as JSON.
 
 Requests are made in threads, so that a cluster which does not answer holds up nobody but those who ask it; each ends
-within a known time. All writing is server-side apply under one field manager, so the cluster itself keeps account of
-who holds which field, and a write that would take one from somebody else is refused (`faults.Held`).
+within a known time. Writing is server-side apply under one field manager, so the cluster itself keeps account of
+who holds which field, and a write that would take one from somebody else is refused (`faults.Held`). Only what is left
+for good is merged into: an apply cannot let go of a field and leave it there.
 
 What comes back is shared: nobody may change it in place.
 """
@@ -43,6 +44,7 @@ _PATIENCES = 3
 """How often `patience` a whole request may take, waiting for its turn included: an answer may come in drops."""
 _ESCAPED = re.compile("[\x7f-\uffff]")
 _APPLY = "application/apply-patch+yaml"
+_MERGE = "application/merge-patch+json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,15 @@ class Cluster:
         if is_new:
             self.rights.add(("create", kind.plural))
         return applied
+
+    async def merge(self, kind: Kind, namespace: str, name: str, change: Json) -> Json:
+        """Merge `change` into an object; None takes a key away. Returns the whole object.
+
+        Raises `Interrupted` when the object is no longer of the `resourceVersion` that `change` says.
+        """
+        asked = Asked(self.name, "patch", kind, namespace, name)
+        query = {"fieldManager": self.manager}
+        return await self._ask(asked, "PATCH", query, Body(_json(change), _MERGE), reading=content)
 
     async def create(self, kind: Kind, thing: Json) -> Json:
         """Ask with an object that the cluster answers and does not keep, such as a review of access."""

@@ -42,7 +42,7 @@ def group_of(  # noqa: PLR0917 - what a Deployment is seen by, in the order in w
     *,
     replica_sets: Sequence[Json] = (),
 ) -> Group | None:
-    """What a strategy sees of one Deployment; None when it was retired and has nothing left.
+    """What a strategy sees of one Deployment; None when it is to have no instances and has none left.
 
     `found` is the release that runs where neither the Deployment nor a pod names one. With `replica_sets` it is certain
     which pods are of an earlier template; without, the Deployment's status says how many may be.
@@ -50,13 +50,14 @@ def group_of(  # noqa: PLR0917 - what a Deployment is seen by, in the order in w
     here = [pod for pod in pods if not is_over(pod, now)]
     present = [pod for pod in here if not pod["metadata"].get("deletionTimestamp")]
     asked = names.annotation(live, names.COUNT)
-    if asked == "0" and not here:
+    count = int(asked) if asked.isdecimal() else int(live["spec"].get("replicas", 1))
+    if not count and not here:
         return None
     group = _counted(
         Group(
             name=name,
             release=_release(live, found),
-            count=int(asked) if asked.isdecimal() else int(live["spec"].get("replicas", 1)),
+            count=count,
             draining=len(here) - len(present),
             unrouted_since=moment(names.annotation(live, names.UNROUTED)),
         ),

@@ -21,6 +21,7 @@ from datetime import datetime, timedelta
 import yaml
 
 from engine.deployment import Deployment
+from engine.errors import Interrupted
 from engine.model import Json, Release
 from engine.ports import Clock, Dispute, Instance, Placement, Traffic
 from engine.rollout.fleet import Fleet, Launch, Move, ReleaseId
@@ -46,6 +47,8 @@ from engine.targets.kubernetes.site import Site
 from engine.targets.kubernetes.writes import Apply, Write
 
 _FIT_FOR = timedelta(seconds=5)
+_TRIES = 5
+"""How often an object is let go of that changes at the same moment."""
 
 
 class KubernetesTarget:
@@ -72,10 +75,10 @@ class KubernetesTarget:
         return fitted
 
     async def found(self, workload: str, spec: Deployment) -> Release | None:
-        """The Deployment of that name as a release, if there is one."""
+        """The Deployment of that name as a release, if there is one and it is to have instances."""
         scene = await self._site(workload).looking.look(_bare(workload, spec))
         live = scene.deployments.get(names.STABLE)
-        if live is None:
+        if live is None or not live["spec"].get("replicas", 1):
             return None
         release = found.found_release(scene.place, live, scene.service, spec, self._clock.now())
         known = names.annotation(live, names.RELEASE)
@@ -193,7 +196,10 @@ class KubernetesTarget:
         return righted > 0
 
     async def forget(self, workload: str) -> None:
-        """End everything of `workload` that Sluice made; what it found is left as it was, but without instances."""
+        """End everything of `workload` that Sluice made; what it found is left as it was, but without instances.
+
+        Nothing on it is Sluice's any more: whoever applies it again has it, and the next release finds it anew.
+        """
         site, place = self._site(workload), place_of(workload)
         for kind in (VIRTUAL_SERVICE, HTTP_ROUTE, SERVICE, DEPLOYMENT):
             if kind.group.count(".") > 1 and not await site.cluster.serves(kind):
@@ -247,9 +253,23 @@ class KubernetesTarget:
         name = live["metadata"]["name"]
         if names.is_ours(live):
             await site.cluster.delete(kind, namespace, name, uid=live["metadata"]["uid"])
-        elif (thing := leaving.put_back(kind, live)) is not None:
-            await site.cluster.apply(kind, thing, force=True)
-        site.watching.forget(kind, namespace, name)
+            site.watching.forget(kind, namespace, name)
+        elif applied_of(live) is not None:
+            thing = leaving.put_back(kind, live)
+            left = live if thing is None else await site.cluster.apply(kind, thing, force=True)
+            site.watching.note(kind, await self._let_go(site, kind, left))
+        site.looking.forget(kind, namespace, name)
+
+    async def _let_go(self, site: Site, kind: Kind, live: Json) -> Json:
+        """Leave an object of others for good. Its controller may change it at the same moment."""
+        namespace, name = live["metadata"]["namespace"], live["metadata"]["name"]
+        ours = {site.cluster.manager, *site.before}
+        for _ in range(_TRIES - 1):
+            try:
+                return await site.cluster.merge(kind, namespace, name, leaving.let_go(live, ours))
+            except Interrupted:
+                live = await site.cluster.get(kind, namespace, name) or live
+        return await site.cluster.merge(kind, namespace, name, leaving.let_go(live, ours))
 
 
 async def _scene(site: Site, placement: Placement) -> Scene:
