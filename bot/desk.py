@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.cards import Button, Card, Field, Stop, Table, Tone
+from bot.deployments import deployment_fields, meanwhile
 from bot.fitting import status_buttons
 from bot.frozen import frozen_fields, present_freeze, present_standing
 from bot.grammar import ALIASES, BY_NAME, TOPICS, Said, help_rows, topic_of
@@ -17,7 +18,7 @@ from bot.presenters import (
     present_run,
     unlock_button,
 )
-from bot.preview import Previews, meanwhile
+from bot.preview import Previews
 from bot.rights.grants import pipelines_of
 from bot.rights.holders import Sight, holder_of
 from bot.rows import PAGE, pipeline_rows, release_row, run_row
@@ -34,7 +35,7 @@ from engine.locks import Lock
 from engine.model import PersonId, Release, Run, RunId, StageState
 from engine.pipeline import check, describe, parse, resolve
 from engine.ports import Clock, StoredPipeline, Target
-from engine.rollout.traffic import describe_rules, rules_as_yaml, rules_of
+from engine.rollout.traffic import rules_as_yaml, rules_of
 from engine.transitions import missing_reviewers
 from engine.variables import merge, system_variables
 from storage.book import SqlBook
@@ -137,15 +138,7 @@ class Desk:
         ]
         fields += [Field(f"{stage.name} asks", stage.review.in_words) for stage in pipeline.stages if stage.review]
         if pipeline.deployment is not None:
-            spec = pipeline.deployment
-            how = f"{spec.strategy}, {spec.instances} instances, port {spec.service.port}"
-            where = f"{pipeline.workload} on {spec.target}, {how}"
-            fields.append(Field("Releases", where))
-            fields += meanwhile(spec)
-            if isinstance(spec, Gray):
-                who = describe_rules(spec.policy) or f"{spec.share} % of the plain requests"
-                about = f" ({spec.policy.description})" if spec.policy.description else ""
-                fields.append(Field("Gray gets", who + about))
+            fields += deployment_fields(pipeline.workload, pipeline.deployment)
         lock = await self.lock_of(stored)
         fields += locked_field(lock) if lock else ()
         fields += await self._freezes(stored)

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from bot.cards import Card, Field, Tone
+from bot.deployments import meanwhile
 from bot.frozen import frozen_fields
 from bot.grammar import Said
 from engine.definition import Deployment, Pipeline
-from engine.deployed import Deployed, surviving
+from engine.deployed import Deployed
 from engine.errors import Refused
 from engine.freezes import Subject
 from engine.model import Json, PersonId, Release, RoomId, Run, RunId, StageKind, Way
@@ -128,8 +129,10 @@ class Previews:
         fleet = await target.observe(place)
         text: list[str] = []
         moves: list[Move] = []
+        has_preview = deployed.spec.service.preview_port is not None
         for kind in kinds:
-            steps, fleet = rehearse(deployed.spec.strategy, goal_of(run, deployed, kind), fleet, self.clock.now())
+            goal, now = goal_of(run, deployed, kind), self.clock.now()
+            steps, fleet = rehearse(deployed.spec.strategy, goal, fleet, now, has_preview=has_preview)
             said = kind.value.replace("_", " ")
             if len(kinds) > 1 or not steps:
                 text.append(f"{said}:" if steps else f"{said}: nothing to do, it is so already")
@@ -138,12 +141,6 @@ class Previews:
         changes = [_readable(each, deployed) for each in await target.changes(place, moves)]
         fields = (Field("Strategy", deployed.spec.strategy),)
         return Card(title, Tone.ASKING, "\n".join(text), fields=fields, code="\n".join(changes))
-
-
-def meanwhile(spec: Deployment) -> tuple[Field, ...]:
-    """How many instances serve during a release, as a line on a card."""
-    said = surviving(spec)
-    return (Field("During a release", said),) if said else ()
 
 
 def _readable(text: str, deployed: Deployed) -> str:

@@ -36,6 +36,7 @@ class Return:
 
     `run` goes on and is taken back; `left` is over, and the gray release that it left is; otherwise a new run of
     `pipeline` brings `release` back on its `way`. `now` is the number of the version that is deployed meanwhile.
+    `is_empty`: nothing was placed.
     """
 
     card: Card
@@ -45,11 +46,12 @@ class Return:
     pipeline: str = ""
     way: Way = Way.ROLL_BACK
     now: int | None = None
+    is_empty: bool = False
 
     @property
     def locks(self) -> bool:
         """Whether the workload is locked when it has been taken."""
-        return self.way is Way.ROLL_BACK
+        return self.way is Way.ROLL_BACK and not self.is_empty
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ class WaysBack:
         deployed = await self.previews.deployed_by(run, back=True)
         if deployed is None:
             text = "Nothing of it takes traffic yet. The run ends rolled back."
-            return Return(Card(f"Take {run.id} back", Tone.ASKING, text), run=run)
+            return Return(Card(f"Take {run.id} back?", Tone.ASKING, text), run=run, is_empty=True)
         back_to = deployed.old.image if deployed.old else "nothing: this was its first release"
         title = f"Roll {run.id} back to {back_to}?"
         return Return(await self._shown(title, deployed, run, [GoalKind.ROLL_BACK]), run=run)

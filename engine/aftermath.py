@@ -100,12 +100,12 @@ def keep_deployment(book: Book, run: Run, now: datetime) -> None:
 
 
 def lock_what_was_taken_back(book: Book, before: Run, run: Run, now: datetime) -> None:
-    """Lock the workload of a run that a person has rolled back."""
+    """Lock the workload of a run that a person has rolled back, if anything of it was placed."""
     if run.state is not RunState.ROLLED_BACK or before.unwinding is None or before.unwinding.by == ENGINE:
         return
     placed = placed_release(run)
-    bad = book.releases.find(placed) if placed else None
-    _lock(book, run, bad, before.unwinding, now)
+    if placed is not None:
+        _lock(book, run, book.releases.find(placed), before.unwinding, now)
 
 
 def lock_what_was_gone_back_from(book: Book, run: Run, was: Release | None, now: datetime) -> None:

@@ -249,7 +249,10 @@ class Gray(Deployment):
         if strategy == "blue_green" or instances is None or not 1 <= instances <= MAX_INSTANCES:
             return
         if strategy == "canary" and instances == 1:
-            yield Conflict("instances", "1 leaves a canary no stable instance", "2 or more, at least one of them gray")
+            is_open = given.get("target") == "kubernetes" and "strategy" not in given
+            mesh = "; or strategy: istio, where the cluster has Istio" if is_open else ""
+            instead = f"2 or more, at least one of them gray{mesh}"
+            yield Conflict("instances", "1 leaves a canary no stable instance", instead)
             return
         try:
             gray = count_of(read_amount(given.get("gray_instances", 1)), instances, round_up=True)

@@ -4,7 +4,7 @@ The strategy itself is asked, again and again, about a fleet in which everything
 anything else than what will be done, as long as the fleet is the one it was made from; and making it changes nothing.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from engine.errors import InvariantViolation
@@ -30,14 +30,19 @@ def plan(strategy: str, goal: Goal, fleet: Fleet, now: datetime) -> tuple[PlanSt
     return rehearse(strategy, goal, fleet, now)[0]
 
 
-def rehearse(strategy: str, goal: Goal, fleet: Fleet, now: datetime) -> tuple[tuple[PlanStep, ...], Fleet]:
-    """Return the plan, and the fleet as it would be after it: where the next goal's plan begins."""
+def rehearse(
+    strategy: str, goal: Goal, fleet: Fleet, now: datetime, *, has_preview: bool = True
+) -> tuple[tuple[PlanStep, ...], Fleet]:
+    """Return the plan, and the fleet as it would be after it: where the next goal's plan begins.
+
+    Where there is no preview port (`has_preview`), nothing is said of it.
+    """
     steps: list[PlanStep] = []
     for _ in range(_MOST_STEPS):
         advice = next_move(strategy, goal, fleet, now)
         if isinstance(advice, Done):
             return tuple(steps), fleet
-        steps.append(PlanStep(_words(advice, fleet, now), advice))
+        steps.append(PlanStep(_words(advice, fleet, now, has_preview=has_preview), advice))
         if not isinstance(advice, Wait):
             fleet = rehearsal.perform(fleet, advice, now)
         elif advice.until is not None:
@@ -47,7 +52,7 @@ def rehearse(strategy: str, goal: Goal, fleet: Fleet, now: datetime) -> tuple[tu
     raise InvariantViolation(f"The strategy {strategy} does not reach {goal.kind} within {_MOST_STEPS} steps.")
 
 
-def _words(advice: Advice, fleet: Fleet, now: datetime) -> str:
+def _words(advice: Advice, fleet: Fleet, now: datetime, *, has_preview: bool) -> str:
     match advice:
         case Launch():
             return _launch(advice, fleet.groups.get(advice.group))
@@ -56,7 +61,7 @@ def _words(advice: Advice, fleet: Fleet, now: datetime) -> str:
             before = f" from {group.count}" if group else ""
             return f"scale {advice.group}{before} to {_instances(advice.count)}"
         case Reroute(route):
-            return _route(fleet.route, route)
+            return _route(fleet.route, route if has_preview else replace(route, preview=None))
         case Retire():
             return f"end every instance of {advice.group}"
         case Wait(what, until):

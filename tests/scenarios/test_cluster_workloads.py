@@ -148,6 +148,17 @@ async def test_a_cluster_that_is_not_in_the_settings_is_refused_when_it_is_writt
         assert "names no cluster" in await bot.say(f"define\n{web('')}")
 
 
+async def test_a_strategy_that_is_left_to_the_cluster_is_not_guessed(tmp_path: Path) -> None:
+    async with a_bot_with(tmp_path, {"prod": {}}, process=Place(), kubernetes=Place()) as bot:
+        text = web().replace("      policy: {ratio: 25}\n", "")
+        said = await bot.say(f"define\n{text}")
+        assert "prod/shop/web on kubernetes, istio where the cluster has it, else canary, 4 instances" in said
+        assert "its instances' part of the plain requests" in said
+        named = text.replace("      instances", "      strategy: canary\n      instances")
+        assert "on kubernetes, canary, 4 instances" in await bot.say(f"define\n{named}")
+        assert "or strategy: istio, where" in await bot.say(f"check\n{text.replace('instances: 4', 'instances: 1')}")
+
+
 async def test_a_bot_without_clusters_says_how_to_have_one(tmp_path: Path) -> None:
     async with a_bot(tmp_path / "home", ModelTarget()) as bot:
         answer = await bot.say(f"define\n{web()}")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from bot.cards import Button, Card, Tone
 from engine.model import RunState
+from engine.ports import Dispute
 from tests.support.bot import Bot, a_new_bot, words_of
 from tests.support.eventually import eventually
 from tests.support.model_target import ModelTarget
@@ -168,6 +169,21 @@ async def test_stopping_and_refusing_lock_nothing(tmp_path: Path) -> None:
             await bot.ends(run, state)
         assert "locked" not in await bot.say("status hello")
         await bot.release("run hello tag=v2")
+
+
+async def test_going_back_from_a_run_that_has_placed_nothing_locks_nothing(tmp_path: Path) -> None:
+    target = ModelTarget()
+    async with a_new_bot(Shop(tmp_path, rest="0s").gray(), target=target) as bot:
+        await bot.release("run hello")
+        target.disputed["hello"] = (Dispute("Deployment hello", "spec.replicas", "kubectl", "3", "5"),)
+        run = await bot.start("run hello tag=v2")
+        await bot.is_held(run)
+        asked = await bot.say(f"rollback {run}")
+        assert "Nothing of it takes traffic yet" in asked
+        assert "locked" not in asked
+        await bot.say("yes")
+        await bot.ends(run, RunState.ROLLED_BACK)
+        assert "locked" not in await bot.say("status hello")
 
 
 async def test_a_reason_that_may_be_a_version_is_asked_back_about(tmp_path: Path) -> None:

@@ -74,3 +74,23 @@ async def test_a_release_to_everybody_at_once_that_lets_nobody_serve_is_warned_o
     text = Shop(tmp_path, rest="0s").official().replace("      drain:", "      upgrade: recreate\n      drain:")
     async with a_new_bot(target=ModelTarget()) as bot:
         assert "Careful: none serves while all 3 are replaced at once" in await bot.say(f"check\n{text}")
+
+
+@pytest.mark.parametrize("strategy", ["canary", "blue_green", "istio"])
+async def test_no_plan_speaks_of_a_preview_port_that_there_is_not(strategy: str, tmp_path: Path) -> None:
+    shop = Shop(tmp_path, strategy, rest="0s")
+    text = shop.gray()
+    async with a_new_bot(text, target=ModelTarget()) as bot:
+        await bot.release("run hello")
+        assert "the preview port to" in await bot.say("plan hello tag=v2")
+        await bot.say(f"define\n{text.replace(f', preview_port: {shop.preview}', '')}")
+        assert "preview port" not in await bot.say("plan hello tag=v2")
+
+
+async def test_who_gets_a_second_colour_is_told_by_its_port(tmp_path: Path) -> None:
+    shop = Shop(tmp_path, "blue_green", policy="{}", rest="0s")
+    async with a_new_bot(target=ModelTarget()) as bot:
+        text = shop.gray()
+        assert f"nobody before the promotion; port {shop.preview} leads to it" in await bot.say(f"define\n{text}")
+        text = text.replace(f", preview_port: {shop.preview}", "")
+        assert "Gray gets\nnobody before the promotion\n" in await bot.say(f"define\n{text}")
