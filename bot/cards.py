@@ -48,7 +48,8 @@ class Stop:
 class Split:
     """Percent of gray: wanted, and observed (None before the first request), with each track's counts.
 
-    `instances` says in words how many each track has, and what share of them is gray.
+    `instances` says in words how many each track has, and what share of them is gray; `earlier` what was counted
+    before the share was changed.
     """
 
     wanted: int
@@ -59,6 +60,7 @@ class Split:
     gray: str = ""
     stable: str = ""
     instances: str = ""
+    earlier: str = ""
 
 
 @dataclass(frozen=True, slots=True)

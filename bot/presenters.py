@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from bot.ballots import about_voters, ballot_of
 from bot.cards import Button, Card, Field, Split, Stop, Tone
-from engine.deployed import Observed, Standing, latest_split
+from engine.deployed import Observed, Standing, is_split_over, latest_split, observed_before
 from engine.locks import Lock
 from engine.model import Json, Mode, Run, RunState, StageKind, StageRun, StageState
 from engine.secret_variables import is_marker
@@ -107,7 +107,7 @@ def split_of(run: Run, seen: Observed | None, standing: Standing | None = None) 
     noted = latest_split(run)
     if noted is None or not any(stage.kind is StageKind.GRAY for stage in run.stages):
         return None
-    numbers = seen or _kept(run)
+    numbers = _kept(run) if is_split_over(run) else seen or _kept(run)
     shown = not run.state.is_over
     share = None if numbers is None or numbers.share is None else round(100 * numbers.share, 1)
     if not shown and share is None:
@@ -121,7 +121,16 @@ def split_of(run: Run, seen: Observed | None, standing: Standing | None = None) 
         gray=str(noted.get("gray_image", "")),
         stable=str(noted.get("stable_image", "")),
         instances=_said(standing.instances) if standing else _instances(noted),
+        earlier=_earlier(run),
     )
+
+
+def _earlier(run: Run) -> str:
+    """Say what was counted before the share was changed; empty when nothing was."""
+    before = observed_before(run)
+    tracks = [(track, before.requests.get(track, 0), before.failed.get(track, 0)) for track in ("gray", "stable")]
+    said = [f"{track} {count:,} requests, {failed:,} failed" for track, count, failed in tracks if count]
+    return f"before the share was changed: {'; '.join(said)}" if said else ""
 
 
 def _instances(noted: Json) -> str:

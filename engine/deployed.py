@@ -225,6 +225,26 @@ def observed(run: Run, traffic: Traffic) -> Observed | None:
     return Observed(requests, failed)
 
 
+def observed_before(run: Run) -> Observed:
+    """What was counted in this run under the shares that gray had before the present one."""
+    noted = (latest_split(run) or {}).get("earlier") or {}
+    return Observed(noted.get("requests", {}), noted.get("failed", {}))
+
+
+def added(one: Observed, other: Observed) -> Observed:
+    """Both together."""
+    return Observed(_sums(one.requests, other.requests), _sums(one.failed, other.failed))
+
+
+def _sums(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    return {track: one.get(track, 0) + other.get(track, 0) for track in {**one, **other}}
+
+
+def is_split_over(run: Run) -> bool:
+    """Whether visitors have begun to be led elsewhere than the split says: what is counted then is not of it."""
+    return any(stage.outputs.get("split_over") for stage in run.stages)
+
+
 def latest_split(run: Run) -> Json | None:
     """What was noted when the newest split of the run was set."""
     for stage in reversed(run.stages):

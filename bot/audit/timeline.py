@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from bot.news import sentence
 from bot.presenters import badge_of, clock_time, elapsed, own_variables, split_of
 from engine import events as e
+from engine.deployed import Observed, added, observed_before
 from engine.locks import Lock
 from engine.model import Release, Run, RunState, StageState
 from engine.ports import Entry
@@ -115,8 +116,9 @@ def _visitors(run: Run, entries: Sequence[Entry]) -> Iterator[tuple[str, str]]:
     ended = f"; back on the old one at {_clock(over, dated=False)} ({elapsed(over - splits[0].at)})" if over else ""
     yield "Visitors had it", shares + ended
     split = split_of(run, None)
-    for track, count in (split.requests if split else {}).items():
-        yield f"Requests to {track}", f"{count}, {split.failed.get(track, 0) if split else 0} failed"
+    seen = added(observed_before(run), Observed(split.requests, split.failed) if split else Observed({}, {}))
+    for track, count in seen.requests.items():
+        yield f"Requests to {track}", f"{count}, {seen.failed.get(track, 0)} failed"
 
 
 def _taken_back(entries: Sequence[Entry]) -> datetime | None:

@@ -79,6 +79,8 @@ def split(split: Split, room: Room) -> list[Block]:
     head = [piece("Gray gets "), piece(seen or "nothing yet", bold=True), piece(f", wanted {split.wanted} %")]
     named = [("gray", split.gray), ("stable", split.stable)]
     below = [[piece(f"{name} is "), piece(line(what, room.value), code=True)] for name, what in named if what.strip()]
+    if split.earlier.strip():
+        below.append([piece(line(split.earlier, room.value))])
     if split.instances.strip():
         below.append([piece(f"instances: {line(split.instances, room.value)}")])
     if split.rules.strip():

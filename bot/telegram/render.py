@@ -123,6 +123,8 @@ def _split(split: Split) -> Block:
     blocks = [preformatted("\n".join(filter(None, rows)))]
     images = (("gray", split.gray), ("stable", split.stable))
     blocks += [line(f"{name}: ", _short(image, _DETAIL)) for name, image in images if one_line(image)]
+    if one_line(split.earlier):
+        blocks.append(line(_short(split.earlier, _LONG)))
     if one_line(split.instances):
         blocks.append(line("instances: ", _short(split.instances, _DETAIL)))
     if one_line(split.rules):

@@ -116,6 +116,8 @@ def _split(split: Split) -> Iterator[Text]:
             yield Text(f"  {track}: {count} requests, {failed} failed", style="red" if failed else "dim")
     if split.rules:
         yield Text(f"  and {split.rules}", style="dim")
+    if split.earlier:
+        yield Text(f"  {split.earlier}", style="dim")
     if split.instances:
         yield Text(f"  instances: {split.instances}", style="dim")
 

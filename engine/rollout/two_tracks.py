@@ -72,8 +72,8 @@ def _share(scene: Scene, beside_gray: int) -> Advice:
     return (
         rescued(scene)
         or (_base_at(scene, base) if base is not None else None)
-        or _gray_sized(scene, beside_gray)
         or _stable_whole(scene)
+        or _gray_sized(scene, beside_gray)
         or rerouted(scene, _shared(scene))
         or _gray_settled(scene)
         or followed(scene)
@@ -148,9 +148,11 @@ def _gray_sized(scene: Scene, beside_gray: int) -> Advice | None:
 
 
 def _stable_whole(scene: Scene) -> Scale | None:
-    """Stable is as large as the whole while gray, for which it made room, has failed and gets no request."""
-    stable, gray, goal = scene.group(STABLE), scene.fleet.groups[GRAY], scene.goal
-    if stable is None or not goal.shared or scene.fleet.route.refers_to(GRAY) or gray.is_settled():
+    """Stable is as large as the whole while gray, for which it made room, is gone or fails and gets no request."""
+    stable, gray, goal = scene.group(STABLE), scene.group(GRAY), scene.goal
+    if stable is None or not goal.shared or scene.fleet.route.refers_to(GRAY):
+        return None
+    if gray is not None and gray.is_settled():
         return None
     return Scale(STABLE, goal.instances, goal.drain) if stable.count < goal.instances else None
 

@@ -18,11 +18,15 @@ from engine.definition import Deployment, Gray
 from engine.deployed import (
     Deployed,
     Disputed,
+    Observed,
     Standing,
+    added,
     describe_move,
+    is_split_over,
     latest_split,
     leaves_quietly,
     observed,
+    observed_before,
     standing_of,
     tracks_of,
 )
@@ -163,7 +167,7 @@ class Rollouts:
             return Later(self._patience(job, deployed, fleet, advice))
         outputs: dict[str, Any] = {"release": deployed.new.id} if kind is not GoalKind.ROLL_BACK else {}
         if isinstance(advice, Reroute):
-            outputs |= await self._counted(job.run, target, deployed)
+            outputs |= await self._counted(job.run, target) if kind is not GoalKind.GRAY else {}
         words = describe_move(advice, deployed)
         job.log(words)
         await job.note(words, outputs)
@@ -199,12 +203,12 @@ class Rollouts:
         deployed = await self.deployed(job)
         return await self.targets[deployed.spec.target].disputes(deployed.placement())
 
-    async def _counted(self, run: Run, target: Target, deployed: Deployed) -> dict[str, Any]:
-        """What the proxy has counted under the split that ends now."""
-        before = observed(run, await target.traffic(deployed.workload))
-        if before is None or not before.total:
+    async def _counted(self, run: Run, target: Target) -> dict[str, Any]:
+        """What the proxy has counted under the last split, which ends now; what comes after it is of none."""
+        if latest_split(run) is None or is_split_over(run):
             return {}
-        return {"observed": {"requests": dict(before.requests), "failed": dict(before.failed)}}
+        seen = observed(run, await target.traffic(run.workload)) or Observed({}, {})
+        return {"split_over": True, "observed": {"requests": dict(seen.requests), "failed": dict(seen.failed)}}
 
     async def _count_anew(self, job: Job, target: Target, deployed: Deployed, fleet: Fleet) -> None:
         """Once the proxy follows a new split, write down from where it counts: what came before is the old one's."""
@@ -213,7 +217,9 @@ class Rollouts:
         if not fleet.in_effect or not fleet.route.weights or (noted is not None and noted["split"] == split):
             return
         traffic = await target.traffic(deployed.workload)
+        earlier = added(observed_before(job.run), observed(job.run, traffic) or Observed({}, {}))
         outputs = {
+            "earlier": {"requests": dict(earlier.requests), "failed": dict(earlier.failed)},
             "split": split,
             "tracks": tracks_of(fleet, deployed.new.id),
             "share": deployed.share(job.run) if deployed.old else 100,

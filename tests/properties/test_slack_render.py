@@ -89,7 +89,7 @@ def longest() -> Card:
         Tone.BAD,
         long,
         (stop,) * 60,
-        Split(5, 5.0, {long: 1}, {long: 1}, long, long, long, long),
+        Split(5, 5.0, {long: 1}, {long: 1}, long, long, long, long, long),
         Ballot(long, names, tuple(zip(names, names, strict=True)), names, long),
         (Field(long, long),) * 40,
         Table(names, (names,) * 100),

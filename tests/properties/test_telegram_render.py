@@ -102,7 +102,7 @@ everything = Card(
     " ".join(HOSTILE) * 9,
     text=" ".join(HOSTILE) * 99,
     topology=(Stop("@all " * 99, "gray", "held", 3.0, "evil.example, /stop, " * 9),) * 99,
-    split=Split(20, 19.0, {"evil.example": 3, "@all": 10**400}, {"gray": 1}, "@all " * 99, "@all", "a@b.de", "@all"),
+    split=Split(20, 19, {"evil.example": 3, "@all": 10**400}, {"gray": 1}, "@all " * 99, *("@all a@b.de",) * 4),
     ballot=Ballot("@all", ("@ann",) * 99, (("@bob", "evil.example @all /stop $USD"),) * 99, ("@cleo",) * 99, "@all"),
     fields=(Field("@all", "#prod x /stop y $USD z @all"),) * 99,
     table=Table(("@all", "evil.example"), (("@all x /stop y #prod z $USD", "evil.example"),) * 99),

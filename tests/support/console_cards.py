@@ -132,7 +132,9 @@ def hostile() -> Card:
         Tone.STOPPED,
         HOSTILE,
         topology=(Stop(HOSTILE, 'source"><script>alert(3)</script>', "running", 1.0, HOSTILE, HOSTILE),),
-        split=Split(10, 12.5, {HOSTILE: 3}, {}, rules=HOSTILE, gray=HOSTILE, stable=HOSTILE, instances=HOSTILE),
+        split=Split(
+            10, 12.5, {HOSTILE: 3}, {}, rules=HOSTILE, gray=HOSTILE, stable=HOSTILE, instances=HOSTILE, earlier=HOSTILE
+        ),
         ballot=Ballot(HOSTILE, (HOSTILE,), ((HOSTILE, HOSTILE),), (HOSTILE,), HOSTILE),
         fields=(Field(HOSTILE, HOSTILE),),
         table=Table((HOSTILE,), ((HOSTILE,),)),

@@ -174,7 +174,7 @@ def hostile() -> Card:
         Tone.STOPPED,
         HOSTILE,
         topology=(Stop(HOSTILE, HOSTILE, "running", 1.0, HOSTILE, HOSTILE), Stop(HOSTILE, HOSTILE, HOSTILE)),
-        split=Split(10, 12.5, {HOSTILE: 3}, {HOSTILE: 1}, HOSTILE, HOSTILE, HOSTILE, HOSTILE),
+        split=Split(10, 12.5, {HOSTILE: 3}, {HOSTILE: 1}, HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE),
         ballot=Ballot(HOSTILE, (HOSTILE,), ((HOSTILE, HOSTILE),), (HOSTILE,), HOSTILE),
         fields=(Field(HOSTILE, HOSTILE),),
         table=Table((HOSTILE,), ((HOSTILE, HOSTILE),)),
