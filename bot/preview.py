@@ -22,7 +22,7 @@ from engine.ports import Clock, Target
 from engine.rollout.fleet import GoalKind, Move, ReleaseId, Wait
 from engine.rollout.plan import rehearse
 from engine.stages.gray import check_fixed
-from engine.stages.rollout import deployment_part, goal_of, placed_release
+from engine.stages.rollout import goal_of, is_found, is_news, placed_release, straight_spec
 from engine.standstill import subject_of
 from engine.worker import pipeline_of
 from storage.store import SqlStore
@@ -57,7 +57,9 @@ class Previews:
         target = self.targets[spec.target]
         spec = await target.fit(run.workload, spec)
         old = await self.store.read(lambda book: book.releases.deployed(run.workload))
-        old = old or await target.found(run.workload, spec)
+        found = await target.found(run.workload, spec) if old is None or is_found(old) else None
+        if found is not None and await self.store.read(lambda book: is_news(book, found)):
+            old = found
         new = _imagined(run, spec)
         deployed = Deployed(run.workload, spec, new, old, pipeline=run.pipeline)
         check_fixed(deployed)
@@ -116,7 +118,7 @@ class Previews:
         if release is None or spec is None:
             return None
         if run.is_straight or run.unwinding or back:
-            spec = Deployment.model_validate(deployment_part(release.settings))
+            spec = straight_spec(release, spec)
         elif run.redeploys:
             spec = spec_of(release)
         else:

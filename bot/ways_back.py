@@ -12,7 +12,6 @@ from bot.cards import Card, Tone
 from bot.preview import Previews, imagined_run
 from engine.definition import Pipeline
 from engine.deployed import Deployed
-from engine.deployment import Deployment
 from engine.errors import Broken, Interrupted, Offer, Refused, StageFailure
 from engine.freezes import Subject
 from engine.locks import Lock
@@ -21,7 +20,7 @@ from engine.orders import reviewed, spec_of
 from engine.pipeline import parse
 from engine.ports import StoredPipeline
 from engine.rollout.fleet import GoalKind
-from engine.stages.rollout import deployment_part, placed_release
+from engine.stages.rollout import placed_release, straight_spec
 from engine.transitions import was_placed
 from engine.variables import system_variables
 from storage.book import SqlBook
@@ -151,7 +150,7 @@ class WaysBack:
     ) -> Return:
         """Show what a run does that brings a version back in one stage. It does not queue: what is in the way ends."""
         workload = release.workload
-        spec = Deployment.model_validate(deployment_part(release.settings))
+        spec = straight_spec(release, parse(stored.text).pipeline.deployment)
         deployed = Deployed(workload, spec, release, history[0], pipeline=stored.name)
         card = await self._shown(title, deployed, imagined_run(stored.name, workload), [GoalKind.PROMOTE])
         in_the_way = await self._store.read(lambda book: _in_the_way(book, workload))

@@ -30,8 +30,9 @@ from engine.deployed import (
     standing_of,
     tracks_of,
 )
+from engine.deployment import FOUND
 from engine.errors import InvariantViolation, StageFailure
-from engine.model import Json, Release, Run, StageKind, Way
+from engine.model import Json, Release, Run, RunId, StageKind, Way
 from engine.ports import Book, Builder, Dispute, Images, Placement, Store, Target
 from engine.rollout.fleet import Done, Fleet, Goal, GoalKind, ReleaseId, Reroute, Route, Scale, Wait
 from engine.rollout.strategies import next_move
@@ -78,8 +79,7 @@ class Rollouts:
         wanted = job.run.redeploys
         if wanted is not None and job.run.is_straight:
             new = await self.store.read(lambda book: book.releases.load(wanted))
-            settings = Deployment.model_validate(deployment_part(new.settings))
-            return self._of(job, settings, new, old)
+            return self._of(job, straight_spec(new, job.pipeline.deployment), new, old)
         if job.run.unwinding is not None or wanted is not None:
             return await self._pinned(job, old)
         spec = job.pipeline.deployment
@@ -87,7 +87,8 @@ class Rollouts:
             raise InvariantViolation(f"Pipeline {job.pipeline.pipeline} deploys nothing.")
         target = self.targets[spec.target]
         spec = await target.fit(job.run.workload, spec)
-        old = old or await self._found(job, target, spec)
+        if old is None or (is_found(old) and placed_release(job.run) is None):
+            old = await self._found(job, target, spec) or old
         new = await self._release(job, target, spec, old)
         return self._of(job, spec, new, old)
 
@@ -95,15 +96,15 @@ class Rollouts:
         return Deployed(job.run.workload, spec, new, old, pipeline=job.run.pipeline, run=job.run.id)
 
     async def _found(self, job: Job, target: Target, spec: Deployment) -> Release | None:
-        """What is there already, written down as the workload's first version: it is what a way back leads to.
+        """What is there already, written down as a version: it is what a way back leads to.
 
-        What is known is none of it: it was placed by this run, or by one that was taken back.
+        Until a release takes its place it stays somebody else's, who may change it between two runs.
         """
         found = await target.found(job.run.workload, spec)
-        if found is None or await self.store.read(lambda book: book.releases.find(found.id)) is not None:
+        if found is None or not await self.store.read(lambda book: is_news(book, found)):
             return None
         now = job.now()
-        return await self.store.transact(lambda book: _adopted(book, found, now))
+        return await self.store.transact(lambda book: _adopted(book, found, job.run.id, now))
 
     async def _pinned(self, job: Job, old: Release | None) -> Deployed:
         """What is taken back or brought back, with the settings kept with it, whatever the variables are now."""
@@ -254,12 +255,25 @@ def _instances(fleet: Fleet) -> dict[str, int]:
     return {group.name: group.ready_now() for group in fleet.groups.values() if group.count}
 
 
-def _adopted(book: Book, found: Release, now: datetime) -> Release:
-    standing = book.releases.deployed(found.workload)
-    if standing is not None:
-        return standing
+def is_found(release: Release) -> bool:
+    """Whether somebody else made what the release is."""
+    return bool(release.settings.get("creation") == FOUND)
+
+
+def is_news(book: Book, found: Release) -> bool:
+    """Whether what was found is not what is known to be everywhere, nor placed by a run, be it one taken back."""
+    known, standing = book.releases.find(found.id), book.releases.deployed(found.workload)
+    if known is not None and not is_found(known):
+        return False
+    return standing is None or (is_found(standing) and standing.id != found.id)
+
+
+def _adopted(book: Book, found: Release, run: RunId, now: datetime) -> Release | None:
+    if not is_news(book, found):
+        return book.releases.deployed(found.workload)
+    was_there = book.releases.find(found.id) is not None
     book.releases.add(found)
-    return book.releases.mark_deployed(found.id, found.run, now)
+    return book.releases.mark_deployed(found.id, run if was_there else found.run, now)
 
 
 def _named(text: str, deployed: Deployed) -> str:
@@ -314,6 +328,17 @@ def goal_of(run: Run, deployed: Deployed, kind: GoalKind) -> Goal:
         shelter=shelter,
         shared=latest_split(run) is not None,
     )
+
+
+def straight_spec(release: Release, now: Deployment | None) -> Deployment:
+    """The settings with which a release is brought back at once: its own.
+
+    What was found got no traffic by any strategy, so it goes by the one of the definition `now`.
+    """
+    spec = Deployment.model_validate(deployment_part(release.settings))
+    if now is None or not is_found(release) or "strategy" not in now.model_fields_set:
+        return spec
+    return spec.model_copy(update={"strategy": now.strategy})
 
 
 def deployment_part(settings: Json) -> Json:

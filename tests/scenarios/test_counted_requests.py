@@ -50,9 +50,8 @@ async def test_failures_under_an_earlier_share_stay_on_the_card_when_the_share_i
             await bot.until(run, lambda run: run.stage.note == "" and bool(run.stage.fingerprint), "asks anew")
             split = await split_on(bot, run)
             assert split.requests == split.failed == {"stable": 0, "gray": 0}
-            assert split.earlier == (
-                f"before the share was changed: gray {gray} requests, {failed} failed; stable {4 * gray} requests, 0 failed"
-            )
+            stable = f"stable {4 * gray} requests, 0 failed"
+            assert split.earlier == f"before the share was changed: gray {gray} requests, {failed} failed; {stable}"
         assert split.earlier in words_of(await bot.app.dispatch.desk.card_of(await bot.run(run)))
         assert "27, 21 failed" in await bot.say(f"timeline {run}")
 

@@ -1,0 +1,135 @@
+"""What stands in a cluster before its first release is a version, and stays its makers' until a release takes over."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bot.app import running
+from bot.cards import Field
+from bot.settings import Settings
+from engine.deployment import Deployment
+from engine.model import Person, PersonId, Release, RunId, RunState
+from engine.ports import Dispute
+from engine.rollout.fleet import ReleaseId
+from tests.support.bot import PEOPLE, Bot
+from tests.support.model_target import ModelTarget
+
+WORKLOAD = "prod/shop/web"
+HELD = (Dispute(f"Deployment {WORKLOAD}", "image", "kubectl", "v2", "v1", held=True),)
+WEB = """\
+pipeline: web
+variables: {{tag: v2}}
+stages:
+  - name: gray
+    gray:
+      target: kubernetes
+      cluster: prod
+      namespace: shop
+      strategy: {strategy}
+      image: "shop/web:${{tag}}"
+      instances: 4
+      policy: {{ratio: 25}}
+      drain: 0s
+      hold: 0s
+      service: {{port: 80, name: web}}
+  - name: review
+    review: {{reviewers: [ann]}}
+  - name: official
+    official: {{}}
+"""
+
+
+@asynccontextmanager
+async def a_cluster(home: Path) -> AsyncIterator[tuple[Bot, ModelTarget]]:
+    """A bot with a cluster in which others run web, version v1."""
+    target = ModelTarget()
+    given = {"home": home, "database": "", "port": 0, "hooks_port": 0, "clusters": {"prod": {}}}
+    async with running(Settings.model_validate(given), targets={"process": ModelTarget(), "kubernetes": target}) as app:
+        for name in PEOPLE:
+            await app.store.transact(lambda book, name=name: book.people.add(Person(PersonId(name))))  # type: ignore[misc]
+        stand(target, "v1")
+        yield Bot(app, home), target
+
+
+def stand(target: ModelTarget, tag: str) -> None:
+    """Let others run this version of web."""
+    spec = Deployment.model_validate(
+        {
+            "creation": "found",
+            "target": "kubernetes",
+            "cluster": "prod",
+            "namespace": "shop",
+            "workload": "web",
+            "strategy": "canary",
+            "instances": 4,
+            "drain": "0s",
+            "service": {"port": 80, "name": "web"},
+        }
+    )
+    settings = spec.model_dump(mode="json", exclude_none=True)
+    name, at = ReleaseId(f"{WORKLOAD}@found-{tag}"), datetime(2026, 11, 24, tzinfo=UTC)
+    target.standing[WORKLOAD] = Release(name, WORKLOAD, f"shop/web:{tag}", "", settings, "", RunId(""), {}, at)
+
+
+async def versions(bot: Bot) -> list[str]:
+    history = await bot.app.store.read(lambda book: book.releases.history(WORKLOAD, 9))
+    return [release.image.rpartition(":")[2] for release in history]
+
+
+async def held_and_stopped(bot: Bot, target: ModelTarget) -> None:
+    """A run that nobody lets take over what others made."""
+    target.disputed[WORKLOAD] = HELD
+    run = await bot.start("run web")
+    await bot.is_held(run)
+    await bot.say(f"stop {run}")
+    await bot.say("yes")
+    await bot.until(run, lambda run: run.state.is_over, "is over")
+
+
+async def test_what_others_make_of_their_workload_between_two_runs_is_what_a_way_back_leads_to(tmp_path: Path) -> None:
+    async with a_cluster(tmp_path) as (bot, target):
+        await bot.say(f"define\n{WEB.format(strategy='canary')}")
+        await held_and_stopped(bot, target)
+        assert await versions(bot) == ["v1"]
+        stand(target, "v3")
+        target.disputed.clear()
+        run = await bot.start("run web")
+        await bot.asks(run)
+        assert await versions(bot) == ["v3", "v1"]
+        deployed = await bot.app.store.read(lambda book: book.releases.deployed(WORKLOAD))
+        assert deployed is not None
+        assert (await bot.run(run)).stages[1].outputs["plan"]["from"] == deployed.id
+        await bot.say(f"approve {run}")
+        await bot.ends(run, RunState.SUCCEEDED)
+        assert "to shop/web:v3 (version 2)?" in await bot.say("rollback web")
+        stand(target, "v4")
+        await bot.release("run web tag=v5")
+        assert await versions(bot) == ["v5", "v2", "v3", "v1"], "what a release has placed is nobody's to be found"
+    assert target.broken() == []
+
+
+async def test_others_may_go_back_to_what_they_had_before(tmp_path: Path) -> None:
+    async with a_cluster(tmp_path) as (bot, target):
+        await bot.say(f"define\n{WEB.format(strategy='canary')}")
+        for tag in ("v1", "v3", "v1"):
+            stand(target, tag)
+            await held_and_stopped(bot, target)
+        assert await versions(bot) == ["v1", "v3", "v1"]
+
+
+async def test_a_way_back_to_what_was_found_goes_by_the_strategy_of_today(tmp_path: Path) -> None:
+    async with a_cluster(tmp_path) as (bot, target):
+        standing = target.standing[WORKLOAD]
+        target.standing[WORKLOAD] = replace(standing, settings={**standing.settings, "strategy": "istio"})
+        await bot.say(f"define\n{WEB.format(strategy='istio')}")
+        await held_and_stopped(bot, target)
+        target.disputed.clear()
+        await bot.say(f"define\n{WEB.format(strategy='canary')}")
+        await bot.release("run web")
+        await bot.say("rollback web")
+        assert Field("Strategy", "canary") in bot.heard[0].fields
+        await bot.ends(await bot.start("rollback web"), RunState.SUCCEEDED)
+        assert await versions(bot) == ["v1", "v2", "v1"]
+    assert target.broken() == []
