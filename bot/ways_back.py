@@ -148,14 +148,11 @@ class WaysBack:
     async def _straight(
         self, title: str, stored: StoredPipeline, release: Release, history: list[Release], way: Way
     ) -> Return:
-        """Show what a run does that brings a version back in one stage. It does not queue: what is in the way ends."""
+        """Show what a run does that brings a version back in one stage."""
         workload = release.workload
         spec = straight_spec(release, parse(stored.text).pipeline.deployment)
         deployed = Deployed(workload, spec, release, history[0], pipeline=stored.name)
         card = await self._shown(title, deployed, imagined_run(stored.name, workload), [GoalKind.PROMOTE])
-        in_the_way = await self._store.read(lambda book: _in_the_way(book, workload))
-        if in_the_way:
-            card = replace(card, text=f"First stopped: {', '.join(in_the_way)}\n{card.text}")
         return Return(card, release=release, pipeline=stored.name, way=way, now=history[0].number)
 
     async def _shown(self, title: str, deployed: Deployed, run: Run, kinds: list[GoalKind]) -> Card:
@@ -193,12 +190,6 @@ def _active_run(book: SqlBook, name: str) -> Run | None:
 def _left_gray(book: SqlBook, workload: str) -> Run | None:
     run = book.releases.gray_of(workload)
     return book.runs.find(run) if run else None
-
-
-def _in_the_way(book: SqlBook, workload: str) -> list[str]:
-    """Find the runs that a way back does not wait for."""
-    holder = book.runs.holder(workload)
-    return [*([holder] if holder else []), *(run.id for run in book.runs.queued(workload))]
 
 
 def _numbered(history: Sequence[Release], number: int, name: str) -> Release:

@@ -6,7 +6,7 @@ behind. So there is no moment at which a run is over and its workload is still t
 deadline, or a version that was taken back can be begun again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -25,7 +25,7 @@ from engine.standstill import frozen, let_in
 from engine.transitions import ENGINE, begin, decided, evolve, needs_worker
 from engine.voting import check_dead_ends
 
-__all__ = ["REMIND_AFTER", "REMIND_AGAIN", "Control", "Order", "replay"]
+__all__ = ["REMIND_AFTER", "REMIND_AGAIN", "Control", "Order", "in_the_way", "replaceable", "replay"]
 
 LOOK_AGAIN = timedelta(hours=1)
 """When a gray release that nobody promoted is looked at again, while another run has its workload."""
@@ -148,19 +148,18 @@ class Control:
         return run
 
     def _make_way(self, book: Book, run: Run) -> None:
-        holder = book.runs.holder(run.workload) if run.workload else None
-        if holder is None:
+        others = in_the_way(book, run.workload)
+        if not others:
             return
+        holder, *queued = others
         rule = "replace" if run.is_straight else _concurrency(book, run)
         if rule == "reject":
-            raise Refused(f"{run.workload} is being released by {holder} already.", f"`stop {holder}` ends that run.")
+            raise Refused(
+                f"{run.workload} is being released by {holder.id} already.", f"`stop {holder.id}` ends that run."
+            )
         if rule == "replace":
-            for other in (*book.runs.queued(run.workload), book.runs.load(holder)):
-                self._replace(book, other, run)
-
-    def _replace(self, book: Book, other: Run, run: Run) -> None:
-        if other.unwinding is None and not other.state.is_over:
-            self.apply(book, c.Stop(run=other.id, by=run.requested_by, reason=f"Replaced by {run.id}."))
+            for other in replaceable([*queued, holder]):
+                self.apply(book, c.Stop(run=other.id, by=run.requested_by, reason=f"Replaced by {run.id}."))
 
     def _keep(self, book: Book, before: Run, run: Run, events: Sequence[e.Event], token: int | None) -> Run:
         now = events[0].at
@@ -210,6 +209,17 @@ class Control:
             elif book.runs.hold(run.workload, waiting.id):
                 self.apply(book, c.Admit(run=waiting.id, by=ENGINE))
                 return
+
+
+def in_the_way(book: Book, workload: str) -> list[Run]:
+    """List the run that has a workload, and after it those that wait for it, in order; nothing when it is free."""
+    holder = book.runs.holder(workload) if workload else None
+    return [] if holder is None else [book.runs.load(holder), *book.runs.queued(workload)]
+
+
+def replaceable(runs: Iterable[Run]) -> list[Run]:
+    """Those of the runs that a newer one may end: what is being taken back already is left to it."""
+    return [run for run in runs if run.unwinding is None and not run.state.is_over]
 
 
 def replay(events: Sequence[e.Event]) -> Run:

@@ -6,9 +6,11 @@ A question that was kept before a restart, or by an earlier version, is still on
 from collections.abc import Mapping
 
 from bot.acting import Acting
+from bot.acts.in_the_way import InTheWay
 from bot.acts.locks import unlocked
 from bot.cards import Card, Tone
 from bot.chat import Incoming
+from bot.desk import variables_of
 from bot.feature import Confirmed
 from engine import commands as c
 from engine.control import Order
@@ -18,11 +20,16 @@ from storage.book import SqlBook
 
 
 def _run(acting: Acting, book: SqlBook, incoming: Incoming, what: Json) -> Card:
-    name = what["pipeline"]
-    if book.pipelines.load(name).version != what["version"]:
+    name, now = what["pipeline"], acting.clock.now()
+    stored = book.pipelines.load(name)
+    if stored.version != what["version"]:
         raise Refused(f"{name} was changed since you were asked.", f"Say `run {name}` again.")
+    values = variables_of(stored, what["changes"], now)
+    others = InTheWay.of_run(book, stored, values, incoming.person, now)
+    if "ends" in what:
+        others.check_shown(what["ends"], f"run {name}")
     order = Order(pipeline=name, by=incoming.person, room=incoming.room, changes=what["changes"])
-    return _begun(acting.control.start(book, order))
+    return _begun(acting.control.start(book, order), others.endings)
 
 
 def _unwind(acting: Acting, book: SqlBook, incoming: Incoming, what: Json) -> Card:
@@ -41,16 +48,21 @@ def _return(acting: Acting, book: SqlBook, incoming: Incoming, what: Json) -> Ca
         raise Refused(
             "Something else was released since you were asked; nothing was done.", "Say it again to see the way now."
         )
+    release, way = next(one for one in history if one.number == what["number"]), Way(what.get("way", Way.ROLL_BACK))
+    straight = way is not Way.REVIEWED
+    others = InTheWay.of_return(book, what["pipeline"], release.workload, incoming.person, straight=straight)
+    if "ends" in what and not straight:  # a way back is not kept waiting by what has begun meanwhile
+        others.check_shown(what["ends"], f"redeploy {what['pipeline']} {release.number}")
     order = Order(
         pipeline=what["pipeline"],
         by=incoming.person,
         room=incoming.room,
         changes={},
-        redeploys=next(one for one in history if one.number == what["number"]),
-        way=Way(what.get("way", Way.ROLL_BACK)),
+        redeploys=release,
+        way=way,
         reason=what.get("reason", ""),
     )
-    return _begun(acting.control.start(book, order))
+    return _begun(acting.control.start(book, order), others.endings)
 
 
 def _unlock(_acting: Acting, book: SqlBook, _incoming: Incoming, what: Json) -> Card:
@@ -103,9 +115,7 @@ CONFIRMS: Mapping[str, Confirmed] = {
 """By the ``verb`` of the question. Each raises `Refused` when what was shown does not hold any more."""
 
 
-def _begun(run: Run) -> Card:
-    return Card(
-        f"{run.id} is on its way.",
-        Tone.BUSY,
-        "" if run.state is not RunState.QUEUED else f"It waits until {run.workload} is free.",
-    )
+def _begun(run: Run, endings: str = "") -> Card:
+    """Say that a run has begun, which others have ended for it, and whether it waits."""
+    waits = f"It waits until {run.workload} is free." if run.state is RunState.QUEUED else ""
+    return Card(f"{run.id} is on its way.", Tone.BUSY, f"{endings}\n{waits}".strip())

@@ -14,6 +14,7 @@ from datetime import timedelta
 
 from bot.acting import Acting
 from bot.acts.confirmed import CONFIRMS
+from bot.acts.in_the_way import InTheWay
 from bot.cards import Button, Card, Field, Table, Tone
 from bot.chat import Answer, Incoming
 from bot.desk import Desk, number_of, variables_of
@@ -27,7 +28,7 @@ from bot.ways_back import Return, WaysBack
 from engine.errors import InvariantViolation, Refused
 from engine.freezes import Frozen, Subject, standing
 from engine.locks import Lock
-from engine.model import Json, PersonId, StageState
+from engine.model import Json, PersonId, StageState, Way
 from engine.pipeline import parse, resolve, stage_rules
 from engine.ports import StoredPipeline
 from engine.secret_variables import is_marker
@@ -59,18 +60,22 @@ class Questions:
         rows = tuple((name, value, "changed" if name in changes else "") for name, value in said_as.items())
         lock = await self._lock(stored, values)
         agreed = await self._let_through(stored, values, incoming.person)
-        busy = f"{lock} A run is refused until then. {lock.way_out}" if lock else await self._busy(stored.name)
+        now = self.acting.clock.now()
+        others = await self.acting.store.read(lambda book: InTheWay.of_run(book, stored, values, incoming.person, now))
+        busy = f"{lock} A run is refused until then. {lock.way_out}" if lock else others.in_words
+        is_bad = lock is not None or others.refuses or bool(others.ends)
         card = Card(
             f"Start {stored.name}?",
-            Tone.BAD if lock else Tone.ASKING,
+            Tone.BAD if is_bad else Tone.ASKING,
             f"{agreed}\n{busy}".strip(),
             table=Table(("Variable", "Value", ""), rows) if rows else None,
             fields=(Field("To change one", f"run {stored.name} NAME=VALUE"),) if rows else (),
             buttons=unlock_button(lock) if lock else (),
         )
-        what = {"verb": "run", "pipeline": stored.name, "version": stored.version, "changes": changes}
+        shown = [run.id for run in others.ends]
+        what = {"verb": "run", "pipeline": stored.name, "version": stored.version, "changes": changes, "ends": shown}
         asked = await self.ask(incoming, card, "yes", what, "Start")
-        if lock is not None or agreed:
+        if is_bad or agreed:
             return asked  # a form would not say it
         form = RunForm(stored.name, stored.version, _asked_in(stored, values))
         return [replace(answer, form=form) for answer in asked]
@@ -88,6 +93,7 @@ class Questions:
             "pipeline": said.words[0],
             "version": number_of(said.words[1]),
             "changes": Said(said.verb, said.words[1:], "").settings(),
+            "ends": [],
         }
         stored = await self.acting.store.read(lambda book: book.pipelines.load(said.words[0]))
         variables_of(stored, what["changes"], self.acting.clock.now())
@@ -118,10 +124,6 @@ class Questions:
             raise Frozen(still, stored.name)
         return f"{still} {plea.by} and {plea.confirmed_by} have agreed to let this start through: {plea.reason}"
 
-    async def _busy(self, pipeline: str) -> str:
-        active = await self.acting.store.read(lambda book: book.runs.active(pipeline))
-        return f"{active[0].id} is going on; what happens then is up to the pipeline's `concurrency`." if active else ""
-
     async def roll_back(self, incoming: Incoming, said: Said) -> list[Answer]:
         """Show the way back, and ask."""
         version, reason = _version_and_reason(said.words[1:])
@@ -135,6 +137,12 @@ class Questions:
         way = await WaysBack(self.previews).redeploy(name, number_of(number), fast=fast)
         return await self._ask_about(incoming, way, " ".join(rest[fast:]), "Redeploy at once" if fast else "Redeploy")
 
+    async def _in_the_way(self, way: Return, workload: str, person: PersonId) -> InTheWay:
+        straight = way.way is not Way.REVIEWED
+        return await self.acting.store.read(
+            lambda book: InTheWay.of_return(book, way.pipeline, workload, person, straight=straight)
+        )
+
     async def _ask_about(self, incoming: Incoming, way: Return, reason: str, button: str) -> list[Answer]:
         what: Json
         if way.run is not None:
@@ -144,7 +152,9 @@ class Questions:
         elif way.release is not None:
             workload = way.release.workload
             about = {"pipeline": way.pipeline, "release": way.release.id, "number": way.release.number, "now": way.now}
-            what = {"verb": "return", **about, "way": way.way}
+            others = await self._in_the_way(way, workload, incoming.person)
+            what = {"verb": "return", **about, "way": way.way, "ends": [run.id for run in others.ends]}
+            way = replace(way, card=replace(way.card, text=f"{others.in_words}\n{way.card.text}".strip()))
         else:
             raise InvariantViolation("A way back has a run or a release.")
         afterwards = f"\nAfterwards {workload} is locked until somebody unlocks it." if way.locks else ""

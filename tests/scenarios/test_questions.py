@@ -107,3 +107,85 @@ async def test_a_rollback_of_a_run_that_ended_meanwhile_says_so(tmp_path: Path) 
         await bot.ends(run, RunState.SUCCEEDED)
         assert f"Run {run} is succeeded; it cannot be rolled back." in await bot.say("yes", "bob")
         assert (await bot.run(run)).stage.state is StageState.SUCCEEDED
+
+
+def _beside(shop: Shop, concurrency: str) -> str:
+    """A second pipeline for what `shop` releases."""
+    text = shop.gray().replace("pipeline: hello", "pipeline: beside")
+    return text.replace("concurrency: queue", f"concurrency: {concurrency}")
+
+
+async def test_a_start_that_replaces_says_first_whose_runs_it_ends_and_names_them_when_it_has(tmp_path: Path) -> None:
+    target, shop = ModelTarget(), Shop(tmp_path, rest="0s")
+    async with a_new_bot(shop.gray(), _beside(shop, "replace"), target=target) as bot:
+        first = await bot.start("run hello")
+        await bot.asks(first)
+        second = await bot.start("run hello tag=v3", "bob")
+        ends = (
+            f"Stopped and taken back: {first} (asked for by ann, waits for review).\n"
+            f"Stopped: {second} (asked for by bob, queued)."
+        )
+        assert ends in await bot.say("run beside tag=v2", "cleo")
+        assert ends in await bot.say("yes", "cleo")
+        await bot.ends(first, RunState.CANCELLED)
+        await bot.ends(second, RunState.CANCELLED)
+    assert target.broken() == []
+
+
+async def test_a_start_that_would_replace_what_was_not_shown_is_not_done(tmp_path: Path) -> None:
+    target, shop = ModelTarget(), Shop(tmp_path, rest="0s")
+    async with a_new_bot(shop.gray(), _beside(shop, "replace"), target=target) as bot:
+        assert "stopped" not in await bot.say("run beside", "bob")
+        run = await bot.start("run hello")
+        await bot.asks(run)
+        for line in ("yes", "press run beside 1"):
+            answer = await bot.say(line, "bob")
+            assert f"{run} (asked for by ann, waits for review) has come in its way since you were asked" in answer
+            assert "Say `run beside` again." in answer
+        assert await bot.runs("beside") == []
+
+
+async def test_a_start_that_has_to_wait_or_is_refused_says_for_which_run(tmp_path: Path) -> None:
+    target, shop = ModelTarget(), Shop(tmp_path, rest="0s")
+    async with a_new_bot(shop.gray(), _beside(shop, "reject"), target=target) as bot:
+        first = await bot.start("run hello")
+        await bot.asks(first)
+        assert f"It waits behind {first} (asked for by ann, waits for review)." in await bot.say("run hello tag=v2")
+        refused = await bot.say("run beside", "bob")
+        assert f"It is refused while {first} (asked for by ann, waits for review) goes on." in refused
+        assert f"`stop {first}` ends that." in refused
+        await bot.say("yes")
+        assert f"It waits behind {first} (asked for by ann, waits for review) and 1 more." in await bot.say("run hello")
+
+
+async def test_a_release_that_comes_again_through_the_stages_says_whose_run_it_ends(tmp_path: Path) -> None:
+    target, shop = ModelTarget(), Shop(tmp_path, rest="0s", concurrency="replace")
+    async with a_new_bot(shop.gray(), target=target) as bot:
+        await bot.release("run hello")
+        await bot.release("run hello tag=v2")
+        run = await bot.start("run hello tag=v3")
+        await bot.asks(run)
+        ends = f"Stopped and taken back: {run} (asked for by ann, waits for review)."
+        assert ends in await bot.say("redeploy hello 1", "bob")
+        assert ends in await bot.say("yes", "bob")
+        await bot.ends(run, RunState.CANCELLED)
+
+
+async def test_whose_run_it_ends_is_not_said_to_whom_that_run_is_hidden(tmp_path: Path) -> None:
+    target, shop = ModelTarget(), Shop(tmp_path, rest="0s")
+    closed = shop.gray().replace("pipeline: hello", "pipeline: hello\ngroup: shop")
+    async with a_new_bot(closed, _beside(shop, "replace"), target=target) as bot:
+        run = await bot.start("run hello")
+        await bot.asks(run)
+        for line in ("grant ann manage on shop", "yes"):
+            await bot.say(line)
+        asked = await bot.say("run beside", "bob")
+        assert run not in asked
+        assert "Stopped and taken back: a run that you may not see." in asked
+
+
+async def test_a_pipeline_that_releases_nothing_starts_beside_its_other_runs(tmp_path: Path) -> None:
+    async with a_new_bot(notes(tmp_path)) as bot:
+        run = await bot.start("run notes")
+        await bot.asks(run)
+        assert f"{run} (asked for by ann, waits for review) goes on beside it." in await bot.say("run notes")
