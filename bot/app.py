@@ -11,7 +11,7 @@ from datetime import timedelta
 from bot.acts.giving_up import make_giving_up
 from bot.audit.feature import Auditing
 from bot.audit.marks import Marks
-from bot.cards import Card, Tone
+from bot.cards import Card, Field, Tone
 from bot.chat import Answer, Chat, Incoming, Messenger
 from bot.code.feature import Code, connect_code
 from bot.code.offers import ForgeOffers
@@ -20,6 +20,7 @@ from bot.creating.keeping import make_keeping
 from bot.desk import Desk, Transports
 from bot.dispatch import Dispatch
 from bot.doorkeeper import Doorkeeper
+from bot.feature import Feature, MakeFeature
 from bot.freezes.feature import make_freezing
 from bot.front import Front
 from bot.ground import ground_of
@@ -182,6 +183,7 @@ def build(
         transports,
         lambda room: room.partition(":")[0] in speaking,
         features=(
+            _replanning(lambda: timekeeper),
             make_groups,
             make_keeping,
             make_creating(transports, define_all, ForgeOffers(store, code.keyring)),
@@ -213,7 +215,7 @@ def build(
     knocks = [heard.web.knocks for heard in ears.values() if heard.web is not None]
     doorkeeper = Doorkeeper(store, clock, keeper.announce, knocks)
     sessions = Sessions(settings.home, clock)
-    timekeeper = Timekeeper(store, control, clock, LOBBY)
+    timekeeper = Timekeeper(store, control, clock, LOBBY, lambda said, about: keeper.announce(said, about=about))
     hosts = LOOPBACK | frozenset(settings.hosts)
     pages = build_web(
         dispatch,
@@ -268,6 +270,16 @@ def build(
         "crons": (timedelta(seconds=30), timekeeper.plan_crons),
     }
     return app
+
+
+def _replanning(timekeeper: Callable[[], Timekeeper]) -> MakeFeature:
+    """Plan the clock's starts anew as soon as a pipeline is defined."""
+
+    async def follow(_pipeline: str) -> Sequence[Field]:
+        await timekeeper().plan_crons()
+        return ()
+
+    return lambda _acting, _ask: Feature({}, follows=(follow,))
 
 
 def _troubles(

@@ -87,7 +87,6 @@ async def test_a_cron_start_is_planned_and_begins_a_run_that_the_room_sees(tmp_p
     head = 'starts:\n  - {cron: "30 6 * * mon-fri", timezone: Europe/Berlin}'
     async with a_new_bot(notes(tmp_path, head=head)) as bot:
         keeper = bot.app.timekeeper
-        await keeper.plan_crons()
         job = keeper._scheduler.get_job("cron:notes:0")
         due = job.next_run_time
         assert (due.hour, due.minute, str(due.tzinfo)) == (6, 30, "Europe/Berlin")

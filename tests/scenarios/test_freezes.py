@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from engine.definition import Start
 from engine.model import RunState, StageState
 from tests.support.bot import Bot, a_new_bot, words_of
 from tests.support.model_target import ModelTarget
@@ -131,7 +132,7 @@ async def test_a_start_by_the_clock_is_turned_away_in_sight_once_in_each_window(
     async with a_new_bot(text, target=ModelTarget()) as bot:
         await bot.say("freeze hello for 4h the fair")
         for _ in range(3):
-            await bot.app.timekeeper.begin("hello")
+            await bot.app.timekeeper.begin("hello", Start(cron="0 4 * * *"))
         turned_away = (await bot.runs("hello"))[0]
         card = await bot.shows(turned_away.id, lambda card: card.badge == "cancelled", "is turned away")
         assert "Pipeline hello is frozen until" in card.text

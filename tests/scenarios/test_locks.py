@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from bot.cards import Button, Card, Tone
+from engine.definition import Start
 from engine.model import RunState
 from engine.ports import Dispute
 from tests.support.bot import Bot, a_new_bot, words_of
@@ -125,9 +126,8 @@ async def test_a_start_by_the_clock_that_is_turned_away_is_said_in_the_rooms_onc
     async with a_new_bot(text, target=ModelTarget()) as bot:
         await bot.say("lock hello the audit")
         keeper = bot.app.timekeeper
-        await keeper.plan_crons()
         for _ in range(3):
-            await keeper.begin("hello")
+            await keeper.begin("hello", Start(cron="0 4 * * *"))
 
         async def is_said() -> bool:
             cards = [card for card in await bot.cards() if card.key.startswith("hello-")]
