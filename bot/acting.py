@@ -10,7 +10,7 @@ from bot.cards import Card, Tone
 from bot.chat import Answer, Incoming
 from bot.rights.grants import check
 from bot.secrecy.codes import without_code
-from bot.secrecy.lines import masked
+from bot.secrecy.lines import masked, without_logins
 from engine import commands as c
 from engine.control import Control
 from engine.errors import Refused
@@ -33,7 +33,7 @@ def deed_of(incoming: Incoming, now: datetime, outcome: str, said: str) -> Deed:
         room=incoming.room,
         line=audited(incoming.line),
         outcome=outcome,
-        said=said,
+        said=without_logins(said),
     )
 
 

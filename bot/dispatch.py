@@ -21,7 +21,7 @@ from bot.chat import Answer, Incoming
 from bot.desk import Desk, Transports
 from bot.feature import Doing, Hears, MakeFeature, Pressed
 from bot.fitting import fitting
-from bot.grammar import BY_NAME, DELETE, PRESS, Said, begins_with_no_command, may_change, parse
+from bot.grammar import BY_NAME, DELETE, PRESS, Said, begins_with_no_command, gives_reason, may_change, parse
 from bot.linking import Linking
 from bot.looking import Looking
 from bot.preview import Previews
@@ -30,7 +30,7 @@ from bot.rights.holders import sight_of
 from bot.rights.sights import Sights
 from bot.rooms.wishes import Wishes
 from bot.secrecy.codes import code_in
-from bot.secrecy.lines import MASK, conceal, masked
+from bot.secrecy.lines import MASK, conceal, masked, without_logins
 from engine.control import Control
 from engine.errors import Interrupted, Refused, SluiceError
 from engine.model import RoomId
@@ -125,7 +125,7 @@ class Dispatch:
 
     def concealed(self, line: str, *, alone: bool) -> str:
         """Return the line as it may be kept: what is secret in it is sealed. Whoever keeps lines asks first."""
-        return conceal(self.vault, line, alone=alone) if self.vault else masked(line)
+        return conceal(self.vault, _reasoned(line), alone=alone) if self.vault else masked(line)
 
     async def answer(self, incoming: Incoming) -> list[Answer]:
         """Do what the line says, and say what came of it.
@@ -142,6 +142,7 @@ class Dispatch:
 
         For whoever has kept the line and tries again.
         """
+        incoming = replace(incoming, line=_reasoned(incoming.line))
         outcome, answers, secret = await self._tried(incoming)
         if may_change(incoming.line):
             self.sights.forget()
@@ -159,7 +160,7 @@ class Dispatch:
             return "done", await self._answer(incoming), ""
         except Complaints as complaints:
             text = describe(complaints.complaints, "definition")
-            card = Card(f"{len(complaints.complaints)} to mend", Tone.BAD, code=text)
+            card = Card(f"{len(complaints.complaints)} to mend", Tone.BAD, code=without_logins(text))
             return "refused", [Answer(card, private=True)], ""
         except (Interrupted, StoreUnavailable):
             raise
@@ -248,7 +249,13 @@ async def _first(hears: Sequence[Hears], incoming: Incoming) -> list[Answer] | N
     return None
 
 
+def _reasoned(line: str) -> str:
+    """Return the line without the passwords that a reason repeats from addresses."""
+    return without_logins(line) if gives_reason(line) else line
+
+
 def _refusal(error: SluiceError) -> Answer:
-    """Say why it was not done, with the ways out as buttons."""
+    """Say why it was not done, with the ways out as buttons. A refusal may repeat what was said."""
     buttons = tuple(Button(offer.text, offer.line, danger=offer.danger) for offer in error.offers)
-    return Answer(Card(str(error), Tone.BAD, error.hint, buttons=buttons), private=True)
+    said, hint = without_logins(str(error)), without_logins(error.hint)
+    return Answer(Card(said, Tone.BAD, hint, buttons=buttons), private=True)

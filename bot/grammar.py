@@ -133,6 +133,16 @@ def takes_text(line: str) -> bool:
         return False
 
 
+def gives_reason(line: str) -> bool:
+    """Whether the line may end in a reason: words that are kept for good, and do nothing else."""
+    if line.startswith(PRESS):
+        return line.split()[1:2] in (["reject"], ["stop"])
+    try:
+        return "REASON" in parse(line).verb.form
+    except Refused:
+        return False
+
+
 def _verb(name: str) -> Verb | None:
     return BY_NAME.get(ALIASES.get(name, name))
 

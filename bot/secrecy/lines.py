@@ -4,7 +4,8 @@ The danger: what people say is kept before it is carried out, written into the a
 log when it breaks. A token in it would stay in all these places. The promise: whatever takes lines from outside gives
 them to `conceal` first. The secret part of `account bind` and of `secret set` is sealed there with the vault, and only
 what binds the account or keeps the secret opens it again. A token that stands where none belongs (after a slip of the
-finger) is cut out for good.
+finger) is cut out for good. So is the password of a web address wherever a line is shown or written down; in the line
+itself it stays, for it may be a value that a run is given.
 
 Whether nobody else read along is sealed with it, so that a form that was opened in a channel can say so of itself.
 """
@@ -13,6 +14,7 @@ import json
 import re
 from dataclasses import dataclass, field
 
+from engine.redaction import HIDDEN
 from storage.vault import Vault
 
 SEALED = "sealed:"
@@ -28,6 +30,12 @@ _TOKENS = re.compile(
     r"|xox[a-z]-[\w-]{10,}|sluicepkg_[0-9a-f]{16}_[\w-]{43})",
     re.DOTALL,
 )
+_LOGIN = re.compile(
+    r"(?<![a-z0-9+.-])(?:([a-z][a-z0-9+.-]{0,30}://[^\s/:]{0,200}:)(?![0-9]{1,5}[/?#])\S{0,2000}@"
+    r"|((?:[a-z0-9.-]{1,20}\+)?https?://)[^\s/:@?#]+@)",
+    re.IGNORECASE,
+)
+"""An address with a password in it, or with a token in the user's place. A port and a path may be followed by an @."""
 MASK = "(a secret)"
 
 
@@ -61,8 +69,13 @@ def masked(line: str) -> str:
     """Return the line as it may be shown: with nothing secret in it."""
     end = _end_of_words(line)
     if end is None or not line[end:].strip():
-        return _TOKENS.sub(MASK, line)
-    return f"{line[:end].strip()} {MASK}"
+        return without_logins(_TOKENS.sub(MASK, line))
+    return f"{without_logins(line[:end].strip())} {MASK}"
+
+
+def without_logins(text: str) -> str:
+    """Return the text without the passwords that stand in its addresses, and without tokens in a user's place."""
+    return _LOGIN.sub(lambda found: f"{found[1] or found[2]}{HIDDEN}@", text)
 
 
 def carries_secret(line: str) -> bool:

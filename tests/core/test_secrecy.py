@@ -93,3 +93,36 @@ def test_a_code_is_found_however_it_is_typed_and_never_written_down(line: str) -
 def test_ordinary_words_are_no_code_and_stay_in_the_audit(line: str) -> None:
     assert code_in(line) == ""
     assert audited(line) == line
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("https://me:hunter2@git.example.com/x.git", "https://me:•••@git.example.com/x.git"),
+        ("HTTPS://:hunter2@git.example.com", "HTTPS://:•••@git.example.com"),
+        ("https://hunter2@git.example.com/x.git", "https://•••@git.example.com/x.git"),
+        ("git+https://hunter2@git.example.com/x.git", "git+https://•••@git.example.com/x.git"),
+        ("postgresql+psycopg://me:p@hunter2/tail@db/x", "postgresql+psycopg://me:•••@db/x"),
+        ("ssh://git:hunter2@git.example.com", "ssh://git:•••@git.example.com"),
+        ("https://me:123456@git.example.com", "https://me:•••@git.example.com"),
+    ],
+)
+def test_a_password_in_an_address_is_shown_nowhere(address: str, shown: str) -> None:
+    for said in (f"run cred url={address}", f"no such thing ({address})", f"account bind github at {address} {TOKEN}"):
+        assert masked(said) == said.replace(address, shown).replace(TOKEN, "(a secret)")
+        assert masked(masked(said)) == masked(said)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "ssh://git@git.example.com/x.git",
+        "git@git.example.com:x.git",
+        "https://git.example.com/@ann/x",
+        "http://127.0.0.1:8080/?mail=ann@example.com",
+        "oci://registry:5000/shop@sha256:0123",
+        "https://git.example.com ann@example.com",
+    ],
+)
+def test_an_address_without_a_password_is_shown_as_it_is(address: str) -> None:
+    assert masked(f"run cred url={address}") == f"run cred url={address}"
