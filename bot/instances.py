@@ -79,7 +79,7 @@ def _rank(one: Instance) -> tuple[int, str, str]:
 
 def _summary(track: str, chosen: Sequence[Instance], images: Mapping[ReleaseId, str]) -> Iterator[str]:
     mine = [one for one in chosen if one.group == track]
-    versions = Counter(images.get(one.release, one.release) for one in mine)
+    versions = Counter(_version(one, images) for one in mine)
     ready = sum(one.status == _READY for one in mine)
     what = " and ".join(f"{count} of {version}" for version, count in versions.most_common(3))
     yield f"{track}: {what}, {'all' if ready == len(mine) else ready} ready"
@@ -88,6 +88,13 @@ def _summary(track: str, chosen: Sequence[Instance], images: Mapping[ReleaseId, 
         yield f"• {count} {status}{f': {event}' if event else ''}"
     if len(ailing) > _TROUBLES:
         yield f"• and {len(ailing) - _TROUBLES} other troubles"
+
+
+def _version(one: Instance, images: Mapping[ReleaseId, str]) -> str:
+    """What it runs: its release, unless somebody else has put another image there or nobody has released it."""
+    if one.changed_by:
+        return f"{one.image}, changed by {one.changed_by}"
+    return images.get(one.release) or one.image or one.release
 
 
 def _cut(text: str) -> str:
@@ -110,7 +117,7 @@ _COLUMNS: dict[str, Callable[[Instance, str, datetime], str]] = {
 
 def _table(shown: Sequence[Instance], images: Mapping[ReleaseId, str], now: datetime) -> Table:
     """Return the rows; a column in which nothing stands is left out."""
-    rows = [[cell(one, images.get(one.release, one.release), now) for cell in _COLUMNS.values()] for one in shown]
+    rows = [[cell(one, _version(one, images), now) for cell in _COLUMNS.values()] for one in shown]
     kept = [number for number in range(len(_COLUMNS)) if any(row[number] for row in rows)]
     head = list(_COLUMNS)
     return Table(tuple(head[number] for number in kept), tuple(tuple(row[number] for number in kept) for row in rows))

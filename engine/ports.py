@@ -136,7 +136,8 @@ class Dispute:
 class Instance:
     """One running copy, for people. `status` is starting, ready, unready, draining or ended; `event` the latest one.
 
-    `cpu` and `memory` are what it has set aside for itself (requests), as Kubernetes writes quantities.
+    `cpu` and `memory` are what it has set aside for itself (requests), as Kubernetes writes quantities. `image` is what
+    it runs, where the place tells; `changed_by` is who has put it there instead of the release's own.
     """
 
     name: str
@@ -149,6 +150,8 @@ class Instance:
     started_at: datetime | None
     cpu: str = ""
     memory: str = ""
+    image: str = ""
+    changed_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,6 +129,23 @@ async def test_the_way_back_after_success_does_not_wait_for_routes_of_others(pla
     assert (await place.hands.get(VIRTUAL_SERVICE, "front"))["spec"] == found
 
 
+async def test_an_image_changed_by_somebody_is_told_of_the_instances_that_run_it(place: Place) -> None:
+    await place.release("v1", "canary")
+    assert {(one.image, one.changed_by) for one in await place.target.instances(place.workload)} == {
+        (place.ground.images.said("v1"), "")
+    }
+    containers = (await place.hands.get(DEPLOYMENT, NAME))["spec"]["template"]["spec"]["containers"]
+    containers[0]["image"] = place.ground.images.pulled("v3")
+    await place.hands.edit(DEPLOYMENT, NAME, {"spec": {"template": {"spec": {"containers": containers}}}})
+
+    async def told() -> bool:
+        await place.ground.go_on()
+        seen = {(one.image, one.changed_by) for one in await place.target.instances(place.workload)}
+        return seen == {(place.ground.images.said("v3"), EDIT)}
+
+    await eventually(told, "all of them are told", place.pace.within, place.pace.between)
+
+
 async def test_an_instance_count_changed_by_somebody_is_named_and_restored(place: Place) -> None:
     deployed = await stable_gray(place)
     await place.hands.scale(NAME, 5)

@@ -1,5 +1,6 @@
 """What runs fits a phone: each track in a line, what ails it, and the copies in pages, the ill ones first."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -76,6 +77,18 @@ def test_a_column_in_which_nothing_stands_is_left_out() -> None:
 def test_two_versions_in_one_track_are_both_named() -> None:
     text, _, _ = shown([copy(1), copy(2), Instance("web-3", "stable", NEW, "ready", "", "", "", None)])
     assert text == "stable: 2 of shop/web:v1 and 1 of shop/web:v2, all ready"
+
+
+def test_what_somebody_else_has_put_in_the_place_of_a_release_is_named_with_them() -> None:
+    hotfix = [replace(copy(number), image="shop/web:v3", changed_by="kubectl-set") for number in (1, 2)]
+    text, rows, _ = shown([*hotfix, replace(copy(3), image="shop/web:v1")])
+    assert text == "stable: 2 of shop/web:v3, changed by kubectl-set and 1 of shop/web:v1, all ready"
+    assert rows[0][4] == "shop/web:v3, changed by kubectl-set"
+
+
+def test_what_nobody_has_released_is_called_by_its_image() -> None:
+    found = replace(copy(1), release=ReleaseId("prod/shop/web@found-68ed"), image="shop/web:v0")
+    assert shown([found])[0] == "stable: 1 of shop/web:v0, all ready"
 
 
 @pytest.mark.parametrize("words", [("gray", "stable"), ("1", "2"), ("0",), ("9999",), ("blue",)])

@@ -47,7 +47,7 @@ def found_release(place: Place, live: Json, service: Json | None, spec: Deployme
     return Release(
         id=template_id(workload, live),
         workload=workload,
-        image=_without_registry(reference),
+        image=without_registry(reference),
         digest=reference.partition("@")[2],
         settings=_settings(place, live, service, spec),
         manifest=yaml.safe_dump(manifest, sort_keys=False, allow_unicode=True),
@@ -93,6 +93,16 @@ def cleaned(live: Json) -> dict[str, Any]:
     if isinstance(template, dict):
         (template.get("metadata") or {}).pop("creationTimestamp", None)
     return kept
+
+
+def without_registry(reference: str) -> str:
+    """An image as people know it: without the registry's host in front, and without a digest behind a tag."""
+    name, _, digest = reference.partition("@")
+    head, slash, rest = name.partition("/")
+    if slash and ("." in head or ":" in head or head == "localhost"):
+        name = rest
+    tagged = ":" in name.rpartition("/")[2]
+    return name if tagged or not digest else f"{name}@{digest}"
 
 
 def filled(spec: Deployment, live: Json | None, service: Json | None) -> Deployment:
@@ -205,13 +215,3 @@ def _template(live: Json) -> dict[str, Any]:
 
 def _is_a_note(key: str) -> bool:
     return key.startswith((*_NOTES_OF_OTHERS, f"{names.DOMAIN}/"))
-
-
-def _without_registry(reference: str) -> str:
-    """An image as people know it: without the registry's host in front, and without a digest behind a tag."""
-    name, _, digest = reference.partition("@")
-    head, slash, rest = name.partition("/")
-    if slash and ("." in head or ":" in head or head == "localhost"):
-        name = rest
-    tagged = ":" in name.rpartition("/")[2]
-    return name if tagged or not digest else f"{name}@{digest}"

@@ -15,10 +15,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from engine.manifest import container_of
 from engine.model import Json
 from engine.ports import Instance
 from engine.rollout.fleet import Group, ReleaseId
 from engine.targets.kubernetes import names, quantities, stalls
+from engine.targets.kubernetes.found import without_registry
 from engine.targets.kubernetes.label_selectors import selects
 from engine.targets.kubernetes.lines import moment, sentence
 from engine.targets.kubernetes.sight import is_over, is_ready, state_of
@@ -77,10 +79,13 @@ def instances_of(
     found: ReleaseId | None,
     events: Iterable[Json],
     now: datetime,
+    *,
+    name: str = "",
 ) -> tuple[Instance, ...]:
-    """What people see of each pod that `groups` names a group for, by group and name."""
+    """What people see of each pod that `groups` names a group for, by group and name. `name` is the workload's."""
     said = _by_pod(events)
-    shown = [_instance(pod, groups[_name(pod)], found, said, now) for pod in pods if _name(pod) in groups]
+    seen = [(pod, _instance(pod, groups[_name(pod)], found, said, now)) for pod in pods if _name(pod) in groups]
+    shown = [replace(one, image=_image(pod, name)) for pod, one in seen]
     return tuple(sorted(shown, key=lambda each: (each.group, each.name)))
 
 
@@ -184,6 +189,12 @@ def _instance(
         cpu=quantities.cpus(_requests(pod, "cpu")),
         memory=quantities.memory(_requests(pod, "memory")),
     )
+
+
+def _image(pod: Json, workload: str) -> str:
+    containers = pod["spec"].get("containers") or ()
+    chosen = container_of(containers, workload, "")
+    return next((without_registry(str(each.get("image", ""))) for each in containers if each["name"] == chosen), "")
 
 
 def _by_pod(events: Iterable[Json]) -> Mapping[str, Sequence[Json]]:

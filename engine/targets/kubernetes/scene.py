@@ -179,7 +179,7 @@ class Looking:
         if spec is None:
             raise InvariantViolation(f"The placement of {placement.workload} says nothing of its settings.")
         place = place_of(placement.workload)
-        deployments = await self._deployments(place)
+        deployments = await self.deployments(place)
         service, services = await self._services(place, spec)
         pods = await self._pods(place, deployments)
         slices = await self.watching.seen(ENDPOINT_SLICE, place.namespace, _slices_of(place, spec)) if service else {}
@@ -201,13 +201,13 @@ class Looking:
     async def instances(self, workload: str) -> tuple[Instance, ...]:
         """Every pod of a workload, for people."""
         place, now = place_of(workload), self.clock.now()
-        deployments = await self._deployments(place)
+        deployments = await self.deployments(place)
         by_group = await self._pods(place, deployments)
         pods = [pod for group in by_group.values() for pod in group]
         groups = {pod["metadata"]["name"]: group for group, found in by_group.items() for pod in found}
         live = deployments.get(names.STABLE)
         standing = template_id(workload, live) if live is not None else None
-        return report.instances_of(pods, groups, standing, await self._events(place, pods), now)
+        return report.instances_of(pods, groups, standing, await self._events(place, pods), now, name=place.name)
 
     async def _events(self, place: Place, pods: Sequence[Json]) -> tuple[Json, ...]:
         """What the cluster says of the pods that are not ready: of a few, and seldom, for each costs a request."""
@@ -228,7 +228,8 @@ class Looking:
         """It was written or removed: what was asked before is no longer so."""
         self._asked.pop((kind, namespace, name), None)
 
-    async def _deployments(self, place: Place) -> dict[str, Json]:
+    async def deployments(self, place: Place) -> dict[str, Json]:
+        """See the workload's Deployments, by group."""
         ours = await self.watching.seen(DEPLOYMENT, place.namespace, place.labels)
         found = {names.label(live, names.GROUP) or names.STABLE: live for live in ours.values()}
         if names.STABLE in found:

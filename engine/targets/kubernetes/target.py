@@ -210,7 +210,15 @@ class KubernetesTarget:
 
     async def instances(self, workload: str) -> tuple[Instance, ...]:
         """Every pod of the workload."""
-        return await self._site(workload).looking.instances(workload)
+        site, lives = self._site(workload), await self._site(workload).looking.deployments(place_of(workload))
+        hands = {
+            (group, found.without_registry(each.theirs)): each.manager
+            for group, live in lives.items()
+            for each in writing.drift_of(site, live)
+            if each.decided and each.field.endswith(".image")
+        }
+        shown = await site.looking.instances(workload)
+        return tuple(replace(one, changed_by=hands.get((one.group, one.image), "")) for one in shown)
 
     async def traffic(self, workload: str) -> Traffic:
         """What Prometheus has counted, where the settings name one."""
