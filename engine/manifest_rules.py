@@ -11,7 +11,7 @@ from typing import Any
 
 from engine.complaints import listed, nearest
 from engine.fields import shown
-from engine.manifest import Document, Fault, container_of, read
+from engine.manifest import Document, Fault, container_of, objects, read
 from engine.manifest_shapes import is_name, shape_faults
 
 WORKLOAD = "Deployment"
@@ -241,3 +241,9 @@ def _labels(document: Document) -> Mapping[str, Any]:
 def _mapping(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     found = data.get(key)
     return found if isinstance(found, dict) else {}
+
+
+def beside_of(text: str) -> tuple[str, ...]:
+    """What a manifest brings along beside its workload and its service: ``ConfigMap settings``."""
+    found = (each for each in objects(text) if each.get("kind") in BESIDE)
+    return tuple(f"{each['kind']} {_mapping(each, 'metadata').get('name', '')}" for each in found)

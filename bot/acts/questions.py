@@ -28,6 +28,7 @@ from bot.ways_back import Return, WaysBack
 from engine.errors import InvariantViolation, Refused
 from engine.freezes import Frozen, Subject, standing
 from engine.locks import Lock
+from engine.manifest_rules import beside_of
 from engine.model import Json, PersonId, StageState, Way
 from engine.pipeline import parse, resolve, stage_rules
 from engine.ports import StoredPipeline
@@ -39,6 +40,8 @@ from storage.book import SqlBook
 from storage.chats import Confirmation
 
 CONFIRM_WITHIN = timedelta(minutes=10)
+VERSIONS_READ = 50
+"""How many versions of a workload are looked through for what they have brought along."""
 _VERSION = re.compile(r"v?[0-9]+")
 
 
@@ -194,7 +197,10 @@ class Questions:
         """Ask for DELETE to be typed before everything of a workload ends."""
         workload = await self._workload(said.words[0])
         text = "Its instances end at once and its address answers nothing any more. The pipeline and its history stay."
-        card = Card(f"Retire {workload}?", Tone.ASKING, text, fields=(Field("To do it, type", DELETE),))
+        stays = await self.acting.store.read(lambda book: _staying(book, workload))
+        left = (Field("Stays in the cluster", f"{', '.join(stays)}. Remove it by hand."),) if stays else ()
+        fields = (*left, Field("To do it, type", DELETE))
+        card = Card(f"Retire {workload}?", Tone.ASKING, text, fields=fields)
         return await self.ask(incoming, card, DELETE, {"verb": "retire", "workload": workload}, "")
 
     async def _workload(self, name: str) -> str:
@@ -278,6 +284,13 @@ def _version_and_reason(words: tuple[str, ...]) -> tuple[int | None, str]:
         f"{first!r} may be a version, or the beginning of the reason.",
         f'Put the reason in quotes: `"{" ".join(words)}"`, or `{first} "{" ".join(rest)}"`.',
     )
+
+
+def _staying(book: SqlBook, workload: str) -> list[str]:
+    """What the manifests of a workload's versions have brought along: Sluice may not remove it."""
+    history = book.releases.history(workload, VERSIONS_READ)
+    manifests = {str(release.settings.get("manifest", "")) for release in history}
+    return sorted({thing for text in manifests if text for thing in beside_of(text)})
 
 
 def _put(book: SqlBook, asked: Confirmation) -> bool:

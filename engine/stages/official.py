@@ -63,7 +63,10 @@ class WayBack:
             reached = await self.rollouts.tick(job, deployed, GoalKind.ROLL_BACK)
         except StageFailure as failure:
             raise Broken(f"Taking {job.run.id} back does not get on: {failure}", "It is tried on and on.") from failure
-        return reached if isinstance(reached, Later) else Unwound()
+        if isinstance(reached, Later):
+            return reached
+        await self.rollouts.clear(deployed)
+        return Unwound()
 
 
 def _stopped(job: Job, deployed: Deployed, failure: StageFailure) -> StageFailure:

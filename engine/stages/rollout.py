@@ -175,6 +175,11 @@ class Rollouts:
         await target.perform(place, advice)
         return Later(self._pace.moved(job.run.id))
 
+    async def clear(self, deployed: Deployed) -> None:
+        """After a way back from a first release: nothing is left of the workload, its address included."""
+        if deployed.old is None:
+            await self.targets[deployed.spec.target].forget(deployed.workload)
+
     async def stands_still(self, job: Job) -> StandsStill | None:
         """Whether a freeze keeps the stage from beginning. What has begun to be placed is brought to its end."""
         if "release" in job.state.outputs:

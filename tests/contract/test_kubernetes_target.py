@@ -9,6 +9,7 @@ from engine.deployed import Deployed
 from engine.rollout.fleet import Fleet, GoalKind
 from engine.targets.kubernetes.kinds import DEPLOYMENT, HTTP_ROUTE, SERVICE, VIRTUAL_SERVICE, Kind
 from tests.support import kube_foreign as foreign
+from tests.support.eventually import eventually
 from tests.support.kube_place import WAYS, Place
 from tests.support.kube_surroundings import NAME
 
@@ -185,3 +186,33 @@ async def test_the_objects_carry_the_image_by_its_digest_when_it_is_known(place:
     digest = "sha256:" + "a" * 64
     deployed = await place.plan("v1", "canary", digest=digest)
     assert f"{place.ground.images.pulled('v1').rpartition(':')[0]}@{digest}" in deployed.new.manifest
+
+
+@pytest.mark.parametrize("way", ["istio", "gateway"])
+async def test_a_group_that_somebody_removes_leaves_no_service_behind(place: Place, way: str) -> None:
+    await place.has_way(way)
+    await place.release("v1", way)
+    deployed = await place.plan("v2", way)
+    await place.drive(deployed, GRAY)
+    await place.excuse()
+    await place.hands.delete(DEPLOYMENT, f"{NAME}-gray")
+    await place.drive(deployed, PROMOTE)
+    await _ours_are(place, deployed, {NAME})
+
+
+async def test_a_preview_that_a_definition_drops_leaves_no_service_behind(place: Place) -> None:
+    service = {"name": NAME, "port": foreign.PORT, "container_port": foreign.CONTAINER_PORT}
+    await place.release("v1", "blue_green", service={**service, "preview_port": 8081})
+    assert ("Service", f"{NAME}-preview") in await place.ours()
+    await _ours_are(place, await place.release("v2", "blue_green", service=service), {NAME})
+
+
+async def _ours_are(place: Place, deployed: Deployed, names: set[str]) -> None:
+    """A run goes on looking until it is done; see which Services there are then."""
+
+    async def look() -> bool:
+        await place.tick(deployed, PROMOTE)
+        await place.ground.go_on()
+        return {name for kind, name in await place.ours() if kind == "Service"} == names
+
+    await eventually(look, f"the Services are {names}", place.pace.within, place.pace.between)

@@ -45,6 +45,41 @@ stages:
 """
 
 
+WITH_A_MANIFEST = """\
+pipeline: web
+stages:
+  - name: official
+    official:
+      target: kubernetes
+      cluster: prod
+      namespace: shop
+      creation: yaml
+      image: shop/web:v1
+      drain: 0s
+      hold: 0s
+      service: {name: web, port: 80}
+      manifest: |
+        apiVersion: apps/v1
+        kind: Deployment
+        metadata: {name: web}
+        spec:
+          selector: {matchLabels: {app: web}}
+          template:
+            metadata: {labels: {app: web}}
+            spec: {containers: [{name: web, image: anything}]}
+        ---
+        apiVersion: v1
+        kind: Service
+        metadata: {name: web}
+        spec: {selector: {app: web}, ports: [{port: 80}]}
+        ---
+        apiVersion: v1
+        kind: ConfigMap
+        metadata: {name: settings}
+        data: {colour: red}
+"""
+
+
 def web(where: str = "cluster: prod") -> str:
     return WEB.format(where=where)
 
@@ -126,6 +161,13 @@ async def test_retiring_asks_the_place_where_the_workload_runs_and_no_other(tmp_
         await eventually(ended, "it is said to be ended")
         assert there.fleets == {}
         assert here.asked == set()
+
+
+async def test_retiring_names_what_a_manifest_has_brought_along_and_stays(tmp_path: Path) -> None:
+    async with a_bot_with(tmp_path, {"prod": {}}, process=Place(), kubernetes=Place()) as bot:
+        assert "is defined" in await bot.say(f"define\n{WITH_A_MANIFEST}")
+        await bot.ends(await bot.start("run web"), RunState.SUCCEEDED)
+        assert "ConfigMap settings. Remove it by hand." in await bot.say("retire web")
 
 
 async def test_tidying_needs_no_cluster(tmp_path: Path) -> None:

@@ -104,6 +104,7 @@ async def test_a_first_release_that_nobody_promotes_is_taken_back_to_nothing_and
         assert "back to nothing: this was its first release?" in asked
         await bot.ends(await bot.start("rollback hello"), RunState.ROLLED_BACK)
         assert await target.instances("hello") == ()
+        assert target.forgotten == ["hello"], "its address is gone as well"
 
 
 async def test_rooms_are_reminded_once_and_told_when_it_is_kept(tmp_path: Path) -> None:

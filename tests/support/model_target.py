@@ -21,6 +21,7 @@ class ModelTarget:
         self.disputed: dict[str, tuple[Dispute, ...]] = {}
         self.settled: list[tuple[str, str, tuple[Dispute, ...]]] = []
         self.tells_changes = False
+        self.forgotten: list[str] = []
 
     async def fit(self, workload: str, spec: Deployment) -> Deployment:
         return spec
@@ -61,6 +62,7 @@ class ModelTarget:
         fleet.tend()
 
     async def forget(self, workload: str) -> None:
+        self.forgotten.append(workload)
         self.fleets.pop(workload, None)
 
     async def instances(self, workload: str) -> tuple[Instance, ...]:

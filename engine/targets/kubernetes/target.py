@@ -180,6 +180,8 @@ class KubernetesTarget:
         after = kept.seen(now)
         if ways.in_effect(scene, marks, site.settle, now):
             after = after.followed(now)
+            for write in ways.left_over(scene):
+                await self._write(site, scene, write, placement)
         if after != kept:
             await self._write(site, scene, ways.asked(scene, after, marks), placement)
 

@@ -57,6 +57,18 @@ def in_effect(scene: Scene, marks: Marks, settle: timedelta, now: datetime) -> b
     return says(scene, marks) and kept.set_at is not None and now - kept.set_at >= settle
 
 
+def left_over(scene: Scene) -> Iterator[Write]:
+    """The Services that led to a group of which nothing is left, or to a preview that nobody wants any more."""
+    service, route = scene.spec.service, scene.wish.route
+    there = {*route.groups(), *scene.wish.leaving, *scene.deployments, *scene.pods}
+    kept = {name for group, name in scene.ways.groups.items() if group in there}
+    if service.preview_port is not None:
+        kept.add(scene.place.service(service.name, "preview"))
+    for name, live in sorted(scene.services.items()):
+        if names.is_ours(live) and name not in kept:
+            yield Remove(SERVICE, name, live["metadata"]["uid"])
+
+
 def asked(scene: Scene, kept: Wish, marks: Marks) -> Apply:
     """The workload's own Service with the wish written on it, made if there is none."""
     place, service = scene.place, scene.spec.service
