@@ -52,9 +52,13 @@ def render(card: Card) -> RenderableType:
     return frame(Group(*parts), title=title, title_align="left")
 
 
-def show(console: Console, card: Card) -> None:
-    """Print a card. Its code comes out unchanged and unframed, so it can be copied or piped."""
-    console.print(render(card))
+def show(console: Console, card: Card, *, alone: bool = False) -> None:
+    """Print a card. Its code comes out unchanged and unframed, so it can be copied or piped.
+
+    With `alone` it is the whole answer: if it is nothing but code and is piped, its title goes to the standard error.
+    """
+    is_piped = alone and card.code and not console.is_terminal and not any(_parts(card))
+    (Console(stderr=True) if is_piped else console).print(render(card))
     if card.code:
         console.print(Text(card.code.rstrip("\n")), soft_wrap=True, highlight=False)
 
@@ -80,7 +84,7 @@ def _parts(card: Card) -> Iterator[RenderableType]:
 def _typed(line: str) -> str:
     """What is typed in a button's place; empty: nothing is."""
     if not line.startswith(ANSWERS):
-        return "" if line.startswith(PRESS) else line
+        return _unpressed(line.split()) if line.startswith(PRESS) else line
     match shlex.split(line.removeprefix(ANSWERS)):
         case [_, "say", _, *words]:
             return f"answer {' '.join(words)}"
@@ -89,6 +93,16 @@ def _typed(line: str) -> str:
         case [_, "leave"]:
             return "cancel"
     return line
+
+
+def _unpressed(words: list[str]) -> str:
+    """What says the same as a button that carries what it was made for; the run refuses what does not hold any more."""
+    match words[1:]:
+        case ["approve" | "reject" | "retry" | "stop" as verb, run, *_]:
+            return f"{verb} {run}"
+        case ["split", run, *_, percent]:
+            return f"split {run} {percent}"
+    return ""
 
 
 def _topology(stops: tuple[Stop, ...]) -> Text:

@@ -21,6 +21,11 @@ def printed(line: str) -> str:
     ("line", "typed"),
     [
         pytest.param("status", "[Go] status", id="a line"),
+        pytest.param("press approve web-7 2 1 0abc", "[Go] approve web-7", id="approve"),
+        pytest.param("press reject web-7 2 1 -", "[Go] reject web-7", id="reject"),
+        pytest.param("press retry web-8 0 3 -", "[Go] retry web-8", id="retry"),
+        pytest.param("press stop bg-5 0 1 -", "[Go] stop bg-5", id="stop"),
+        pytest.param("press split web-7 1 1 - 20 50", "[Go] split web-7 50", id="split"),
         pytest.param(press("d1", "say", "group", "shop two"), "[Go] answer shop two", id="an answer"),
         pytest.param(press("d1", "back", "group"), "[Go] answer back", id="back"),
         pytest.param(press("d1", "leave"), "[Go] cancel", id="leave"),
