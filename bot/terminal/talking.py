@@ -27,14 +27,28 @@ def say(
             "A secret on a command line can be read by everybody on this machine.",
             f"`sluice {line[0]} --help` tells what asks for it.",
         )
-    text = sys.stdin.read() if line == ["-"] else " ".join(line)
-    if line[0] in ("define", "check") and len(line) > 1 and Path(line[1]).is_file():
-        text = f"{line[0]}\n{Path(line[1]).read_text()}"
+    text = sys.stdin.read() if line == ["-"] else _with_file(" ".join(line))
     cards = Client(Settings.read().socket).say(as_, text)
     for card in cards:
-        show(Console(), card)
+        show(Console(), card, alone=len(cards) == 1)
     if any(card.tone is Tone.BAD and not card.topology for card in cards):
         raise typer.Exit(1)
+
+
+def _with_file(line: str) -> str:
+    """Return the line, with what a file says in the file's place: `define FILE`, `check FILE`."""
+    verb, _, rest = line.strip().partition(" ")
+    name = rest.strip()
+    if verb not in ("define", "check") or not name or "\n" in name:
+        return line
+    if Path(name).is_file():
+        text = Path(name).read_text(errors="replace")
+        if not text.strip():
+            raise Refused(f"The file {name} is empty.")
+        return f"{verb}\n{text}"
+    if " " not in name and (name.endswith((".yaml", ".yml")) or "/" in name):
+        raise Refused(f"There is no file {name} here.", f"Here is {Path.cwd()}.")
+    return line
 
 
 def chat(as_: As = ME) -> None:
