@@ -9,6 +9,8 @@ A deputy's vote counts like a reviewer's. Where everybody has to pass, that is e
 are reviewers without whoever asked, and at least one.
 """
 
+from collections.abc import Collection
+
 from engine import commands as c
 from engine.errors import Refused
 from engine.model import Mode, PersonId, Run, StageKind, StageRule, Verdict
@@ -53,27 +55,49 @@ def is_passed(run: Run, number: int) -> bool:
     return len(passed.intersection(voters(run, number))) >= needed(run.rules[number], run.requested_by)
 
 
-def dead_end(rule: StageRule, requested_by: PersonId) -> str:
-    """Say why nobody could ever pass this review of what this person has asked for; empty when it can be passed."""
+def dead_end(rule: StageRule, requested_by: PersonId, known: Collection[PersonId] | None = None) -> str:
+    """Say why nobody could ever pass this review of what this person has asked for; empty when it can be passed.
+
+    Only those who are `known` can vote; None: it is not known who is.
+    """
     if rule.kind is not StageKind.REVIEW or rule.pass_on_deadline:
         return ""
     people = (*rule.reviewers, *(rule.deputies if rule.escalate_after else ()))
-    able = [person for person in people if not is_barred(rule, person, requested_by)]
+    strangers = strangers_in(rule, known)
+    able = [person for person in people if not is_barred(rule, person, requested_by) and person not in strangers]
     wanted = needed(rule, requested_by)
     if len(able) >= wanted:
         return ""
     votes = "1 vote" if wanted == 1 else f"{wanted} votes"
-    return f"Nobody could pass {rule.name}: it needs {votes} of {listed(people)}, and {requested_by} asks for the run."
+    reasons = [f"{listed(strangers)} {'is' if len(strangers) == 1 else 'are'} not known here"] if strangers else []
+    if not strangers or (rule.no_self_approval and requested_by in people):
+        reasons.append(f"{requested_by} asks for the run")
+    return f"Nobody could pass {rule.name}: it needs {votes} of {listed(people)}, and {' and '.join(reasons)}."
+
+
+def strangers_in(rule: StageRule, known: Collection[PersonId] | None) -> tuple[PersonId, ...]:
+    """List who would be asked by a review and is not known any more."""
+    people = (*rule.reviewers, *(rule.deputies if rule.escalate_after else ()))
+    return () if known is None else tuple(person for person in people if person not in known)
+
+
+def way_back_for(stranger: PersonId) -> str:
+    """Say what can be done about a reviewer who is not known any more."""
+    add = f"`sluice person add {stranger}`, on Sluice's machine, makes {stranger} known"
+    return f"{add}; or `define` who is asked instead."
 
 
 WAY_OUT_OF_A_DEAD_END = "Somebody else asks for it, or the definition gives the review more reviewers or `deputies`."
 
 
-def check_dead_ends(rules: tuple[StageRule, ...], requested_by: PersonId) -> None:
-    """Refuse a run that has a review nobody could pass."""
+def check_dead_ends(
+    rules: tuple[StageRule, ...], requested_by: PersonId, known: Collection[PersonId] | None = None
+) -> None:
+    """Refuse a run that has a review nobody could pass, as far as it is known who is `known`."""
     for rule in rules:
-        if sentence := dead_end(rule, requested_by):
-            raise Refused(sentence, WAY_OUT_OF_A_DEAD_END)
+        if sentence := dead_end(rule, requested_by, known):
+            strangers = strangers_in(rule, known)
+            raise Refused(sentence, way_back_for(strangers[0]) if strangers else WAY_OUT_OF_A_DEAD_END)
 
 
 def check_vote(run: Run, command: c.CastVote) -> None:

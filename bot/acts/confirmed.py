@@ -16,6 +16,7 @@ from engine import commands as c
 from engine.control import Order
 from engine.errors import Refused
 from engine.model import Json, Run, RunId, RunState, Way
+from engine.voting import check_dead_ends
 from storage.book import SqlBook
 
 
@@ -29,7 +30,7 @@ def _run(acting: Acting, book: SqlBook, incoming: Incoming, what: Json) -> Card:
     if "ends" in what:
         others.check_shown(what["ends"], f"run {name}")
     order = Order(pipeline=name, by=incoming.person, room=incoming.room, changes=what["changes"])
-    return _begun(acting.control.start(book, order), others.endings)
+    return _begun(_started(acting, book, order), others.endings)
 
 
 def _unwind(acting: Acting, book: SqlBook, incoming: Incoming, what: Json) -> Card:
@@ -62,7 +63,7 @@ def _return(acting: Acting, book: SqlBook, incoming: Incoming, what: Json) -> Ca
         way=way,
         reason=what.get("reason", ""),
     )
-    return _begun(acting.control.start(book, order), others.endings)
+    return _begun(_started(acting, book, order), others.endings)
 
 
 def _unlock(_acting: Acting, book: SqlBook, _incoming: Incoming, what: Json) -> Card:
@@ -113,6 +114,13 @@ CONFIRMS: Mapping[str, Confirmed] = {
     "delete": _delete,
 }
 """By the ``verb`` of the question. Each raises `Refused` when what was shown does not hold any more."""
+
+
+def _started(acting: Acting, book: SqlBook, order: Order) -> Run:
+    """Begin a run, but none that waits for people who are not known any more."""
+    run = acting.control.start(book, order)
+    check_dead_ends(run.rules, run.requested_by, book.people.names())
+    return run
 
 
 def _begun(run: Run, endings: str = "") -> Card:

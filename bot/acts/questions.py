@@ -116,7 +116,7 @@ class Questions:
         """
         now = self.acting.clock.now()
         pipeline = resolve(stored.text, {**values, **system_variables(now, 0)})
-        check_dead_ends(stage_rules(pipeline), person)
+        check_dead_ends(stage_rules(pipeline), person, await self.acting.store.read(lambda book: book.people.names()))
         subject = Subject(stored.name, stored.group, pipeline.workload)
         still, plea = await self.acting.store.read(
             lambda book: (standing(book.freezes.all(), subject, now), let_in(book, stored.name, now))

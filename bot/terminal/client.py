@@ -46,9 +46,10 @@ class Client:
         answer = self._ask("POST", "/person", {"name": name, "email": email, "phone": phone}, "phone")
         return Person(PersonId(answer["name"]), answer["email"], answer["phone"])
 
-    def remove_person(self, name: str) -> bool:
-        """Know a person no more; False when nobody did."""
-        return bool(self._ask("DELETE", "/person", {"name": name})["removed"])
+    def remove_person(self, name: str) -> str | None:
+        """Know a person no more. Returns what still asks them; None when nobody did know them."""
+        answer = self._ask("DELETE", "/person", {"name": name}, "removed")
+        return str(answer.get("asking", "")) if answer["removed"] else None
 
     def _ask(self, method: str, path: str, body: Mapping[str, str | None] | None = None, has: str = "") -> Any:
         """Return the answer, which has at least `has`."""

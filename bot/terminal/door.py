@@ -88,9 +88,9 @@ class Door:
 
     async def leave(self, request: Request) -> Response:
         """Know a person no more."""
-        removed = await remove(self.store, self.dispatch.clock, (await request.json())["name"])
+        asking = await remove(self.store, self.dispatch.clock, (await request.json())["name"])
         self.dispatch.sights.forget()
-        return JSONResponse({"removed": removed})
+        return JSONResponse({"removed": asking is not None, "asking": asking or ""})
 
 
 async def _told(_request: Request, error: Exception) -> Response:

@@ -48,12 +48,12 @@ def remove_person(name: str) -> None:
     """Know a person no more: they can neither speak nor decide, in any chat. What they did stays told."""
     settings = Settings.read()
     try:
-        removed = Client(settings.socket).remove_person(name)
+        asking = Client(settings.socket).remove_person(name)
     except NotRunning:
-        removed = asyncio.run(_change(settings, lambda store: remove(store, WallClock(), name)))
-    if not removed:
+        asking = asyncio.run(_change(settings, lambda store: remove(store, WallClock(), name)))
+    if asking is None:
         raise Refused(f"Nobody here knows {name.strip()!r}.", "`sluice person list` lists everybody.")
-    print(f"{name.strip()} is not known any more.")  # noqa: T201
+    print(f"{name.strip()} is not known any more.\n{asking}".strip())  # noqa: T201
 
 
 async def _change(settings: Settings, work: Callable[[SqlStore], Awaitable[T]]) -> T:

@@ -99,6 +99,21 @@ def test_a_review_that_nobody_could_pass_is_known_before_the_run(rule: StageRule
             check_dead_ends((GRAY, rule), ANN)
 
 
+@pytest.mark.parametrize(
+    ("rule", "because"),
+    [
+        (quorum(ANN, BOB), ""),
+        (quorum(ANN, BOB, needed=Mode.ALL), "bob is not known here"),
+        (quorum(BOB, EVE), "bob and eve are not known here"),
+        (quorum(ANN, BOB, no_self=True), "bob is not known here and ann asks for the run"),
+        (quorum(BOB, deputies=(ANN,), after=HOUR), ""),
+    ],
+)
+def test_a_review_of_people_who_are_not_known_is_a_dead_end(rule: StageRule, because: str) -> None:
+    assert dead_end(rule, ANN, (ANN, CLEO)).endswith(f"and {because}." if because else "")
+    assert bool(dead_end(rule, ANN, (ANN, CLEO))) is bool(because)
+
+
 def test_deputies_may_vote_from_their_time_on_and_not_before() -> None:
     story = asked(escalating())
     early = story.refusal(cast(story, EVE))

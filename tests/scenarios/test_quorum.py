@@ -6,6 +6,7 @@ from engine.clock import CRON
 from engine.control import Order
 from engine.model import RunId, RunState
 from tests.support.bot import a_new_bot, words_of
+from tests.support.command import sluice
 from tests.support.notes import notes
 from tests.support.store import ANN, LOBBY
 
@@ -61,3 +62,35 @@ async def test_deputies_are_told_when_their_time_has_come(tmp_path: Path) -> Non
         await bot.say(f"approve {run}", "bob")
         await bot.ends(run, RunState.SUCCEEDED)
         assert any(card.title == f"{run} waits for bob now, too" for card in await bot.cards())
+
+
+async def test_who_is_not_known_any_more_keeps_no_run_waiting_that_is_asked_for_afterwards(tmp_path: Path) -> None:
+    async with a_new_bot(notes(tmp_path, review="{reviewers: [ann, bob], mode: all}")) as bot:
+        first = await bot.start("run notes")
+        await bot.asks(first)
+        await bot.say("run notes")
+        removed = await sluice(bot.home, "person", "remove", "bob")
+        way_out = "`sluice person add bob`, on Sluice's machine, makes bob known; or `define` who is asked instead."
+        assert removed.output.splitlines() == [
+            "bob is not known any more.",
+            f"Open reviews that nobody can pass now: {first}.",
+            "Pipelines whose reviews ask bob: notes.",
+            way_out,
+        ]
+        why = "Nobody could pass review: it needs 2 votes of ann and bob, and bob is not known here."
+        for line in ("yes", "run notes"):
+            answer = await bot.say(line)
+            assert why in answer
+            assert way_out in answer
+        assert [run.id for run in await bot.runs("notes")] == [first]
+        await sluice(bot.home, "person", "add", "bob")
+        await bot.start("run notes")
+
+
+async def test_who_is_not_known_any_more_is_not_needed_where_others_can_pass(tmp_path: Path) -> None:
+    async with a_new_bot(notes(tmp_path)) as bot:
+        run = await bot.start("run notes")
+        await bot.asks(run)
+        removed = await sluice(bot.home, "person", "remove", "bob")
+        assert f"Open reviews that others can pass: {run}." in removed.output
+        await bot.start("run notes")
