@@ -181,10 +181,10 @@ async def test_three_hundred_instances_fill_three_slices_and_a_step_is_as_quick_
     server.put({**service(), "metadata": {"name": "web", "namespace": "shop"}})
     await server.settle()
     assert [len(one["endpoints"]) for one in server.of("endpointslices", "shop")] == [100, 100, 100]
-    alone = await _cost_of_rolling(server, "shop/hello:v2")
+    alone = min([await _cost_of_rolling(server, f"shop/hello:v{number}") for number in (2, 3, 4)])
     server.crowd("shop", 5000)
-    assert await _cost_of_rolling(server, "shop/hello:v3") < 3 * alone
-    assert {one["spec"]["containers"][0]["image"] for one in pods(server)} == {"shop/hello:v3"}
+    assert min([await _cost_of_rolling(server, f"shop/hello:v{number}") for number in (5, 6, 7)]) < 3 * alone
+    assert {one["spec"]["containers"][0]["image"] for one in pods(server)} == {"shop/hello:v7"}
 
 
 async def _cost_of_rolling(server: Kube, image: str) -> float:
