@@ -6,9 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from bot.cli.command import COMMANDS, OnDemand, app
+from tests.support.notes import notes
 
 HEAVY = {"alembic", "docker", "kubernetes", "slack_bolt", "sqlalchemy", "starlette", "telegram"}
 
@@ -65,3 +66,36 @@ def test_no_command_says_a_part_of_a_password_that_is_not_encoded(tmp_path: Path
     assert "write @ as %40" in said
     assert "Sup3r" not in said
     assert "Traceback" not in said
+
+
+def checked(home: Path, *files: str, piped: str = "") -> Result:
+    environment = {"SLUICE_HOME": str(home), "SLUICE_DATABASE": "", "SLUICE_LOCAL_GIT": "1", "COLUMNS": "200"}
+    return CliRunner().invoke(app, ["check", *files], input=piped, env=environment)
+
+
+def test_check_says_that_no_reviewer_was_looked_up_where_no_sluice_has_run(tmp_path: Path) -> None:
+    file = tmp_path / "notes.yaml"
+    file.write_text(notes(tmp_path, review="{reviewers: [nobody-knows]}"))
+    said = checked(tmp_path / "home", str(file))
+    assert said.exit_code == 0
+    assert "notes.yaml: nothing to complain about." in said.output
+    assert f"Reviewers were not looked up: no Sluice has run in {tmp_path / 'home'}." in said.output
+
+
+def test_check_reads_several_files_and_what_is_piped_and_ends_with_the_worst(tmp_path: Path) -> None:
+    right, wrong = tmp_path / "right.yaml", tmp_path / "wrong.yaml"
+    right.write_text(notes(tmp_path))
+    wrong.write_text("pipeline: wrong\n")
+    said = checked(tmp_path, str(wrong), str(right), "-", piped=notes(tmp_path))
+    assert said.exit_code == 1
+    assert "stages" in said.output
+    assert "right.yaml: nothing to complain about." in said.output
+    assert "what was piped: nothing to complain about." in said.output
+    assert checked(tmp_path, "-", piped="- a").exit_code == 1
+    assert checked(tmp_path, str(right), str(right)).exit_code == 0
+
+
+def test_check_names_a_file_that_it_cannot_read(tmp_path: Path) -> None:
+    said = checked(tmp_path, str(tmp_path / "nosuch.yaml"))
+    assert said.exit_code == 1
+    assert "nosuch.yaml cannot be read: No such file or directory." in str(said.exception)
