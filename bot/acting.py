@@ -1,7 +1,7 @@
 """How a line changes something: in one transaction, together with remembering that the line was delivered."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
@@ -14,6 +14,7 @@ from bot.secrecy.lines import masked, without_logins
 from engine import commands as c
 from engine.control import Control
 from engine.errors import Refused
+from engine.locks import LONGEST_REASON
 from engine.model import Run, RunId
 from engine.ports import Clock
 from storage.audit import Deed
@@ -35,6 +36,12 @@ def deed_of(incoming: Incoming, now: datetime, outcome: str, said: str) -> Deed:
         outcome=outcome,
         said=without_logins(said),
     )
+
+
+def reason_of(words: Iterable[str]) -> str:
+    """The reason that the rest of a line gives; what is longer than is kept ends in dots."""
+    reason = " ".join(words)
+    return reason if len(reason) <= LONGEST_REASON else f"{reason[: LONGEST_REASON - 1]}…"
 
 
 def audited(line: str) -> str:

@@ -4,7 +4,7 @@ The danger: a run that is tried on and on has its workload, and nothing else can
 too early leaves a bad version with visitors. So nothing ends it by itself, and a person is told first what stays.
 """
 
-from bot.acting import Acting
+from bot.acting import Acting, reason_of
 from bot.cards import Card, Field, Tone
 from bot.chat import Answer, Incoming
 from bot.feature import Ask, Feature
@@ -20,7 +20,7 @@ def make_giving_up(acting: Acting, ask: Ask) -> Feature:
 
     async def give_up(incoming: Incoming, said: Said) -> list[Answer]:
         """Show what stays, and ask."""
-        run, reason = await acting.meant(said.words[0]), " ".join(said.words[1:])
+        run, reason = await acting.meant(said.words[0]), reason_of(said.words[1:])
         _check_goes_back(run)
         text = (
             "Nobody tries to take it back any more. What it placed stays as it is, and so does its share of the "

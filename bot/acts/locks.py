@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass, replace
 
-from bot.acting import Acting
+from bot.acting import Acting, reason_of
 from bot.cards import Button, Card, Field, Tone
 from bot.chat import Answer, Incoming
 from bot.desk import Desk
 from bot.feature import Ask
 from bot.grammar import Said
 from engine.errors import Refused
-from engine.locks import LONGEST_REASON, Lock
+from engine.locks import Lock
 from engine.model import Json
 from storage.book import SqlBook
 
@@ -25,7 +25,7 @@ class Locking:
     async def lock(self, incoming: Incoming, said: Said) -> list[Answer]:
         """Let nothing be released until somebody unlocks it. What is going on goes on."""
         workload = await self.workload(said.words[0])
-        reason = " ".join(said.words[1:])[:LONGEST_REASON]
+        reason = reason_of(said.words[1:])
         lock = Lock(workload, reason, incoming.person, self.acting.clock.now())
         card = await self.acting.once(incoming, lambda book: _locked(book, lock))
         return [] if card is None else [Answer(card)]
@@ -34,7 +34,7 @@ class Locking:
         """Show the lock, and ask."""
         workload = await self.workload(said.words[0])
         lock = await self.acting.store.read(lambda book: _standing(book, workload))
-        reason = " ".join(said.words[1:])
+        reason = reason_of(said.words[1:])
         fields = [Field("Because", reason)] if reason else []
         fields += [Field("Turned away meanwhile", ", ".join(lock.told))] if lock.told else []
         text = f"{lock}\nEverything may be released again then. What was turned away is not started by itself."

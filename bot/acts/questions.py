@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from bot.acting import Acting
+from bot.acting import Acting, reason_of
 from bot.acts.confirmed import CONFIRMS
 from bot.acts.in_the_way import InTheWay
 from bot.cards import Button, Card, Field, Table, Tone
@@ -138,7 +138,7 @@ class Questions:
         name, number, *rest = said.words
         fast = rest[:1] == ["fast"]
         way = await WaysBack(self.previews).redeploy(name, number_of(number), fast=fast)
-        return await self._ask_about(incoming, way, " ".join(rest[fast:]), "Redeploy at once" if fast else "Redeploy")
+        return await self._ask_about(incoming, way, reason_of(rest[fast:]), "Redeploy at once" if fast else "Redeploy")
 
     async def _in_the_way(self, way: Return, workload: str, person: PersonId) -> InTheWay:
         straight = way.way is not Way.REVIEWED
@@ -277,9 +277,9 @@ def _version_and_reason(words: tuple[str, ...]) -> tuple[int | None, str]:
     """
     first, *rest = words or ("",)
     if not _VERSION.fullmatch(first):
-        return None, " ".join(words)
+        return None, reason_of(words)
     if not rest or (len(rest) == 1 and " " in rest[0]):
-        return number_of(first), " ".join(rest)
+        return number_of(first), reason_of(rest)
     raise Refused(
         f"{first!r} may be a version, or the beginning of the reason.",
         f'Put the reason in quotes: `"{" ".join(words)}"`, or `{first} "{" ".join(rest)}"`.',

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from bot.acting import Acting
+from bot.acting import Acting, reason_of
 from bot.cards import Card
 from bot.chat import Answer, Incoming
 from bot.grammar import BY_NAME, Said
@@ -43,7 +43,7 @@ class RunActs:
                 stage=int(stage),
                 attempt=int(attempt),
                 fingerprint="" if fingerprint == "-" else fingerprint,
-                reason=" ".join(more),
+                reason=reason_of(more),
             )
             return await self.acting.change(incoming, vote, f"Your {_NOUNS[verb]} of {run} is counted.")
         command, done = self._pressed(incoming, verb, RunId(run), more)
@@ -57,7 +57,7 @@ class RunActs:
             case "retry", []:
                 return c.Retry(run=run, by=incoming.person), f"{run} tries again."
             case "stop", _:
-                stop = c.Stop(run=run, by=incoming.person, reason=" ".join(more))
+                stop = c.Stop(run=run, by=incoming.person, reason=reason_of(more))
                 return stop, f"{run} is being stopped; what it placed is taken back."
             case "split", [was, percent] if _NUMBER.fullmatch(was) and _NUMBER.fullmatch(percent):
                 share = c.ChangeShare(run=run, by=incoming.person, percent=int(percent))
@@ -78,7 +78,7 @@ class RunActs:
 
     async def stop(self, incoming: Incoming, said: Said) -> list[Answer]:
         """End a run."""
-        reason = " ".join(said.words[1:])
+        reason = reason_of(said.words[1:])
         run = await self.acting.meant(said.words[0])
         command = c.Stop(run=run.id, by=incoming.person, reason=reason)
         return await self.acting.change(incoming, command, f"{run.id} is being stopped; what it placed is taken back.")
@@ -96,7 +96,7 @@ class RunActs:
 
     async def reject(self, incoming: Incoming, said: Said) -> list[Answer]:
         """Refuse the open review."""
-        run, reason = (await self.acting.meant(said.words[0])).id, " ".join(said.words[1:])
+        run, reason = (await self.acting.meant(said.words[0])).id, reason_of(said.words[1:])
         vote = c.CastVote(run=run, by=incoming.person, verdict=Verdict.REJECT, reason=reason)
         return await self.acting.change(incoming, vote, f"Your rejection of {run} is counted.")
 

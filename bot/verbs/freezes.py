@@ -1,6 +1,6 @@
 """Freeze windows: when nothing begins, and how two people let something through."""
 
-from bot.verbs.verb import Verb
+from bot.verbs.verb import MANY, Verb
 
 FREEZES = (
     Verb(
@@ -10,7 +10,7 @@ FREEZES = (
         "freeze shop fri 16:00 - mon 08:00 Europe/Berlin nobody is on call",
         "act",
         2,
-        99,
+        MANY,
     ),
     Verb(
         "unfreeze",
@@ -19,7 +19,7 @@ FREEZES = (
         "unfreeze f3",
         "act",
         1,
-        99,
+        MANY,
     ),
     Verb("freezes", "freezes", "every freeze, and what waits for a second person", "freezes"),
     Verb(
@@ -29,7 +29,7 @@ FREEZES = (
         "override shop the checkout is broken",
         "act",
         2,
-        99,
+        MANY,
     ),
     Verb(
         "confirm",

@@ -1,6 +1,6 @@
 """Software packages: what is kept, and how it comes and goes."""
 
-from bot.verbs.verb import Verb
+from bot.verbs.verb import MANY, Verb
 
 PACKAGES = (
     Verb("packages", "packages [SEARCH]", "software packages, all of them or those that match", "packages api", most=9),
@@ -13,6 +13,6 @@ PACKAGES = (
         "package acme/shop/api/1.0",
         "act",
         0,
-        99,
+        MANY,
     ),
 )

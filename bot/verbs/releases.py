@@ -1,6 +1,6 @@
 """Releases: what is deployed, what it was, and the ways back."""
 
-from bot.verbs.verb import Verb
+from bot.verbs.verb import MANY, Verb
 
 RELEASES = (
     Verb(
@@ -10,7 +10,7 @@ RELEASES = (
         "rollback hello too many errors",
         "act",
         1,
-        99,
+        MANY,
     ),
     Verb(
         "redeploy",
@@ -19,7 +19,7 @@ RELEASES = (
         "redeploy hello 3",
         "act",
         2,
-        99,
+        MANY,
     ),
     Verb(
         "lock",
@@ -28,7 +28,7 @@ RELEASES = (
         "lock hello the audit on Friday",
         "act",
         2,
-        99,
+        MANY,
     ),
     Verb(
         "unlock",
@@ -37,7 +37,7 @@ RELEASES = (
         "unlock hello",
         "act",
         1,
-        99,
+        MANY,
     ),
     Verb(
         "versions",
@@ -55,7 +55,7 @@ RELEASES = (
         least=1,
         most=2,
     ),
-    Verb("plan", "plan PIPELINE|RUN", "what would happen next, step by step", "plan hello-2", least=1, most=99),
+    Verb("plan", "plan PIPELINE|RUN", "what would happen next, step by step", "plan hello-2", least=1, most=MANY),
     Verb(
         "instances",
         "instances PIPELINE [TRACK] [PAGE]",

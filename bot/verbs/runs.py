@@ -1,6 +1,6 @@
 """Runs: starting, watching, deciding."""
 
-from bot.verbs.verb import Verb
+from bot.verbs.verb import MANY, Verb
 
 RUNS = (
     Verb(
@@ -10,9 +10,9 @@ RUNS = (
         "run hello tag=v2",
         "act",
         1,
-        99,
+        MANY,
     ),
-    Verb("stop", "stop RUN [REASON]", "end a run and take back what it placed", "stop hello-2", "act", 1, 99),
+    Verb("stop", "stop RUN [REASON]", "end a run and take back what it placed", "stop hello-2", "act", 1, MANY),
     Verb(
         "giveup",
         "giveup RUN [REASON]",
@@ -20,7 +20,7 @@ RUNS = (
         "giveup hello-2",
         "act",
         1,
-        99,
+        MANY,
     ),
     Verb(
         "retry",
@@ -60,7 +60,7 @@ RUNS = (
         "reject hello-2 too many errors",
         "act",
         1,
-        99,
+        MANY,
     ),
     Verb("split", "split RUN PERCENT", "give gray another share of the traffic", "split hello-2 40", "act", 1, 2),
     Verb(
@@ -79,6 +79,6 @@ RUNS = (
         "trigger hello-2 webhook:gate",
         "act",
         2,
-        99,
+        MANY,
     ),
 )

@@ -1,6 +1,6 @@
 """Templates, and pipelines made from them by answering questions."""
 
-from bot.verbs.verb import Verb
+from bot.verbs.verb import MANY, Verb
 
 TEMPLATES = (
     Verb("templates", "templates", "what pipelines can be made from: shipped, and your own", "templates"),
@@ -28,6 +28,6 @@ TEMPLATES = (
         "answer shop-api",
         "act",
         1,
-        99,
+        MANY,
     ),
 )

@@ -1,9 +1,12 @@
 """One thing that people can say."""
 
+import sys
 from dataclasses import dataclass
 from typing import Literal
 
 Kind = Literal["look", "act"]
+MANY = sys.maxsize
+"""As many words as somebody likes: a reason, values, whatever else is said."""
 
 
 @dataclass(frozen=True, slots=True)

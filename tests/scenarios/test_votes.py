@@ -3,6 +3,8 @@
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from engine.model import RunState, StageState
 from tests.support.bot import a_new_bot
 from tests.support.model_target import ModelTarget
@@ -85,3 +87,18 @@ async def test_nobody_deciding_before_the_deadline_is_a_refusal(tmp_path: Path) 
         ended = await bot.ends(run, RunState.REJECTED)
         assert ended.reason == "Nobody decided before the deadline."
         assert "cannot be voted on" in await bot.say(f"approve {run}")
+
+
+@pytest.mark.parametrize("line", ["reject {run}", "press reject {run} 1 1 -", "stop {run}"])
+async def test_a_reason_may_have_any_number_of_words_and_is_kept_as_far_as_there_is_room(
+    tmp_path: Path, line: str
+) -> None:
+    async with a_new_bot(notes(tmp_path)) as bot:
+        run = await bot.start("run notes")
+        await bot.asks(run)
+        await bot.say(f"{line.format(run=run)} {'too many errors ' * 200}")
+        kept = await bot.until(run, lambda now: now.state.is_over, "is over")
+        told = str(kept)
+        assert "too many errors too many" in told
+        assert told.count("errors") < 200
+        assert "…" in told
