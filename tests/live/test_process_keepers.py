@@ -1,7 +1,10 @@
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -94,11 +97,20 @@ async def test_envoy_comes_back_with_everything_it_knew_when_it_is_killed(place:
 
 
 async def test_a_port_that_another_process_has_is_named_before_anything_is_started(place: Place) -> None:
-    taken = pytest.raises(Broken, match=rf"Port {place.port} of hello is taken")
-    with socket.create_server(("127.0.0.1", place.port)), taken as refusal:
+    taken = pytest.raises(Broken, match=rf"Port {place.port} of hello is taken by another process")
+    with _another_process_at(place.port), taken as refusal:
         await place.perform(Launch("stable", place.release("v1"), 1))
+    assert "End that process" in refusal.value.hint
     assert "another service port" in refusal.value.hint
     assert not (await place.fleet()).groups
+
+
+async def test_nobody_is_told_to_end_sluice_for_a_port_of_its_own(place: Place) -> None:
+    taken = pytest.raises(Broken, match=rf"Port {place.port} of hello is taken by Sluice itself")
+    with socket.create_server(("127.0.0.1", place.port)), taken as refusal:
+        await place.perform(Launch("stable", place.release("v1"), 1))
+    assert "End that process" not in refusal.value.hint
+    assert "`stop` this run" in refusal.value.hint
 
 
 async def test_a_port_that_was_taken_while_envoy_was_down_is_named_and_opened_once_it_is_free(place: Place) -> None:
@@ -116,8 +128,21 @@ async def test_two_workloads_cannot_have_one_port(place: Place) -> None:
     await place.launch("stable", place.release("v1"), 1)
     other = Place(place.root, port=place.port, workload="other")
     other.target = place.target
-    with pytest.raises(Broken, match="already belongs to hello"):
+    with pytest.raises(Broken, match="already belongs to hello") as refusal:
         await other.perform(Launch("stable", other.release("v1"), 1))
+    assert "`stop` this run" in refusal.value.hint
+
+
+@contextmanager
+def _another_process_at(port: int) -> Iterator[None]:
+    listen = f"import socket; s = socket.create_server(('127.0.0.1', {port})); print(1, flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", listen], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        try:
+            yield
+        finally:
+            other.communicate(b"\n")
 
 
 async def _all_running(place: Place) -> None:
