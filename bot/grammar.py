@@ -53,6 +53,8 @@ ANSWERS = f"{PRESS}answer "
 """How buttons begin that answer a question of a conversation: nothing is changed before it is at its end."""
 DELETE = "DELETE"
 """What is typed to delete something; it stands for yes."""
+ASKING = ("run", "rollback", "delete", "restore", "adopt", "redeploy", "unlock", "giveup", "retire")
+"""Commands that are answered with what they will do, and a question, however they are said."""
 _LINE = re.compile(r"\s*(?:/?sluice\s+)?/?(\S+)\s*(.*)\Z", re.DOTALL)
 _YAML = re.compile(r"-|#|[a-z_]+:")
 """How a line of a definition begins."""
@@ -113,6 +115,12 @@ def bare(line: str) -> Verb | None:
     match = _LINE.match(line)
     verb = _verb(match.group(1).lower()) if match and not match.group(2).strip() else None
     return verb if verb is not None and verb.least else None
+
+
+def asks_by_itself(line: str) -> bool:
+    """Whether the answer to a line shows what it will do and asks, however it is said."""
+    name = line.split(maxsplit=1)[0].lower() if line.strip() else ""
+    return ALIASES.get(name, name) in ASKING
 
 
 def may_change(line: str) -> bool:

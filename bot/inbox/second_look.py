@@ -7,14 +7,12 @@ fingerprint), so a stale one is recognised when it is pressed, like any other.
 from bot.cards import Button, Card, Field, Tone
 from bot.chat import Answer
 from bot.forms import RejectForm
-
-_ASKS_BY_ITSELF = ("run", "rollback", "delete", "restore", "adopt", "redeploy", "unlock")
-"""Verbs that show what they will do and ask, however they are said."""
+from bot.grammar import BY_NAME, asks_by_itself
 
 
 def needs_second_look(line: str, *, danger: bool) -> bool:
     """Whether what the button does is shown first."""
-    return danger and line.split(" ", 1)[0] not in _ASKS_BY_ITSELF
+    return danger and not asks_by_itself(line)
 
 
 def second_look(line: str) -> Answer:
@@ -38,5 +36,10 @@ def _of(words: list[str]) -> tuple[str, str, str, tuple[Field, ...]]:
         case ["press", "split", run, _, _, _, _, percent]:
             text = f"{percent} % of the plain requests get the new version."
             return f"Gray {percent} %", f"Give gray {percent} % in {run}?", text, ()
+        case ["retry", run]:
+            text = "What failed is tried again; a run that is back at its start begins anew."
+            return "Retry", f"Retry {run}?", text, ()
         case _:
-            return "Do it", f"{' '.join(words)}?", "", ()
+            verb, *about = words[words[0] == "press" :]
+            does = BY_NAME[verb].does
+            return verb.capitalize(), f"{' '.join((verb.capitalize(), *about[:1]))}?", f"To {does}.", ()

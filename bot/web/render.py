@@ -10,12 +10,10 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from bot.cards import Button, Card, Split
-from bot.grammar import VERBS
+from bot.grammar import VERBS, asks_by_itself
 from bot.web.said import Line, Shown
 
 HERE = Path(__file__).parent
-ASKS_BY_ITSELF = frozenset({"run", "start", "rollback", "delete", "restore", "adopt", "redeploy", "unlock"})
-"""Verbs whose answer is a question with its own yes and no: their buttons need no second tap."""
 _RUN = re.compile(r"[a-z0-9][a-z0-9-]{0,80}-\d{1,9}\Z")
 _PIPELINE = re.compile(r"[a-z0-9][a-z0-9-]{0,80}\Z")
 SETTLED = frozenset({"succeeded", "ignored", "skipped"})
@@ -24,9 +22,8 @@ LONG_LINE = 6
 
 
 def two_taps(button: Button) -> bool:
-    """Whether the button asks for a second tap in place."""
-    verb = button.line.split(maxsplit=1)[0].lower() if button.line.strip() else ""
-    return button.danger and verb not in ASKS_BY_ITSELF
+    """Whether the button asks for a second tap in place: what is answered with a question needs none."""
+    return button.danger and not asks_by_itself(button.line)
 
 
 def span(seconds: float | None) -> str:
