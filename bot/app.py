@@ -205,6 +205,7 @@ def build(
         spoken.carry(packages.files)
         if isinstance(heard, SlackEars):
             heard.front = front
+            dispatch.linking.left.append(heard.chat.leave)
     ears = {name: heard for name, (_, heard) in connections.items()}
     machines: dict[str, Callable[..., Awaitable[None]]] = {
         "push": code.door,

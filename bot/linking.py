@@ -6,7 +6,8 @@ after a few of them it has to wait, so nobody guesses.
 
 import hashlib
 import secrets
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from bot.acting import Acting, deed_of
@@ -33,9 +34,10 @@ class WrongCode(Refused):
 
 @dataclass(frozen=True, slots=True)
 class Linking:
-    """Gives codes, takes codes."""
+    """Gives codes, takes codes. `left` hear of each account that is nobody's any more."""
 
     acting: Acting
+    left: list[Callable[[str], None]] = field(default_factory=list)
 
     async def link(self, incoming: Incoming, said: Said) -> list[Answer]:
         """Give a code to a person who is known."""
@@ -69,8 +71,15 @@ class Linking:
             return found.name
 
         name = await self.acting.once(incoming, leave)
+        if name is not None:
+            self.leave(account)
         done = Card(f"{account} is nobody's now.", text=f"It was {name}." if name else "")
         return [] if name is None else [Answer(done, private=True)]
+
+    def leave(self, account: str) -> None:
+        """Tell that an account is nobody's now."""
+        for hear in self.left:
+            hear(account)
 
     async def join(self, update: Update, code: str) -> Answer:
         """An account that nobody here knows has typed a code. Raises `Refused`."""

@@ -91,6 +91,11 @@ class SlackChat:
             await self._answering.answer(as_it_came(update), remarked(update, answer))
             await self._enclose(update, answer)
 
+    def leave(self, account: str) -> None:
+        """Show nothing in the home of an account that is nobody's any more, soon."""
+        if account.startswith(f"{CHAT}:"):
+            self.beside.do(lambda: self.homes.show(account), f"The home of {account} is not emptied")
+
     def carry(self, packages: PackageFiles) -> None:
         """Put files that people share for packages there, from now on."""
         self.carrier = carrying.Carrier(packages, self.files.fetch, refused, carrying.FETCHED[CHAT])

@@ -88,8 +88,12 @@ class Door:
 
     async def leave(self, request: Request) -> Response:
         """Know a person no more."""
-        asking = await remove(self.store, self.dispatch.clock, (await request.json())["name"])
+        name = (await request.json())["name"]
+        accounts = await self.store.read(lambda book: book.accounts.of(PersonId(name.strip())))
+        asking = await remove(self.store, self.dispatch.clock, name)
         self.dispatch.sights.forget()
+        for account in accounts:
+            self.dispatch.linking.leave(account.id)
         return JSONResponse({"removed": asking is not None, "asking": asking or ""})
 
 

@@ -1,13 +1,15 @@
 """The App Home: what waits for its owner, what can be begun there, and where a press there is answered."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest_asyncio
 
+from bot.terminal.client import Client
 from engine.model import RunState
 from tests.support.notes import notes
-from tests.support.slack_talk import ROOM, SlackTalk, a_slack, in_slack, words
+from tests.support.slack_talk import ROOM, SlackTalk, a_slack, in_slack, user, words
 from tests.support.slack_wire import SlackWire
 
 ANN = "U00ANN"
@@ -94,6 +96,18 @@ async def test_a_stranger_sees_nothing_at_home_and_gets_in_there(tmp_path: Path,
         code = (await talk.bot.say("link", "ann")).splitlines()[-1].removeprefix("link ")
         await talk.deliver(talk.people.submit(ANN, {"code": code}))
         assert "notes" in words(await talk.home("ann", "Welcome, ann."))
+
+
+async def test_the_home_of_an_account_that_is_nobodys_any_more_shows_nothing(tmp_path: Path, slack: SlackWire) -> None:
+    async with in_slack(tmp_path / "home", slack, "ann", "bob") as talk:
+        await talk.bot.say(f"define\n{notes(tmp_path)}")
+        for person in ("ann", "bob"):
+            await talk.deliver(talk.people.home_opened(user(person)))
+            await talk.home(person, "notes")
+        await talk.alone("ann", "unlink")
+        assert "notes" not in words(await talk.home("ann", "does not know you yet"))
+        assert await asyncio.to_thread(Client(talk.bot.app.settings.socket).remove_person, "bob")
+        assert "notes" not in words(await talk.home("bob", "does not know you yet"))
 
 
 async def test_a_button_of_the_home_is_good_for_its_owner_alone(tmp_path: Path, slack: SlackWire) -> None:

@@ -183,6 +183,7 @@ async def in_slack(
         chat.pressing = bot.app.intake.pressing
         chat.carry(bot.app.packages.files)
         ears.front = Front(bot.app.store, bot.app.dispatch.desk)
+        bot.app.dispatch.linking.left.append(chat.leave)
         await after.enter_async_context(ears.listening(bot.app.intake))
         if http:
             assert ears.web is not None
