@@ -199,6 +199,7 @@ def build(
     )
     feed = Feed(store, desk, chats, (LOBBY,), keeper.lost)
     keeper.tell = feed.alarms.tell
+    dispatch.linking.left.append(lambda _account: feed.look_again())
     front = Front(store, desk)
     for spoken, heard in connections.values():
         spoken.pressing = pressing
@@ -217,13 +218,12 @@ def build(
     doorkeeper = Doorkeeper(store, clock, keeper.announce, knocks)
     sessions = Sessions(settings.home, clock)
     timekeeper = Timekeeper(store, control, clock, LOBBY, lambda said, about: keeper.announce(said, about=about))
-    hosts = LOOPBACK | frozenset(settings.hosts)
     pages = build_web(
         dispatch,
         chat,
         sessions,
         clock,
-        allowed_hosts=hosts,
+        allowed_hosts=LOOPBACK | frozenset(settings.hosts),
         https=settings.https,
         traffic=traffic,
         sights=dispatch.sights,

@@ -17,6 +17,7 @@ from bot.grammar import bare
 from bot.presenters import badge_of, moment_of, split_buttons, title_of
 from bot.rights.grants import check
 from bot.rights.holders import Sight, sight_of, sight_of_pipelines
+from bot.rows import seen_page
 from bot.verbs.verb import Verb
 from engine import commands as c
 from engine.errors import Refused
@@ -27,6 +28,8 @@ from storage.book import SqlBook
 MOST = 8
 """So many are offered at once."""
 _LOOKED_THROUGH = 200
+_TRIED = 40
+"""Of so many it is asked at most whether the person may."""
 _OF_THE_ROOM = ("run", "subscribe", "unsubscribe")
 _OF_THE_PAST = ("logs", "timeline")
 _OF_RELEASES = ("rollback", "redeploy", "retire")
@@ -92,9 +95,12 @@ def fitting(book: SqlBook, incoming: Incoming, now: datetime) -> Card | None:
     question = _Question(book, incoming, verb, _sight(book, incoming, verb.name), now)
     if not {"RUN", "PIPELINE", "OVERRIDE"}.intersection(question.takes):
         return None
-    fits = list(islice((fit for fit in _fits(question) if _may(book, incoming, fit[0].line)), MOST + 1))
+    found = list(islice(_fits(question), _TRIED))
+    fits = list(islice((fit for fit in found if _may(book, incoming, fit[0].line)), MOST + 1))
     if fits:
         return _card(question, fits)
+    if found:
+        raise Refused(f"You may not {verb.name} any of what there is.", "`whoami` says what you may.")
     waiting = _waiting(question) if verb.name in ("approve", "reject") else ""
     nothing = _NOTHING.get(verb.name, f"There is nothing that `{verb.name}` fits now.")
     raise Refused(nothing, waiting or f"`{question.shown_by}` shows what there is.")
@@ -102,9 +108,15 @@ def fitting(book: SqlBook, incoming: Incoming, now: datetime) -> Card | None:
 
 def status_buttons(book: SqlBook, sight: Sight, among: Collection[str] | None = None) -> tuple[Button, ...]:
     """Return a way to the newest pipelines; with `among`, to the first of these."""
-    offered = book.pipelines.newest(_LOOKED_THROUGH) if among is None else among
-    names = (name for name in offered if name not in sight.hidden)
-    return tuple(Button(name, f"status {name}") for name in islice(names, MOST))
+    names = _visible(book, sight) if among is None else [name for name in among if name not in sight.hidden]
+    return tuple(Button(name, f"status {name}") for name in names[:MOST])
+
+
+def _visible(book: SqlBook, sight: Sight) -> list[str]:
+    """The newest pipelines that somebody sees; others too where they see few of those."""
+    names = [name for name in book.pipelines.newest(_LOOKED_THROUGH) if name not in sight.hidden]
+    more = seen_page(book, "", sight) if len(names) < MOST and sight.hidden else []
+    return list(dict.fromkeys([*names, *(stored.name for stored in more)]))
 
 
 def _card(question: _Question, fits: list[Fit]) -> Card:
@@ -184,7 +196,7 @@ def _runs(question: _Question) -> list[Run]:
 
 def _pipelines(question: _Question) -> list[str]:
     book = question.book
-    seen = [name for name in book.pipelines.newest(_LOOKED_THROUGH) if name not in question.sight.hidden]
+    seen = _visible(book, question.sight)
     if question.name in _OF_RELEASES:
         released = {pipeline for _, pipeline in book.grants.released()}
         return [name for name in seen if name in released]

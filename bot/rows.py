@@ -13,7 +13,7 @@ from storage.book import SqlBook
 PAGE = 50
 
 
-def _seen_page(book: SqlBook, after: str, sight: Sight) -> list[StoredPipeline]:
+def seen_page(book: SqlBook, after: str, sight: Sight) -> list[StoredPipeline]:
     """A page of the pipelines that somebody sees."""
     found: list[StoredPipeline] = []
     while len(found) < PAGE and (page := book.pipelines.page(after, PAGE)):
@@ -26,7 +26,7 @@ def pipeline_rows(book: SqlBook, after: str, sight: Sight) -> tuple[tuple[str, .
     """Return a page of the pipelines that somebody sees: name, group, last run, its state, when."""
     rows = []
     locked = {lock.workload for lock in book.locks.all()}
-    for stored in _seen_page(book, after, sight):
+    for stored in seen_page(book, after, sight):
         last = next(iter(book.runs.latest(stored.name, 1)), None)
         when = clock_time(last.created_at) if last else ""
         state = badge_of(last) if last else "never run"

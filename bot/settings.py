@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 from bot.cluster_settings import ClusterName, ClusterSettings
 from bot.registry_settings import RegistryName, RegistrySettings, each_image_has_one_home
 from engine.errors import Broken
+from storage.address import without_options
 
 _MOST_TOLD = 3
 _PASSWORD = re.compile(r"(?:[\w+.-]+://)?+[^:]*:(.*)@", re.DOTALL)
@@ -149,7 +150,7 @@ def _variable(place: tuple[int | str, ...]) -> str:
 
 def _passwords_in(address: str) -> Iterator[str]:
     """The password, as it is written and as it is meant; also what others take for one where an @ is not encoded."""
-    found = _PASSWORD.match(address)
+    found = _PASSWORD.match(without_options(address))
     if found and not address.startswith("sqlite"):
         for word in dict.fromkeys([found[1], *found[1].split("@")]):
             yield from {word, unquote(word)} - {""}

@@ -148,17 +148,15 @@ class Control:
         return run
 
     def _make_way(self, book: Book, run: Run) -> None:
-        others = in_the_way(book, run.workload)
-        if not others:
+        holder = book.runs.holder(run.workload) if run.workload else None
+        if holder is None:
             return
-        holder, *queued = others
         rule = "replace" if run.is_straight else _concurrency(book, run)
         if rule == "reject":
-            raise Refused(
-                f"{run.workload} is being released by {holder.id} already.", f"`stop {holder.id}` ends that run."
-            )
+            raise Refused(f"{run.workload} is being released by {holder} already.", f"`stop {holder}` ends that run.")
         if rule == "replace":
-            for other in replaceable([*queued, holder]):
+            first, *queued = in_the_way(book, run.workload)
+            for other in replaceable([*queued, first]):
                 self.apply(book, c.Stop(run=other.id, by=run.requested_by, reason=f"Replaced by {run.id}."))
 
     def _keep(self, book: Book, before: Run, run: Run, events: Sequence[e.Event], token: int | None) -> Run:

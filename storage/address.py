@@ -10,6 +10,30 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from engine.errors import Broken
 
+_OPTIONS = frozenset(
+    {
+        "application_name",
+        "client_encoding",
+        "connect_timeout",
+        "dbname",
+        "host",
+        "hostaddr",
+        "keepalives",
+        "options",
+        "passfile",
+        "password",
+        "port",
+        "service",
+        "sslcert",
+        "sslkey",
+        "sslmode",
+        "sslrootcert",
+        "target_session_attrs",
+        "user",
+    }
+)
+"""What libpq may be told behind an address's ``?``."""
+
 
 class NoAddress(Broken):
     """The setting is no address of a database that Sluice can use."""
@@ -42,8 +66,15 @@ def address_of(url: str) -> URL:
         raise NoAddress from None
 
 
+def without_options(url: str) -> str:
+    """Return the address without what libpq is told behind its ``?``, where an ``@`` may stand, as in a password."""
+    address, _, options = url.partition("?")
+    names = {one.partition("=")[0] for one in options.split("&")}
+    return address if "/" in address.partition("://")[2] and names <= _OPTIONS else url
+
+
 def _is_ambiguous(url: str) -> bool:
     """Whether the host may be something else than what follows the first ``@``. SQLite's files may be named so."""
-    scheme, _, rest = url.partition("://")
+    scheme, _, rest = without_options(url).partition("://")
     who, is_named, where = rest.partition("@")
     return not scheme.startswith("sqlite") and ("@" in where or ("/" in who.partition(":")[0] and bool(is_named)))

@@ -12,7 +12,7 @@ observed share moves.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from bot.cards import Card
@@ -128,7 +128,17 @@ class Feed:
             self._gone.discard(room)
             for run in await self.store.read(lambda book: book.rooms.behind(room)):
                 self._ask(room, Name(run), Urgency.OUTCOME, self._read)
+            for name in await self.store.read(lambda book: list(self._failures(book, room))):
+                self._ask(room, name, Urgency.NOTICE, self._read)
             self.look_again()
+
+    def _failures(self, book: SqlBook, room: RoomId) -> Iterator[Name]:
+        """The failures that runs stand still for and that the room hears of."""
+        for run in book.runs.active():
+            if about := failure_of(run):
+                asked, shown = hear_failure(book, run)
+                if room in asked or (room in shown and self._is_quiet(room)):
+                    yield Name(run.id, about)
 
     def look_again(self) -> None:
         """Somebody can be told now who could not, or the other way round: open reviews are shown anew."""
@@ -262,6 +272,8 @@ class Feed:
         return self._lines.get(room)
 
     async def _lost(self, room: RoomId, error: SluiceError) -> None:
+        if isinstance(error, RoomMoved) and error.new == room:
+            return
         if isinstance(error, RoomMoved):
             await self.store.transact(lambda book: book.rooms.move(room, error.new))
             self._moved[room] = error.new

@@ -41,14 +41,24 @@ def _with_file(line: str) -> str:
     name = rest.strip()
     if verb not in ("define", "check") or not name or "\n" in name:
         return line
-    if Path(name).is_file():
-        text = Path(name).read_text(errors="replace")
+    if _is_file(name):
+        try:
+            text = Path(name).read_text(errors="replace")
+        except OSError as error:
+            raise Refused(f"{name} cannot be read: {error.strerror}.", "Whose file is it?") from error
         if not text.strip():
             raise Refused(f"The file {name} is empty.")
         return f"{verb}\n{text}"
     if " " not in name and (name.endswith((".yaml", ".yml")) or "/" in name):
         raise Refused(f"There is no file {name} here.", f"Here is {Path.cwd()}.")
     return line
+
+
+def _is_file(name: str) -> bool:
+    try:
+        return Path(name).is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
 
 
 def chat(as_: As = ME) -> None:

@@ -11,7 +11,7 @@ from engine.model import Run, StageKind
 from engine.rollout.fleet import GoalKind
 from engine.stages.gray import check_fixed
 from engine.stages.job import Changed, Finished, Job, Later, Outcome, Unwound
-from engine.stages.rollout import Rollouts, placed_release
+from engine.stages.rollout import Rollouts, noted_release
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class WayBack:
 
     async def act(self, job: Job) -> Outcome:
         """One tick."""
-        if placed_release(job.run) is None:
+        if noted_release(job.run) is None:
             return Unwound()
         deployed = await self.rollouts.deployed(job)
         try:

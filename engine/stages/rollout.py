@@ -270,7 +270,9 @@ def is_news(book: Book, found: Release) -> bool:
     known, standing = book.releases.find(found.id), book.releases.deployed(found.workload)
     if known is not None and not is_found(known):
         return False
-    return standing is None or (is_found(standing) and standing.id != found.id)
+    if standing is None or not is_found(standing):
+        return standing is None
+    return (standing.id, standing.settings.get("instances")) != (found.id, found.settings.get("instances"))
 
 
 def _adopted(book: Book, found: Release, run: RunId, now: datetime) -> Release | None:
@@ -290,17 +292,26 @@ def _named(text: str, deployed: Deployed) -> str:
 
 
 def placed_release(run: Run) -> ReleaseId | None:
-    """The release that the run has placed, or may have: the one written down last, in this go or an earlier one."""
+    """The release that the run has placed, or may place: the one written down last, or the one it brings back."""
+    return noted_release(run) or run.redeploys
+
+
+def noted_release(run: Run) -> ReleaseId | None:
+    """The release that was written down last, in this go or an earlier one, before anything of it was placed."""
     for key in ("release", "placed"):
         found = next((stage.outputs[key] for stage in run.stages if stage.outputs.get(key)), None)
         if found is not None:
             return ReleaseId(found)
-    return run.redeploys
+    return None
 
 
 def placement_of(run: Run, deployed: Deployed, kind: GoalKind) -> Placement:
-    """Where, for a target: firm when the run goes back, be it a run of its own that brings an earlier version."""
-    if kind is GoalKind.PROMOTE and run.way is Way.ROLL_BACK:
+    """Where, for a target: firm when the run goes back, be it a run of its own that brings an earlier version.
+
+    What somebody else runs in place of every version is nothing to go back from.
+    """
+    is_ours = deployed.old is not None and not is_found(deployed.old)
+    if kind is GoalKind.PROMOTE and run.way is Way.ROLL_BACK and is_ours:
         return replace(deployed.placement(firm=True), back_to=deployed.new.id)
     return deployed.placement(firm=kind is GoalKind.ROLL_BACK)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import Broken
+from storage.address import address_of
 from storage.examine import examine
 from storage.store import SqlStore
 
@@ -37,6 +38,18 @@ def test_a_password_that_is_not_encoded_is_refused_with_how_it_is_written(
         use(url)
     assert "hunter2" not in f"{refused.value} {refused.value.hint}"
     assert "write @ as %40" in refused.value.hint
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql+psycopg://ann:hunter2@host/db?options=-csearch_path%3Da@b",
+        "postgresql+psycopg://host/db?application_name=x@y",
+        "postgresql+psycopg:///db?host=/tmp&user=a@b",
+    ],
+)
+def test_an_at_in_what_libpq_is_told_is_none_of_a_password(url: str) -> None:
+    assert address_of(url).database == "db"
 
 
 def test_a_file_may_have_an_at_in_its_name(tmp_path: Path) -> None:

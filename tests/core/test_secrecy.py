@@ -122,6 +122,8 @@ def test_a_password_in_an_address_is_shown_nowhere(address: str, shown: str) -> 
         "http://127.0.0.1:8080/?mail=ann@example.com",
         "oci://registry:5000/shop@sha256:0123",
         "https://git.example.com ann@example.com",
+        "docker://img:v1.2@sha256:0123",
+        "https://[::1]:8080/x@y",
     ],
 )
 def test_an_address_without_a_password_is_shown_as_it_is(address: str) -> None:

@@ -14,6 +14,7 @@ from engine.model import Person, PersonId, Release, RunId, RunState
 from engine.ports import Dispute
 from engine.rollout.fleet import ReleaseId
 from tests.support.bot import PEOPLE, Bot
+from tests.support.eventually import eventually
 from tests.support.model_target import ModelTarget
 
 WORKLOAD = "prod/shop/web"
@@ -133,3 +134,42 @@ async def test_a_way_back_to_what_was_found_goes_by_the_strategy_of_today(tmp_pa
         await bot.ends(await bot.start("rollback web"), RunState.SUCCEEDED)
         assert await versions(bot) == ["v1", "v2", "v1"]
     assert target.broken() == []
+
+
+async def test_a_redeployment_that_placed_nothing_ends_without_touching_what_its_makers_run(
+    tmp_path: Path,
+) -> None:
+    async with a_cluster(tmp_path) as (bot, target):
+        await bot.say(f"define\n{WEB.format(strategy='canary')}")
+        for line in ("run web", "run web tag=v5"):
+            await bot.release(line)
+        await bot.say("retire web")
+        await bot.say("DELETE")
+        await eventually(lambda: bool(target.forgotten), "it is retired")
+        stand(target, "v7")
+        target.disputed[WORKLOAD] = HELD
+        target.moves.clear()
+        run = await bot.start("redeploy web 2 fast because")
+        await bot.is_held(run)
+        await bot.say(f"rollback {run}")
+        await bot.say("yes")
+        await bot.until(run, lambda run: run.state.is_over, "is over")
+        assert target.moves == []
+        assert target.forgotten == [WORKLOAD]
+
+
+async def test_others_who_change_how_many_they_run_are_gone_back_to_with_that_many(tmp_path: Path) -> None:
+    async with a_cluster(tmp_path) as (bot, target):
+        await bot.say(f"define\n{WEB.format(strategy='canary')}")
+        target.disputed[WORKLOAD] = HELD
+        run = await bot.start("run web")
+        await bot.is_held(run)
+        await bot.say(f"stop {run}")
+        await bot.until(run, lambda run: run.state.is_over, "is over")
+        was = target.standing[WORKLOAD]
+        target.standing[WORKLOAD] = replace(was, settings={**was.settings, "instances": 6})
+        target.disputed.clear()
+        await bot.asks(await bot.start("run web"))
+        standing = await bot.app.store.read(lambda book: book.releases.deployed(WORKLOAD))
+        assert standing is not None
+        assert (standing.id, standing.settings["instances"]) == (was.id, 6)

@@ -58,12 +58,10 @@ def in_effect(scene: Scene, marks: Marks, settle: timedelta, now: datetime) -> b
 
 
 def left_over(scene: Scene) -> Iterator[Write]:
-    """The Services that led to a group of which nothing is left, or to a preview that nobody wants any more."""
-    service, route = scene.spec.service, scene.wish.route
-    there = {*route.groups(), *scene.wish.leaving, *scene.deployments, *scene.pods}
+    """The Services that led to a group of which nothing is left. A preview's stays: an older release may want it."""
+    there = {*scene.wish.route.groups(), *scene.wish.leaving, *scene.deployments, *scene.pods}
     kept = {name for group, name in scene.ways.groups.items() if group in there}
-    if service.preview_port is not None:
-        kept.add(scene.place.service(service.name, "preview"))
+    kept.add(scene.place.service(scene.spec.service.name, "preview"))
     for name, live in sorted(scene.services.items()):
         if names.is_ours(live) and name not in kept:
             yield Remove(SERVICE, name, live["metadata"]["uid"])
