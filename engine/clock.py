@@ -69,7 +69,12 @@ class Timekeeper:
         self.store.on_commit(self._heard)
         for name, (every, chore) in self.chores.items():
             self._scheduler.add_job(
-                chore, "interval", seconds=every.total_seconds(), id=f"chore:{name}", max_instances=1
+                _unless_ended,
+                "interval",
+                args=(chore,),
+                seconds=every.total_seconds(),
+                id=f"chore:{name}",
+                max_instances=1,
             )
         await self.plan_crons()
         self._look_at(self.clock.now())
@@ -89,7 +94,13 @@ class Timekeeper:
         if job is not None and job.next_run_time is not None and job.next_run_time <= moment:
             return
         self._scheduler.add_job(
-            self.fire, "date", run_date=moment, id="timers", replace_existing=True, misfire_grace_time=None
+            _unless_ended,
+            "date",
+            args=(self.fire,),
+            run_date=moment,
+            id="timers",
+            replace_existing=True,
+            misfire_grace_time=None,
         )
 
     async def fire(self) -> None:
@@ -211,6 +222,12 @@ def next_time(start: Start, after: datetime) -> datetime | None:
 
 def _trigger(start: Start) -> CronTrigger:
     return CronTrigger.from_crontab(start.cron, timezone=start.timezone)
+
+
+async def _unless_ended(work: Callable[[], Awaitable[None]]) -> None:
+    """Work, until the scheduler ends and cancels it, which it would write into the log as a fault."""
+    with contextlib.suppress(asyncio.CancelledError):
+        await work()
 
 
 def _all_pipelines(book: Book) -> list[StoredPipeline]:

@@ -10,12 +10,15 @@ import typer
 from rich.console import Console
 
 from bot.app import running
-from bot.demo import play, tour
+from bot.demo import INTERRUPTED, play, tour
 from bot.heap import settle
 from bot.settings import Settings
 from bot.terminal.speaker import ME
 from engine.errors import Broken
 from engine.model import PersonId
+
+_BY_A_SIGNAL = 130
+"""What a shell expects of a command that Ctrl-C has ended."""
 
 
 def serve() -> None:
@@ -59,4 +62,7 @@ def demo(
     told = asyncio.run(play(quiet=as_json))
     if as_json:
         print(json.dumps(told))  # noqa: T201
+    if told["run"] == INTERRUPTED:
+        Console(stderr=True).print("The demo was interrupted; everything that it started is ended.")
+        raise typer.Exit(_BY_A_SIGNAL)
     raise typer.Exit(0 if told["ok"] else 1)

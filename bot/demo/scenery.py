@@ -88,4 +88,6 @@ def _git(directory: Path, *words: str) -> None:
     who = {"NAME": "Ann", "EMAIL": "ann@example.com"}
     names = {f"GIT_{role}_{what}": value for role in ("AUTHOR", "COMMITTER") for what, value in who.items()}
     nothing = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
-    subprocess.run(["git", *words], cwd=directory, check=True, env={**os.environ, **names, **nothing})
+    # In a session of its own: Ctrl-C is for the demo, which takes everything down itself.
+    environment = {**os.environ, **names, **nothing}
+    subprocess.run(["git", *words], cwd=directory, check=True, env=environment, start_new_session=True)

@@ -6,7 +6,7 @@ import signal
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ TOLERANCE = 0.05
 ENOUGH = 1500
 """Gray requests to look at: then a share of 20 % is seen within 5 points but for one time in a million."""
 PATIENCE = 120.0
+INTERRUPTED = "interrupted"
 
 
 @dataclass(slots=True)
@@ -100,13 +101,18 @@ async def staged(home: Path, out: Console | None = None, port: int = 0) -> Async
 
 
 async def play(*, quiet: bool) -> dict[str, Any]:
-    """Play the story: v1, then v2 by way of gray, approval and official release, then back to v1."""
+    """Play the story: v1, then v2 by way of gray, approval and official release, then back to v1.
+
+    After a signal everything is taken down, and what was found so far is told: its ``run`` is "interrupted".
+    """
     began = time.monotonic()
+    told: dict[str, Any] = {"run": INTERRUPTED}
     home = Path(tempfile.mkdtemp(prefix="sluice-demo-"))
     _end_with(asyncio.current_task())
     try:
-        async with staged(home, None if quiet else Console()) as demo:
-            told = await _story(demo)
+        with suppress(asyncio.CancelledError):
+            async with staged(home, None if quiet else Console()) as demo:
+                await _story(demo, told)
     finally:
         shutil.rmtree(home, ignore_errors=True)
     told["seconds"] = round(time.monotonic() - began, 1)
@@ -123,22 +129,22 @@ def _end_with(task: "asyncio.Task[Any] | None") -> None:
             asyncio.get_running_loop().add_signal_handler(number, task.cancel)
 
 
-async def _story(demo: Demo) -> dict[str, Any]:
+async def _story(demo: Demo, told: dict[str, Any]) -> None:
     await demo.first_release()
     async with demo.visitors.coming(demo.scenery.port):
         run = await demo.release("v2")
         await demo.to_review(run.id)
-        gray = await _gray(demo, run.id)
+        told["gray"] = gray = await _gray(demo, run.id)
         await demo.say(f"approve {run.id}")
         run = await demo.to_end(run.id)
-        official = await _phase(demo, gray["requests"], gray["failed"])
+        told["official"] = await _phase(demo, gray["requests"], gray["failed"])
         before = demo.visitors.total, demo.visitors.failed
         await demo.say("rollback hello")
         await demo.say("yes")
         back = (await demo.app.store.read(lambda book: book.runs.latest("hello", 1)))[0]
         await demo.to_end(back.id)
-        rollback = await _phase(demo, *before)
-    return {"run": run.state.value, "gray": gray, "official": official, "rollback": rollback}
+        told["rollback"] = await _phase(demo, *before)
+    told["run"] = run.state.value
 
 
 async def _gray(demo: Demo, run: RunId) -> dict[str, Any]:
@@ -171,10 +177,11 @@ async def _phase(demo: Demo, total: int, failed: int) -> dict[str, Any]:
 
 
 def _is_right(told: dict[str, Any]) -> bool:
+    if told["run"] != RunState.SUCCEEDED:
+        return False
     gray, official, rollback = told["gray"], told["official"], told["rollback"]
     return bool(
-        told["run"] == "succeeded"
-        and abs(gray["observed"] - WANTED) <= TOLERANCE
+        abs(gray["observed"] - WANTED) <= TOLERANCE
         and gray["failed"] == official["failed"] == rollback["failed"] == 0
         and official["version"] == "v2"
         and rollback["version"] == "v1"
