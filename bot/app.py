@@ -305,7 +305,7 @@ async def running(
     messengers: Mapping[str, Messenger] | None = None,
 ) -> AsyncIterator[App]:
     """Run Sluice inside the `async with`. What it deployed goes on running after it."""
-    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    settings.make_home()
     settings.home.chmod(0o700)
     lock = try_lock(settings.home / "lock")
     if lock is None:

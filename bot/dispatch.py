@@ -187,9 +187,10 @@ class Dispatch:
 
     async def _known(self, incoming: Incoming) -> None:
         if await self.store.read(lambda book: book.people.find(incoming.person)) is None:
-            raise Refused(
-                f"Nobody here knows {incoming.person}.", f"On this machine: `sluice person add {incoming.person}`."
-            )
+            way_in = f"On this machine: `sluice person add {incoming.person}`."
+            if incoming.room.startswith("terminal:"):
+                way_in = f"You speak as `{incoming.person}`: say `--as NAME`, or set SLUICE_AS. {way_in}"
+            raise Refused(f"Nobody here knows {incoming.person}.", way_in)
 
     async def _answer(self, incoming: Incoming) -> list[Answer]:
         unkept = _UNKEPT.search(incoming.line)

@@ -31,7 +31,7 @@ class Settings(BaseSettings):
     """SQLite only. FULL waits for the disk at every commit: then a power cut loses nothing that was acknowledged."""
     host: str = "127.0.0.1"
     """Where the console listens."""
-    port: int = 8787
+    port: int = Field(default=8787, ge=0, le=65535)
     """The console's port; 0 takes a free one."""
     hosts: tuple[str, ...] = ()
     """More names by which browsers may know the console."""
@@ -55,7 +55,7 @@ class Settings(BaseSettings):
     """How many days logs and what rooms showed are kept."""
     hooks_host: str = "127.0.0.1"
     """Where machines reach Sluice (Slack and Telegram over HTTP); a proxy with TLS stands in front of it."""
-    hooks_port: int = 8788
+    hooks_port: int = Field(default=8788, ge=0, le=65535)
     """The port for machines: hooks, and chats over HTTP. 0 takes a free one."""
     hooks_url: str = ""
     """The public address that leads to the port for machines: what webhooks are given. Empty: none can be."""
@@ -130,6 +130,14 @@ class Settings(BaseSettings):
         """Everything that nobody may be shown, passwords in addresses too."""
         addresses = (value for _, value in self if isinstance(value, str))
         return (*_secrets_of(self), *(SecretStr(word) for one in addresses for word in _passwords_in(one)))
+
+    def make_home(self) -> None:
+        """Make the directory in which everything is kept, if it is missing. Raises `Broken`."""
+        try:
+            self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            hint = "SLUICE_HOME names a directory that you may write to."
+            raise Broken(f"Sluice cannot keep anything in {self.home}: {error.strerror}.", hint) from error
 
     @property
     def database_url(self) -> str:

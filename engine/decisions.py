@@ -126,7 +126,8 @@ def _change_share(run: Run, command: c.ChangeShare, now: datetime) -> list[e.Eve
         at = f"it is at stage {run.stage.name}"
         raise Refused(f"Run {run.id} has no gray release to split traffic with now; {at}.")
     if not 0 <= command.percent <= WHOLE:
-        raise Refused(f"{command.percent} is not a share.", "Write a percentage from 0 to 100, for example `split 20`.")
+        hint = f"Write a percentage from 0 to 100, for example `split {run.id} 20`."
+        raise Refused(f"{command.percent} is not a share.", hint)
     if run.share == command.percent:
         raise Refused(f"Gray is set to {command.percent} % already.")
     changed = e.ShareChanged(at=now, by=command.by, percent=command.percent, before=run.share)

@@ -25,7 +25,8 @@ def unknown_people(data: Any, people: Collection[str] | None) -> Iterator[Findin
     for path, name in chain(_reviewers(data), _told(data)):
         if isinstance(name, str) and name not in people:
             near = nearest(name, people)
-            instead = near or (f"one of {listed(sorted(people))}" if people else "people once Sluice knows some")
+            known = f"one of {listed(sorted(people))}, or " if people else ""
+            instead = near or f"{known}make them known first: `sluice person add NAME`"
             yield Finding(path, f"nobody is known as {shown(name)}", instead)
 
 

@@ -17,6 +17,7 @@ from engine import commands as c
 from engine.control import Control
 from engine.definition import Pipeline
 from engine.errors import Broken, Interrupted, InvariantViolation, LeaseLost, Refused, SluiceError
+from engine.fields import write_duration
 from engine.hand import Hand, Watch
 from engine.model import Json, Run, RunId, StageKind
 from engine.pipeline import parse, releasing_part, resolve
@@ -157,7 +158,7 @@ class Turns:
 
     async def _within(self, deadline: datetime | None, job: Job, hand: Hand) -> Outcome | str:
         """Act until `deadline`; broken off when somebody else moves the run on, if this stage allows it."""
-        late = f"{job.run.stage.name} took longer than it may."
+        late = f"{job.run.stage.name} took longer than it may{_limit(job)}."
         left = None if deadline is None else (deadline - self.clock.now()).total_seconds()
         if left is not None and left <= 0:
             return late
@@ -253,6 +254,10 @@ def _deadline(job: Job) -> datetime | None:
     if job.run.unwinding is not None or job.state.started_at is None:
         return None
     return job.state.started_at + (job.stage.timeout if job.stage else REDEPLOY_TIMEOUT)
+
+
+def _limit(job: Job) -> str:
+    return f" (timeout: {write_duration(job.stage.timeout)})" if job.stage else ""
 
 
 def _is_overdue(job: Job) -> bool:

@@ -5,7 +5,8 @@ import os
 import sys
 from collections import UserDict
 from importlib import import_module
-from typing import Any
+from importlib.metadata import version
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -66,8 +67,19 @@ class Group(TyperGroup):
 app = typer.Typer(cls=Group, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
+def _tell_version(*, is_asked: bool) -> None:
+    if is_asked:
+        print(f"sluice {version('sluice-bot')}")  # noqa: T201
+        raise typer.Exit
+
+
 @app.callback()
-def sluice() -> None:
+def sluice(
+    *,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
     """Sluice releases software from where teams talk."""
 
 

@@ -12,7 +12,7 @@ KEY_FILE = "key"
 def vault_of(settings: Settings) -> Vault:
     """Open the vault. Without keys in the settings a key file is made on the first start. Raises `Broken`."""
     if settings.keys is None:
-        settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        settings.make_home()
         return Vault.of_file(settings.home / KEY_FILE)
     given = settings.keys.get_secret_value().replace(",", " ").split()
     return Vault(given)

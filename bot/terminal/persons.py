@@ -58,7 +58,7 @@ def remove_person(name: str) -> None:
 
 async def _change(settings: Settings, work: Callable[[SqlStore], Awaitable[T]]) -> T:
     """Change the database of a Sluice that does not run."""
-    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    settings.make_home()
     vault = vault_of(settings)
     store = SqlStore.open(settings.database_url, chain_key=chain_key(vault))
     store.start()

@@ -65,12 +65,14 @@ def chat(as_: As = ME) -> None:
     """Talk to the running bot; its news are printed between the lines."""
     client, out = Client(Settings.read().socket), Console()
     seq, _ = client.news(-1)
-    out.print("`help` tells what you can say. Ctrl-D leaves.", style="dim")
+    out.print("`help` tells what you can say. `exit` or Ctrl-D leaves.", style="dim")
     threading.Thread(target=_tell, args=(client, out, seq), daemon=True).start()
     while True:
         try:
             line = input("> ")
         except (EOFError, KeyboardInterrupt):
+            return
+        if line.strip() in ("exit", "quit"):
             return
         if line.strip() in ("define", "check"):
             line += "\n" + _document()

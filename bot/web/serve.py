@@ -55,6 +55,7 @@ class WebServer:
             opened.listen(128)
         except OSError as error:
             opened.close()
-            raise Broken(f"The console cannot listen on {self.host}:{self.port}: {error}.") from error
+            hint = "SLUICE_HOST and SLUICE_PORT say where: free that port, or choose another one."
+            raise Broken(f"The console cannot listen on {self.host}:{self.port}: {error.strerror}.", hint) from error
         opened.setblocking(False)
         return opened

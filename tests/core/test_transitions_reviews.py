@@ -120,6 +120,7 @@ def test_a_split_is_a_percentage_that_is_not_set_already() -> None:
     for percent in (-1, 101):
         refused = story.refusal(c.ChangeShare(run=story.run.id, by=ANN, percent=percent))
         assert str(refused) == f"{percent} is not a share."
+        assert f"`split {story.run.id} 20`" in refused.hint
 
 
 def test_without_gray_there_is_nothing_to_split() -> None:

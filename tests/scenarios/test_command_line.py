@@ -1,6 +1,7 @@
 """The command `sluice` as a whole: what it offers, and what it loads before it answers."""
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from bot.cli.command import COMMANDS, OnDemand, app
+from engine.errors import Broken
 from tests.support.notes import notes
 
 HEAVY = {"alembic", "docker", "kubernetes", "slack_bolt", "sqlalchemy", "starlette", "telegram"}
@@ -99,3 +101,38 @@ def test_check_names_a_file_that_it_cannot_read(tmp_path: Path) -> None:
     said = checked(tmp_path, str(tmp_path / "nosuch.yaml"))
     assert said.exit_code == 1
     assert "nosuch.yaml cannot be read: No such file or directory." in str(said.exception)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"SLUICE_PORT": "99999"}, "SLUICE_PORT: "),
+        ({"SLUICE_HOOKS_PORT": "-1"}, "SLUICE_HOOKS_PORT: "),
+        ({"SLUICE_HOME": "{place}/file"}, "/file: "),
+        ({"SLUICE_HOME": "{place}/file/home"}, "/file/home: "),
+    ],
+)
+@pytest.mark.parametrize("command", [["serve"], ["person", "add", "ann"]])
+def test_settings_that_cannot_be_are_answered_in_words(
+    tmp_path: Path, settings: dict[str, str], said: str, command: list[str]
+) -> None:
+    (tmp_path / "file").touch()
+    given = {name: value.format(place=tmp_path) for name, value in settings.items()}
+    done = CliRunner().invoke(app, command, env={"SLUICE_DATABASE": "", "SLUICE_HOME": str(tmp_path / "home"), **given})
+    assert isinstance(done.exception, Broken)
+    assert said in str(done.exception)
+
+
+def test_a_console_port_that_is_taken_is_answered_with_the_setting_that_changes_it(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        given = {"SLUICE_HOME": str(tmp_path), "SLUICE_DATABASE": "", "SLUICE_PORT": str(other.getsockname()[1])}
+        done = CliRunner().invoke(app, ["serve"], env=given)
+    assert isinstance(done.exception, Broken)
+    assert "Address already in use." in str(done.exception)
+    assert "SLUICE_PORT" in done.exception.hint
+
+
+def test_the_version_is_told() -> None:
+    said = CliRunner().invoke(app, ["--version"])
+    assert said.exit_code == 0
+    assert said.output.startswith("sluice ")

@@ -51,6 +51,12 @@ async def test_a_file_that_is_not_there_is_named(bot: Bot, words: list[str]) -> 
 
 
 @pytest.mark.asyncio(loop_scope="module")
+async def test_whoever_is_unknown_is_told_how_to_say_who_they_are(bot: Bot) -> None:
+    said = await sluice(bot.home, "say", "--as", "zoe", "list")
+    assert "You speak as `zoe`: say `--as NAME`, or set SLUICE_AS." in " ".join(said.stdout.replace("│", " ").split())
+
+
+@pytest.mark.asyncio(loop_scope="module")
 async def test_an_empty_file_is_called_empty(bot: Bot, tmp_path: Path) -> None:
     (tmp_path / "web.yaml").touch()
     said = await sluice(bot.home, "say", "--as", "ann", "check", str(tmp_path / "web.yaml"))

@@ -30,7 +30,7 @@ async def test_a_build_that_takes_longer_than_it_may_is_held(tmp_path: Path) -> 
     async with a_new_bot(notes(tmp_path, code=SLOW.format(seconds=600, timeout="1s"))) as bot:
         run = await bot.start("run notes")
         held = await bot.is_held(run)
-        assert held.stage.reason == "image took longer than it may."
+        assert held.stage.reason == "image took longer than it may (timeout: 1s)."
 
 
 async def test_a_run_that_waits_for_a_trigger_is_stopped(tmp_path: Path) -> None:
