@@ -252,7 +252,7 @@ class Desk:
         stored = await self.store.read(lambda book: book.pipelines.load(said.words[0]))
         pipeline = parse(stored.text).pipeline
         workload = await self.workload(stored)
-        release = await self.release(workload, number_of(said.words[1]) if len(said.words) > 1 else None)
+        release = await self.release(stored, number_of(said.words[1]) if len(said.words) > 1 else None)
         cards = [version_card(release)] if release else []
         spec = pipeline.deployment
         rules = rules_of(spec.policy) if len(said.words) == 1 and isinstance(spec, Gray) else ()
@@ -264,14 +264,15 @@ class Desk:
                 cards.append(effect_card(workload, route, release))
         return cards or [Card(f"{workload or stored.name} was never released")]
 
-    async def release(self, workload: str, number: int | None) -> Release | None:
-        """Return a version of a workload, or the newest; refuses a number that never was."""
+    async def release(self, stored: StoredPipeline, number: int | None) -> Release | None:
+        """Return a version of what the pipeline releases, or the newest; refuses a number that never was."""
+        workload = await self.workload(stored)
         history = await self.store.read(lambda book: book.releases.history(workload, 1 if number is None else 10_000))
         if number is None:
             return next(iter(history), None)
         found = next((release for release in history if release.number == number), None)
         if found is None:
-            raise Refused(f"{workload} has no version {number}.", "`versions` lists them.")
+            raise Refused(f"{workload} has no version {number}.", f"`versions {stored.name}` lists them.")
         return found
 
     async def workload(self, stored: StoredPipeline) -> str:
@@ -326,7 +327,7 @@ def _stills(book: SqlBook, name: str | None, now: datetime, sight: Sight) -> lis
 def number_of(word: str) -> int:
     """Read a version's number."""
     if not _VERSION.fullmatch(word):
-        raise Refused(f"{word!r} is no version.", "Versions are numbers; `versions` lists them.")
+        raise Refused(f"{word!r} is no version.", "Versions are numbers; `versions PIPELINE` lists them.")
     return int(word.removeprefix("v"))
 
 

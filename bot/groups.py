@@ -55,7 +55,9 @@ class Groups:
         """List the groups that the person sees; all of them for whoever repairs."""
         rows = await self.acting.store.read(lambda book: _rows(book, incoming))
         if not rows:
-            return [Answer(Card("No groups", text="`group create` makes one, and so does a pipeline."), private=True)]
+            return [
+                Answer(Card("No groups", text="`group create NAME` makes one, and so does a pipeline."), private=True)
+            ]
         table = Table(("Group", "You", "Managed by", "Pipelines"), rows)
         return [Answer(Card("Groups", table=table), private=True)]
 

@@ -134,7 +134,8 @@ def _listed(book: SqlBook, pipeline: str) -> Card:
     wanted = {name: one.description for name, one in variables.items() if one.secret}
     kept = {one.name: one for one in book.secrets.of(pipeline)}
     if not wanted and not kept:
-        text = "Write `NAME: {secret: true}` under variables, then `secret set` gives it a value."
+        gives = f"`secret set {pipeline} NAME` gives it a value"
+        text = f"Write `NAME: {{secret: true}}` under variables, then {gives}."
         return Card(f"{pipeline} has no secret variables", text=text)
     rows = tuple(_row(name, kept.get(name), wanted.get(name)) for name in dict.fromkeys([*wanted, *kept]))
     return Card(f"Secrets of {pipeline}", table=Table(("Name", "Set by", "When (UTC)", "Times", "For"), rows))

@@ -73,7 +73,7 @@ class WaysBack:
         stored = await self._store.read(lambda book: book.pipelines.load(name))
         workload = await self._store.read(lambda book: workload_of(book, stored))
         history = await self._store.read(lambda book: book.releases.history(workload, ALL))
-        release = _numbered(history, number, workload or stored.name)
+        release = _numbered(history, number, stored)
         deployed = await self._store.read(lambda book: book.releases.deployed(workload))
         if deployed is not None and deployed.id == release.id:
             raise Refused(f"{release.image} is what is deployed now.", f"`versions {stored.name}` lists the others.")
@@ -192,10 +192,11 @@ def _left_gray(book: SqlBook, workload: str) -> Run | None:
     return book.runs.find(run) if run else None
 
 
-def _numbered(history: Sequence[Release], number: int, name: str) -> Release:
+def _numbered(history: Sequence[Release], number: int, stored: StoredPipeline) -> Release:
     found = next((release for release in history if release.number == number), None)
     if found is None:
-        raise Refused(f"{name} has no version {number}.", "`versions` lists them.")
+        name = history[0].workload if history else stored.name
+        raise Refused(f"{name} has no version {number}.", f"`versions {stored.name}` lists them.")
     return found
 
 
@@ -214,7 +215,7 @@ def _chosen(history: list[Release], version: int | None, stored: StoredPipeline,
     now = history[0]
     has_gray = any(stage.gray for stage in parse(stored.text).pipeline.stages)
     if version is not None:
-        found = _numbered(history, version, now.workload)
+        found = _numbered(history, version, stored)
         if has_gray:
             why = "is released through a gray stage; only a pipeline without one can choose a version"
             raise _instead(f"{now.workload} {why}.", stored, found)

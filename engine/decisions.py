@@ -35,7 +35,7 @@ _VERBS: Mapping[type[c.Command], str] = {
     c.OverruleFreezes: "let through",
 }
 _HINTS: Mapping[type[c.Command], str] = {
-    c.GiveUp: "Only a run that is being taken back can be; `stop` ends others.",
+    c.GiveUp: "Only a run that is being taken back can be; `stop RUN` ends others.",
     c.Retry: "Only a stage that is held after a failure can be retried.",
     c.CastVote: "A review has to be open.",
     c.ChangeShare: "The split can be changed while gray runs or its review is open.",
@@ -45,7 +45,7 @@ _HINTS: Mapping[type[c.Command], str] = {
 def refuse_over(run: Run, command: c.Command) -> Refused:
     """Nothing can be asked of a run that is over."""
     return Refused(
-        f"Run {run.id} is {_said(run.state)}; it cannot be {_verb(command)}.", "`runs` lists what is going on."
+        f"Run {run.id} is {_said(run.state)}; it cannot be {_verb(command)}.", "`status` shows what is going on."
     )
 
 

@@ -93,7 +93,7 @@ class Variable(Section):
     def conflicts(cls, given: Mapping[str, Any]) -> Iterator[Conflict]:
         """A secret's value is not written down."""
         if is_secret(given) and given.get("value"):
-            instead = "secret: true alone, and give it its value with `secret set`"
+            instead = "secret: true alone, and give it its value with `secret set PIPELINE NAME`"
             yield Conflict("value", "would be read by everybody who sees the definition", instead)
 
     @model_validator(mode="before")

@@ -41,7 +41,8 @@ class SecretNotHere(Refused):
 
     def __init__(self, name: str, value: str = "") -> None:
         self.value = value
-        hint = "Leave it out; `secret set` gives it its value. If this was it, others may have read it: set another."
+        gives = f"`secret set PIPELINE {name}` gives it its value"
+        hint = f"Leave it out; {gives}. If this was it, others may have read it: set another."
         super().__init__(f"{name} is secret: its value is not said here, where it would be kept.", hint)
 
 

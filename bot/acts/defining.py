@@ -24,7 +24,7 @@ from storage.book import SqlBook
 _HOW_TO_DEFINE = Card(
     "There is no definition yet",
     text="Write `define`, and the YAML on the lines below it. `export PIPELINE` gives one that is there.",
-    fields=(Field("Every setting, explained", "deploy/pipeline.reference.yaml"),),
+    fields=(Field("To write none", "`create` asks a few questions; `templates` shows what it begins with"),),
 )
 
 

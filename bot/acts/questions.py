@@ -189,7 +189,8 @@ class Questions:
         active = await self.acting.store.read(lambda book: book.runs.active(stored.name))
         if active:
             raise Refused(f"{stored.name} is running: {active[0].id}.", f"`stop {active[0].id}` ends it.")
-        text = "Its runs and releases stay in the history; what it deployed keeps running; `retire` ends that."
+        ends = f"`retire {await self.desk.workload(stored) or 'WORKLOAD'}` ends that"
+        text = f"Its runs and releases stay in the history; what it deployed keeps running; {ends}."
         card = Card(f"Delete {stored.name}?", Tone.ASKING, text, fields=(Field("To do it, type", DELETE),))
         return await self.ask(incoming, card, DELETE, {"verb": "delete", "pipeline": stored.name}, "")
 

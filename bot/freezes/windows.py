@@ -128,7 +128,7 @@ def _checked(once: Once, now: datetime) -> Once:
         raise Refused("That is over already.", f"For example {EXAMPLES}.")
     if once.ends > now + FARTHEST:
         raise Refused(
-            "That ends more than a year from now.", "Freeze less, or `lock` a workload until somebody unlocks it."
+            "That ends more than a year from now.", "Freeze less, or `lock WORKLOAD REASON` until somebody unlocks it."
         )
     return once
 
@@ -156,7 +156,7 @@ def _weekly(reader: "_Reader") -> Weekly:
 
 def _sure(weekly: Weekly) -> Weekly:
     if weekly.is_always:
-        raise Refused("That is always.", "`lock` keeps a workload until somebody unlocks it.")
+        raise Refused("That is always.", "`lock WORKLOAD REASON` keeps it until somebody unlocks it.")
     return weekly
 
 

@@ -157,7 +157,7 @@ def no_run(book: SqlBook, holder: Holder, name: str) -> Refused:
 
 def no_group(book: SqlBook, holder: Holder, name: str) -> Refused:
     """There is no such group, as far as the person is concerned."""
-    hint = _near(name, seen_groups(book, holder)) or "`groups` lists yours, `group create` makes one."
+    hint = _near(name, seen_groups(book, holder)) or "`groups` lists yours, `group create NAME` makes one."
     return Refused(f"There is no group {name}.", hint)
 
 
