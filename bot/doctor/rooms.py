@@ -7,7 +7,7 @@ from storage.examine import Lost
 
 MOST = 10
 _NAMED = 3
-_ELSE = "If somebody should hear of it, `subscribe` in another room."
+_ELSE = "If somebody should hear of it, `subscribe PIPELINE` in another room."
 _SPEAK = "Then say something to Sluice there."
 
 
