@@ -243,4 +243,4 @@ def _port_of_another(workload: str, port: int, other: str) -> Broken:
 
 def _another(workload: str) -> str:
     """The way out for a run whose definition names a port that it cannot have: no retry helps it."""
-    return f"`stop RUN` this run, give {workload} another service port in its definition, and run it again."
+    return f"`stop RUN`, give {workload} another service port in its definition, and run it again."

@@ -223,7 +223,7 @@ async def test_rooms_that_are_told_nothing_any_more_are_named_with_what_brings_t
         ),
         "telegram -1001": (
             "The room is told nothing of notes any more: The group was deleted.",
-            "If somebody should hear of it, `subscribe` in another room.",
+            "If somebody should hear of it, `subscribe PIPELINE` in another room.",
         ),
         "telegram 8": (
             "bob is told nothing any more: The person has blocked the bot.",

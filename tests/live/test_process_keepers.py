@@ -110,7 +110,7 @@ async def test_nobody_is_told_to_end_sluice_for_a_port_of_its_own(place: Place) 
     with socket.create_server(("127.0.0.1", place.port)), taken as refusal:
         await place.perform(Launch("stable", place.release("v1"), 1))
     assert "End that process" not in refusal.value.hint
-    assert "`stop` this run" in refusal.value.hint
+    assert "`stop RUN`, give" in refusal.value.hint
 
 
 async def test_a_port_that_was_taken_while_envoy_was_down_is_named_and_opened_once_it_is_free(place: Place) -> None:
@@ -130,7 +130,7 @@ async def test_two_workloads_cannot_have_one_port(place: Place) -> None:
     other.target = place.target
     with pytest.raises(Broken, match="already belongs to hello") as refusal:
         await other.perform(Launch("stable", other.release("v1"), 1))
-    assert "`stop` this run" in refusal.value.hint
+    assert "`stop RUN`, give" in refusal.value.hint
 
 
 @contextmanager
