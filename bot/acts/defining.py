@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from bot.acting import Acting
+from bot.acts.replacing import replaced
 from bot.cards import Button, Card, Field, Tone
 from bot.chat import Answer, Incoming
 from bot.desk import Desk, Transports
@@ -18,6 +19,7 @@ from engine.definition import Pipeline
 from engine.errors import SluiceError
 from engine.model import PersonId
 from engine.pipeline import Complaints, Definition, parse, resolve
+from engine.ports import StoredPipeline
 from engine.source import Source
 from storage.book import SqlBook
 
@@ -26,6 +28,14 @@ _HOW_TO_DEFINE = Card(
     text="Write `define`, and the YAML on the lines below it. `export PIPELINE` gives one that is there.",
     fields=(Field("To write none", "`create` asks a few questions; `templates` shows what it begins with"),),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A definition that was kept as this version, in place of the one `before` it."""
+
+    version: int
+    before: StoredPipeline | None = None
 
 
 @dataclass(slots=True)
@@ -51,14 +61,14 @@ class Defining:
         if not said.text.strip():
             return [Answer(_HOW_TO_DEFINE, private=True, form=DefineForm())]
         definition = await self._read(unfenced(said.text))
-        version = await self.acting.store.transact(lambda book: self._kept(book, definition, incoming))
-        return [] if version is None else [await self._defined(definition.pipeline, version)]
+        kept = await self.acting.store.transact(lambda book: self._kept(book, definition, incoming))
+        return [] if kept is None else [await self._defined(definition.pipeline, kept)]
 
     async def define_all(self, incoming: Incoming, texts: Sequence[str]) -> list[Answer]:
         """Define each, as if its text had been said; all of them, or none when something is wrong with one."""
         definitions = [await self._read(text) for text in texts]
 
-        def keep(book: SqlBook) -> list[int | None]:
+        def keep(book: SqlBook) -> list[Kept | None]:
             return [
                 self._kept(
                     book, one, replace(incoming, line=f"define\n{one.text}", key=_numbered(incoming.key, number))
@@ -66,10 +76,10 @@ class Defining:
                 for number, one in enumerate(definitions)
             ]
 
-        versions = await self.acting.store.transact(keep)
+        every = await self.acting.store.transact(keep)
         self.sights.forget()
-        kept = zip(definitions, versions, strict=True)
-        return [await self._defined(one.pipeline, version) for one, version in kept if version is not None]
+        answered = zip(definitions, every, strict=True)
+        return [await self._defined(one.pipeline, kept) for one, kept in answered if kept is not None]
 
     async def _read(self, text: str) -> Definition:
         people = await self.acting.store.read(lambda book: book.people.names())
@@ -81,19 +91,20 @@ class Defining:
             allow_http=self.transports.plain,
         )
 
-    def _kept(self, book: SqlBook, definition: Definition, incoming: Incoming) -> int | None:
-        """Keep a definition; returns its version, or None when this delivery did so before."""
+    def _kept(self, book: SqlBook, definition: Definition, incoming: Incoming) -> Kept | None:
+        """Keep a definition; None when this delivery did so before."""
         words = f"{definition.pipeline.pipeline} is defined."
         return self.acting.once_in(book, incoming, lambda book: self._saved(book, definition, incoming), words)
 
-    async def _defined(self, pipeline: Pipeline, version: int) -> Answer:
+    async def _defined(self, pipeline: Pipeline, kept: Kept) -> Answer:
         shown = await self.desk.show(Said(BY_NAME["show"], (pipeline.pipeline,), pipeline.pipeline))
         card = Card(
-            f"{pipeline.pipeline} is defined, version {version}",
+            f"{pipeline.pipeline} is defined, version {kept.version}",
             Tone.GOOD,
             pipeline.description,
             topology=shown.topology,
             fields=(
+                *(replaced(kept.before, pipeline, self.acting.clock.now()) if kept.before else ()),
                 *shown.fields[2:],
                 *await self.desk.untold(_asked(pipeline)),
                 *await self._followed(pipeline.pipeline),
@@ -102,14 +113,15 @@ class Defining:
         )
         return Answer(card)
 
-    def _saved(self, book: SqlBook, definition: Definition, incoming: Incoming) -> int:
+    def _saved(self, book: SqlBook, definition: Definition, incoming: Incoming) -> Kept:
         """Keep a definition, if no feature refuses it."""
         check_circles(book, definition, sight_of(book, incoming.person).hidden)
         now, pipeline = self.acting.clock.now(), definition.pipeline
-        before = _sources_before(book, pipeline.pipeline) if self.checks else ()
+        before = book.pipelines.load(pipeline.pipeline) if pipeline.pipeline in book.pipelines.names() else None
         for check_sources in self.checks:
-            check_sources(book, incoming.person, _sources(pipeline), before)
-        return book.pipelines.save(pipeline.pipeline, pipeline.group, definition.text, incoming.person, now)
+            check_sources(book, incoming.person, _sources(pipeline), _sources_before(before))
+        version = book.pipelines.save(pipeline.pipeline, pipeline.group, definition.text, incoming.person, now)
+        return Kept(version, before if before is not None and before.version != version else None)
 
     async def _followed(self, pipeline: str) -> list[Field]:
         """Do what follows from a definition that is kept; what does not work is said beside it."""
@@ -138,11 +150,9 @@ def _sources(pipeline: Pipeline) -> tuple[Source, ...]:
     return tuple(stage.source for stage in pipeline.stages if stage.source is not None)
 
 
-def _sources_before(book: SqlBook, name: str) -> tuple[Source, ...]:
+def _sources_before(before: StoredPipeline | None) -> tuple[Source, ...]:
     """What the newest definition fetches from; nothing when there is none, or none that a run can be made of."""
-    if name not in book.pipelines.names():
-        return ()
     try:
-        return _sources(resolve(book.pipelines.load(name).text, {}))
+        return () if before is None else _sources(resolve(before.text, {}))
     except Complaints:
         return ()
