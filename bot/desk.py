@@ -23,6 +23,7 @@ from bot.rights.grants import pipelines_of
 from bot.rights.holders import Sight, holder_of
 from bot.rows import PAGE, pipeline_rows, release_row, run_row
 from bot.secrecy.masking import effect_card, version_card
+from bot.starts import starts_fields
 from bot.untold import untold
 from bot.ways_back import subject_of_pipeline, workload_of
 from bot.wiring import check_circles
@@ -139,6 +140,7 @@ class Desk:
         fields += [Field(f"{stage.name} asks", stage.review.in_words) for stage in pipeline.stages if stage.review]
         if pipeline.deployment is not None:
             fields += deployment_fields(pipeline.workload, pipeline.deployment)
+        fields += starts_fields(pipeline, self.clock.now())
         lock = await self.lock_of(stored)
         fields += locked_field(lock) if lock else ()
         fields += await self._freezes(stored)

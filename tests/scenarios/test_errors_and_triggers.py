@@ -5,6 +5,7 @@ from pathlib import Path
 from engine.model import RunState, StageState
 from tests.support.bot import a_new_bot, words_of
 from tests.support.notes import notes
+from tests.support.store import ANN, T0
 
 GATE = """\
     conditions:
@@ -96,3 +97,21 @@ async def test_a_cron_start_is_planned_and_begins_a_run_that_the_room_sees(tmp_p
         assert run.requested_by == "clock"
         await bot.asks(run.id)
         await bot.shows(run.id, lambda card: "clock" in words_of(card), "says who asked")
+
+
+async def test_what_starts_a_pipeline_is_shown_with_when_the_clock_does_next(tmp_path: Path) -> None:
+    head = """\
+starts:
+  - {cron: "30 6 1 1 *", timezone: Europe/Berlin}
+  - webhook: nightly
+  - {channel: base, from: [images]}
+"""
+    ways = "01 January, 06:30 Europe/Berlin; webhook nightly (`hooks notes`); channel base of images"
+    text = notes(tmp_path, head=head)
+    pushed = 'account: forge, auto_build: {branches: [main, "release/*"], tags: ["v*"], webhook: manual}}'
+    async with a_new_bot() as bot:
+        for line in (f"define\n{text}", "show notes"):
+            assert f"Starts\ncron 30 6 1 1 *, next on {ways}" in await bot.say(line)
+        stored = text.replace('tag: "${tag}"}', f'tag: "${{tag}}", {pushed}')
+        await bot.app.store.transact(lambda book: book.pipelines.save("notes", "default", stored, ANN, T0))
+        assert f"{ways}; pushes to branches main, release/* and tags v*" in await bot.say("show notes")
