@@ -133,7 +133,8 @@ class Rollouts:
         for stage in reversed(job.run.stages):
             if stage.kind is StageKind.BUILD and "digest" in stage.outputs:
                 return stage.outputs["image"], stage.outputs["digest"]
-        raise StageFailure(f"Run {job.run.id} has built no image to release.", "Retry the run from its build stage.")
+        again = f"`stop {job.run.id}` ends it; then `run {job.run.pipeline}` builds anew."
+        raise StageFailure(f"Run {job.run.id} has built no image to release.", again)
 
     async def tick(self, job: Job, deployed: Deployed, kind: GoalKind) -> Json | Later:
         """One step towards the goal.

@@ -3,9 +3,11 @@
 from pathlib import Path
 
 from engine.model import RunState, StageState
-from tests.support.bot import a_new_bot, words_of
+from tests.support.bot import a_new_bot, a_repository, words_of
+from tests.support.model_target import ModelTarget
 from tests.support.notes import notes
 from tests.support.store import ANN, T0
+from tests.support.workload import Shop
 
 GATE = """\
     conditions:
@@ -115,3 +117,14 @@ starts:
         stored = text.replace('tag: "${tag}"}', f'tag: "${{tag}}", {pushed}')
         await bot.app.store.transact(lambda book: book.pipelines.save("notes", "default", stored, ANN, T0))
         assert f"{ways}; pushes to branches main, release/* and tags v*" in await bot.say("show notes")
+
+
+async def test_a_release_whose_build_failed_and_was_ignored_says_what_can_be_done(tmp_path: Path) -> None:
+    shop = Shop(tmp_path, rest="0s", repository=a_repository(tmp_path / "empty", "v1").url)
+    build = '    build: {image: "shop/hello:${tag}"}\n'
+    text = shop.gray().replace(build, f"{build}    on_error: {{do: ignore}}\n")
+    async with a_new_bot(text, target=ModelTarget()) as bot:
+        run = await bot.start("run hello")
+        held = await bot.is_held(run)
+        assert f"Run {run} has built no image to release." in held.stage.reason
+        assert f"`stop {run}` ends it; then `run hello` builds anew." in held.stage.reason
