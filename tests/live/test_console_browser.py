@@ -261,7 +261,7 @@ async def test_the_page_of_a_run_follows_its_card_and_its_logs(console: Console,
 
 async def test_the_parts_of_a_pipeline_are_loaded_when_they_are_wanted(console: Console, browser: Browser) -> None:
     async with a_page(browser, console, "/p/shop-api") as page:
-        assert console.dispatch.lines() == ["show shop-api"]
+        assert console.dispatch.lines() == ["show shop-api", "status shop-api"]
         await page.get_by_role("link", name="YAML").click()
         await console.dispatch.until("yaml shop-api")
         await expect(page).to_have_url(console.url + "/p/shop-api/yaml")
