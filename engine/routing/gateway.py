@@ -20,7 +20,7 @@ What is different from Istio:
 A gateway follows a route when its conditions, written for this generation of it, say so.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from functools import partial
 from itertools import product
@@ -30,9 +30,24 @@ from engine.model import Json
 from engine.rollout.fleet import Route, Rule
 from engine.routing import ways as kept
 from engine.routing.header_matches import header_matches, name_of, with_headers
+from engine.routing.split_lists import SplitList
 from engine.routing.ways import Made, Ways, is_home, matched_service, outline, shares, spread
 
-__all__ = ["Made", "Ways", "effective", "follows", "is_for", "memory", "remembered", "restored", "routed", "trouble"]
+__all__ = [
+    "Made",
+    "Ways",
+    "effective",
+    "follows",
+    "is_for",
+    "is_split",
+    "memory",
+    "only_others",
+    "remembered",
+    "restored",
+    "routed",
+    "trouble",
+    "unsplit",
+]
 
 _LISTS = ("rules",)
 _SHOWN = ("parentRefs", "hostnames", *_LISTS)
@@ -107,6 +122,35 @@ def remembered(live: Json) -> Made | None:
     return kept.remembered(live, _LISTS)
 
 
+def is_split(live: Json, ways: Ways) -> bool:
+    """Whether it leads to a Service of one group alone, as against being as its owners write it."""
+    return any(_speaks_of(each, live, ways, ways.apart) for each in _rules(live))
+
+
+def only_others(live: Json, said: Json, ways: Ways) -> bool:
+    """Whether nothing but routes of others has changed since `said` was written. See `SplitList.is_unchanged`."""
+    found = remembered(live)
+    return found is not None and _split_list(found, said, live, ways).is_unchanged()
+
+
+def unsplit(live: Json, said: Json, ways: Ways, *, theirs: bool = False) -> Made | None:
+    """`live`, of which `said` was written last, as it would be had it never been split. See `SplitList.unsplit`."""
+    found = remembered(live)
+    sent = None if found is None else _split_list(found, said, live, ways).unsplit(theirs=theirs)
+    if sent is None:
+        return None
+    others = {key: value for key, value in live["spec"].items() if key != "rules"}
+    return {**outline(live), "spec": {**others, **({"rules": sent} if sent else {})}}
+
+
+def _split_list(found: Json, said: Json, live: Json, ways: Ways) -> SplitList:
+    def is_ours(entry: Json) -> bool:
+        return _speaks_of(entry, live, ways, {ways.service, *ways.apart})
+
+    before, wrote, there = (_rules(each) for each in (found, said, live))
+    return SplitList(before, wrote, there, "backendRefs", is_ours, is_split(live, ways))
+
+
 def _sent(found: Json, rule: Json, route: Route, ways: Ways) -> Iterator[Json]:
     """`rule` with the split, after its copies for those who pass a rule of the policy."""
     is_ours = partial(_is_ours, found=found, ways=ways)
@@ -144,6 +188,17 @@ def _is_ours(backend: Json, found: Json, ways: Ways) -> bool:
 def _leads_to_us(rule: Json, found: Json, ways: Ways) -> bool:
     """Whether any request goes to the own Service by this rule: a backend without weight gets none."""
     return any(_is_ours(each, found, ways) and each.get("weight", 1) > 0 for each in rule.get("backendRefs", ()))
+
+
+def _speaks_of(rule: Json, live: Json, ways: Ways, services: Collection[str]) -> bool:
+    """Whether the rule names one of `services` as a backend, with whatever weight."""
+    here = live["metadata"].get("namespace", ways.namespace)
+    return any(
+        each.get("namespace", here) == ways.namespace
+        and (each.get("group", ""), each.get("kind", "Service")) == ("", "Service")
+        and each.get("name") in services
+        for each in rule.get("backendRefs", ())
+    )
 
 
 def _rules(http_route: Json) -> list[Json]:

@@ -24,7 +24,7 @@ Weights are shares of their sum. They sum to 100, unless a route leads to others
 a hundred cannot give.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from copy import deepcopy
 from functools import partial
 
@@ -33,6 +33,7 @@ from engine.model import Json
 from engine.rollout.fleet import Route
 from engine.routing import ways as kept
 from engine.routing.header_matches import conditions, joined
+from engine.routing.split_lists import SplitList
 from engine.routing.ways import Made, Ways, is_home, matched_service, outline, shares, spread
 
 __all__ = [
@@ -41,11 +42,14 @@ __all__ = [
     "effective",
     "follows",
     "is_for",
+    "is_split",
     "memory",
+    "only_others",
     "remembered",
     "restored",
     "routed",
     "serves_mesh",
+    "unsplit",
 ]
 
 API_VERSION = "networking.istio.io/v1"
@@ -129,6 +133,35 @@ def memory(found: Json) -> str:
 def remembered(live: Json) -> Made | None:
     """`live` as it was found, from what was written down on it."""
     return kept.remembered(live, _LISTS)
+
+
+def is_split(live: Json, ways: Ways) -> bool:
+    """Whether it leads to a Service of one group alone, as against being as its owners write it."""
+    return _leads_apart(live, ways)
+
+
+def only_others(live: Json, said: Json, ways: Ways) -> bool:
+    """Whether nothing but routes of others has changed since `said` was written. See `SplitList.is_unchanged`."""
+    found = remembered(live)
+    return found is not None and _split_list(found, said, live, ways).is_unchanged()
+
+
+def unsplit(live: Json, said: Json, ways: Ways, *, theirs: bool = False) -> Made | None:
+    """`live`, of which `said` was written last, as it would be had it never been split. See `SplitList.unsplit`."""
+    found = remembered(live)
+    sent = None if found is None else _split_list(found, said, live, ways).unsplit(theirs=theirs)
+    if sent is None:
+        return None
+    others = {key: value for key, value in live["spec"].items() if key != ways.protocol}
+    return {**outline(live), "spec": {**others, **({ways.protocol: sent} if sent else {})}}
+
+
+def _split_list(found: Json, said: Json, live: Json, ways: Ways) -> SplitList:
+    def is_ours(entry: Json) -> bool:
+        return _speaks_of(entry, live, ways, {ways.service, *ways.apart})
+
+    before, wrote, there = (_entries(each, ways.protocol) for each in (found, said, live))
+    return SplitList(before, wrote, there, "route", is_ours, is_split(live, ways))
 
 
 def _list_of(route: Route, ways: Ways) -> str:
@@ -228,13 +261,13 @@ def _counts(destination: Json, entry: Json) -> bool:
 
 
 def _leads_apart(live: Json, ways: Ways) -> bool:
-    hosts = [
-        destination.get("destination", {}).get("host", "")
-        for key in _LISTS
-        for entry in _entries(live, key)
-        for destination in entry.get("route", ())
-    ]
-    return any(_names(host, service, live, ways) for host in hosts for service in ways.apart)
+    return any(_speaks_of(each, live, ways, ways.apart) for key in _LISTS for each in _entries(live, key))
+
+
+def _speaks_of(entry: Json, live: Json, ways: Ways, services: Collection[str]) -> bool:
+    """Whether the route names one of `services` as a destination, with whatever weight."""
+    hosts = [each.get("destination", {}).get("host", "") for each in entry.get("route", ())]
+    return any(_names(host, service, live, ways) for host in hosts for service in services)
 
 
 def _has_host(virtual_service: Json, ways: Ways) -> bool:

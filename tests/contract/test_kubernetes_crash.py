@@ -15,7 +15,7 @@ from tests.support.kube_surroundings import NAME
 
 GRAY, PROMOTE, ROLL_BACK = GoalKind.GRAY, GoalKind.PROMOTE, GoalKind.ROLL_BACK
 every_way = pytest.mark.parametrize("way", WAYS)
-WRITES = {"canary": 14, "blue_green": 11, "istio": 19, "gateway": 19}
+WRITES = {"canary": 14, "blue_green": 11, "istio": 20, "gateway": 20}
 """As many writes as the gray release and the promotion of a found workload take, or a few more."""
 
 

@@ -14,7 +14,7 @@ from engine.errors import StageFailure
 from engine.rollout.fleet import HeaderTest, Matcher, Route, Rule
 from engine.rollout.traffic import matches, rules_of
 from engine.routing import gateway, istio
-from engine.routing.ways import FOUND, Ways, matched_service, shares
+from engine.routing.ways import FOUND, Ways, matched_service, outline, shares
 from tests.support.mesh_requests import Answer, Request, by_http_route, by_virtual_service
 
 Json = dict[str, Any]
@@ -378,3 +378,46 @@ def test_an_http_route_is_followed_and_restored(found: Json, one: Route, other: 
     assert applied(live, gateway.restored(remembered), "{}")["spec"] == found["spec"]
     if _sends(one, ways()) != _sends(other, ways()):
         assert made != changed
+
+
+@given(there=found_there, route=routes(), first=st.booleans())
+@OFTEN
+def test_a_split_virtual_service_is_told_from_what_was_found_whatever_others_put_among_it(
+    there: tuple[Ways, Json],
+    route: Route,
+    first: bool,  # noqa: FBT001 - drawn
+) -> None:
+    way, found = there
+    made = istio.routed(found, route, way)
+    live = applied(found, made, istio.memory(found))
+    if not istio.is_split(live, way):
+        event("nothing of ours")
+        return
+    assert istio.unsplit(live, made, way) == {**outline(found), "spec": found["spec"]}
+    added = {"match": [{"uri": {"prefix": "/new"}}], "route": [{"destination": {"host": "pay"}}]}
+    at = 0 if first else len(live["spec"]["http"])
+    entries = [*live["spec"]["http"][:at], added, *live["spec"]["http"][at:]]
+    after = {**live, "spec": {**live["spec"], "http": entries}}
+    unsplit = istio.unsplit(after, made, way)
+    assert istio.only_others(after, made, way)
+    assert unsplit is not None
+    assert [each for each in unsplit["spec"]["http"] if each != added] == found["spec"]["http"]
+    assert istio.routed(unsplit, route, way)["spec"]["http"] == entries
+
+
+@given(found=http_routes(), route=routes(negated=False))
+@OFTEN
+def test_a_split_http_route_is_told_from_what_was_found(found: Json, route: Route) -> None:
+    try:
+        made = gateway.routed(found, route, ways())
+    except StageFailure:
+        event("refused")
+        return
+    live = applied(found, made, gateway.memory(found))
+    if not gateway.is_split(live, ways()):
+        event("nothing of ours")
+        return
+    unsplit = gateway.unsplit(live, made, ways())
+    assert unsplit is not None
+    assert unsplit["spec"] == found["spec"]
+    assert not gateway.only_others({**live, "spec": found["spec"]}, made, ways())

@@ -19,6 +19,7 @@ Json = dict[str, Any]
 
 KUBECTL = "kubectl-client-side-apply"
 EDIT = "kubectl-edit"
+_APPLY = "application/apply-patch+yaml"
 _MERGE = "application/merge-patch+json"
 
 
@@ -48,6 +49,17 @@ class Hands:
             content=json.dumps(change),
             params={"fieldManager": manager},
             headers={"content-type": _MERGE},
+        )
+        return _read(said)
+
+    async def apply(self, thing: Json, manager: str = "kubectl", *, force: bool = False) -> Json:
+        """Apply an object on the server's side, as `kubectl apply --server-side` does."""
+        kind = kind_of(thing)
+        said = await self._http.patch(
+            kind.path(self.namespace, thing["metadata"]["name"]),
+            content=json.dumps(thing),
+            params={"fieldManager": manager, "force": str(force).lower()},
+            headers={"content-type": _APPLY},
         )
         return _read(said)
 

@@ -35,6 +35,7 @@ from engine.targets.kubernetes import (
     names,
     objects,
     policies,
+    routers,
     ways,
     writing,
 )
@@ -44,6 +45,7 @@ from engine.targets.kubernetes.names import place_of
 from engine.targets.kubernetes.objects import applied_of
 from engine.targets.kubernetes.scene import Scene
 from engine.targets.kubernetes.site import Site
+from engine.targets.kubernetes.standing import Standing
 from engine.targets.kubernetes.writes import Apply, Write
 
 _FIT_FOR = timedelta(seconds=5)
@@ -61,6 +63,7 @@ class KubernetesTarget:
         self._holding = Holding()
         self._said: list[str] = []
         self._given_up: set[str] = set()
+        self._standing = Standing()
         self._used: dict[Site, None] = {}
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
@@ -117,8 +120,8 @@ class KubernetesTarget:
         """What was changed by others since it was written, and what they would not let be written."""
         site = self._site(placement.workload)
         scene = await site.looking.look(placement)
-        drifted = tuple(each for _, live in _written(scene) for each in writing.drift_of(site, live))
-        return drifted or await self._holding.held(site, scene, placement)
+        drifted = [each for kind, live in _written(scene) for each in routers.disputes(site, scene, kind, live)]
+        return tuple(drifted) or await self._holding.held(site, scene, placement)
 
     async def restore(self, placement: Placement, disputes: Sequence[Dispute], by: str) -> None:  # noqa: ARG002
         """Write again what was written last, on objects of which nothing but `disputes` was changed."""
@@ -126,10 +129,9 @@ class KubernetesTarget:
         scene = await site.looking.look(placement)
         decided = {each.key for each in disputes}
         for kind, live in _written(scene):
-            applied = applied_of(live)
-            if applied is not None and writing.drift_of(site, live):
-                again = Apply(kind, objects.with_applied(applied))
-                await writing.settle(site, scene, again, live, decided)
+            if routers.disputes(site, scene, kind, live):
+                for again in routers.restored(scene, kind, live, moves.marks_of(placement)):
+                    await writing.settle(site, scene, again, live, decided)
 
     async def adopt(self, placement: Placement, disputes: Sequence[Dispute], by: str) -> None:
         """Write what is there as if it had been ours, and on each object who may be overruled from now on.
@@ -144,7 +146,9 @@ class KubernetesTarget:
             if not theirs:
                 continue
             applied = applied_of(live) or moves.marked(kind, scene, live, placement)
-            kept = differences.present(applied, live, [each for each in theirs if not each.held])
+            drifted = [each for each in theirs if not each.held]
+            kept = routers.adopted(scene, kind, live) if drifted else None
+            kept = kept or differences.present(applied, live, drifted)
             let = names.let(live, {each.manager for each in theirs}, by)
             noted = Apply(kind, objects.with_notes(kept, let))
             await writing.settle(site, scene, noted, live, {each.key for each in theirs})
@@ -170,8 +174,11 @@ class KubernetesTarget:
             self._said += await beside.put_back(site, scene, placement, self._given_up)
             if await self._overwrite(site, scene, placement):
                 return
+        elif (strange := routers.changed(site, scene)) and await self._asks_or_keeps(site, scene, placement, strange):
+            return
         marks, now = moves.marks_of(placement), self._clock.now()
         pending = ways.steps(scene, marks)
+        self._said += self._standing.made_again(scene, placement, pending)
         for write in pending:
             await self._write(site, scene, write, placement)
         if pending or not ways.is_wished(scene) or not ways.says(scene, marks):
@@ -185,16 +192,37 @@ class KubernetesTarget:
         if after != kept:
             await self._write(site, scene, ways.asked(scene, after, marks), placement)
 
+    async def _asks_or_keeps(
+        self, site: Site, scene: Scene, placement: Placement, strange: Sequence[tuple[Kind, Json]]
+    ) -> bool:
+        """Keep what others have changed of routes that are theirs; whether this is all that can be done for now.
+
+        Where our own were changed nothing is written: people are asked about it.
+        """
+        if any(routers.disputes(site, scene, kind, live) for kind, live in strange):
+            return True
+        marks = moves.marks_of(placement)
+        late = [write for kind, live in strange for write in routers.kept(scene, kind, live, marks)]
+        if late and scene.wish.set_at is not None:  # proxies need their time to follow what changes now
+            await self._write(site, scene, ways.asked(scene, replace(scene.wish, set_at=None), marks), placement)
+        for write in late:
+            await self._write(site, scene, write, placement)
+        self._said += [each for one in strange if late for each in routers.news(site, scene, placement, *one)]
+        return bool(late)
+
     async def _overwrite(self, site: Site, scene: Scene, placement: Placement) -> bool:
         """Put right whatever others have changed, and say so; whether there was anything."""
         righted = 0
         for kind, live in _written(scene):
-            applied, drift = applied_of(live), writing.drift_of(site, live)
-            if applied is not None and drift:
-                await writing.apply(site, scene, Apply(kind, objects.with_applied(applied)), force=True)
-                thing = writing.thing_of(kind, scene, live["metadata"]["name"])
-                self._said.append(writing.overwritten(placement, thing, {each.manager for each in drift}))
+            drift = writing.drift_of(site, live)
+            for again in routers.restored(scene, kind, live, moves.marks_of(placement)) if drift else ():
+                await writing.apply(site, scene, again, force=True)
                 righted += 1
+                if routers.disputes(site, scene, kind, live):
+                    thing = writing.thing_of(kind, scene, live["metadata"]["name"])
+                    self._said.append(writing.overwritten(placement, thing, {each.manager for each in drift}))
+                else:
+                    self._said += routers.news(site, scene, placement, kind, live)
         return righted > 0
 
     async def forget(self, workload: str) -> None:

@@ -19,6 +19,7 @@ from engine.routing import gateway, istio, selectors
 from engine.routing.ways import is_home
 from engine.targets.kubernetes import names, objects, wish
 from engine.targets.kubernetes.kinds import HTTP_ROUTE, SERVICE, VIRTUAL_SERVICE, Kind
+from engine.targets.kubernetes.overlay import laid_over
 from engine.targets.kubernetes.scene import Medium, Scene
 from engine.targets.kubernetes.wish import Wish
 from engine.targets.kubernetes.writes import Apply, Remove, Write
@@ -26,7 +27,7 @@ from engine.targets.kubernetes.writes import Apply, Remove, Write
 Marks = Mapping[str, str]
 _TRACKS = {names.STABLE, "gray"}
 _ROUTERS = {Medium.ISTIO: VIRTUAL_SERVICE, Medium.GATEWAY: HTTP_ROUTE}
-_LANGUAGES = {VIRTUAL_SERVICE: istio, HTTP_ROUTE: gateway}
+LANGUAGES = {VIRTUAL_SERVICE: istio, HTTP_ROUTE: gateway}
 
 
 def is_wished(scene: Scene) -> bool:
@@ -47,6 +48,14 @@ def steps(scene: Scene, marks: Marks) -> tuple[Write, ...]:
 def says(scene: Scene, marks: Marks) -> bool:
     """Whether the objects say what the route wants, and each group in it has ready endpoints."""
     return scene.service is not None and not steps(scene, marks) and _reachable(scene) and _endpoints_fit(scene)
+
+
+def planned(scene: Scene, route: Route, marks: Marks) -> tuple[Write, ...]:
+    """Everything that is written on the way to `route`, as if nothing had to be waited for."""
+    wanted = asked(scene, scene.wish.asking(route), marks)
+    notes = {"metadata": wanted.thing["metadata"]}
+    after = replace(scene, service=laid_over(scene.service or wanted.thing, notes))
+    return (wanted, *_services(after, marks), *_routed(after, marks), *_astray(after, marks))
 
 
 def in_effect(scene: Scene, marks: Marks, settle: timedelta, now: datetime) -> bool:
@@ -221,9 +230,9 @@ def _routed(scene: Scene, marks: Marks) -> Iterator[Write]:
         return
     kind, route, reached = _ROUTERS[scene.medium], scene.wish.route, scene.ways
     for live in scene.routers:
-        if is_home(route, reached) or not _is_routed(scene):
-            yield from _put_back(scene, kind, live, marks)
-        elif not _LANGUAGES[kind].follows(live, route, reached):
+        if goes_home(scene, live):
+            yield from _put_back(scene, kind, live)
+        elif not LANGUAGES[kind].follows(live, route, reached):
             yield from shared(scene, live, route, marks)
     alone = scene.medium is Medium.ISTIO and not any(istio.serves_mesh(live, reached) for live in scene.routers)
     if alone and _is_routed(scene) and not is_home(route, reached):
@@ -236,38 +245,67 @@ def _astray(scene: Scene, marks: Marks) -> Iterator[Write]:
     As long as nobody is to be led to the own Service, they say what the route says.
     """
     plain = Route(scene.wish.route.weights)
-    home = bool(_behind_own(scene)) or not any(plain.weights.values())
     late = [
         write
         for kind, live in scene.strays
-        if home or not _LANGUAGES[kind].follows(live, plain, scene.ways)
-        for write in (_put_back(scene, kind, live, marks) if home else _shared(scene, kind, live, plain, marks))
+        for home in (goes_home(scene, live),)
+        if home or not LANGUAGES[kind].follows(live, plain, scene.ways)
+        for write in (_put_back(scene, kind, live) if home else _shared(scene, kind, live, plain, marks))
     ]
     if late and scene.wish.set_at is not None:  # proxies need their time to follow what changes now
         yield asked(scene, replace(scene.wish, set_at=None), marks)
     yield from late
 
 
-def shared(scene: Scene, live: Json, route: Route, marks: Marks) -> Iterator[Write]:
+def again(scene: Scene, kind: Kind, live: Json, found: Json, marks: Marks) -> Iterator[Apply]:
+    """One VirtualService or HTTPRoute of others as the route wants it, made anew from `found`; nothing if it must wait.
+
+    `found` is the object as it is without a split.
+    """
+    if not _reachable(scene):
+        return
+    route, is_stray = scene.wish.route, any(each is live for _, each in scene.strays)
+    if is_stray:
+        route = Route(route.weights)
+    yield from (
+        _given_back(kind, found) if goes_home(scene, live) else _shared(scene, kind, live, route, marks, found=found)
+    )
+
+
+def goes_home(scene: Scene, live: Json) -> bool:
+    """Whether this VirtualService or HTTPRoute is to be as it was found."""
+    if any(each is live for _, each in scene.strays):
+        return bool(_behind_own(scene)) or not any(scene.wish.route.weights.values())
+    return is_home(scene.wish.route, scene.ways) or not _is_routed(scene)
+
+
+def shared(scene: Scene, live: Json, route: Route, marks: Marks) -> Iterator[Apply]:
     """One VirtualService or HTTPRoute as `route` wants it, with what was found written down on it."""
     yield from _shared(scene, _ROUTERS[scene.medium], live, route, marks)
 
 
-def _shared(scene: Scene, kind: Kind, live: Json, route: Route, marks: Marks) -> Iterator[Write]:
-    module = _LANGUAGES[kind]
-    found = None if names.is_ours(live) else module.remembered(live) or live
+def _shared(
+    scene: Scene, kind: Kind, live: Json, route: Route, marks: Marks, *, found: Json | None = None
+) -> Iterator[Apply]:
+    module = LANGUAGES[kind]
+    found = None if names.is_ours(live) else found or module.remembered(live) or live
     memory = module.memory(found) if found else ""
     yield _router(scene, kind, module.routed(found, route, scene.ways), marks, live=live, memory=memory)
 
 
-def _put_back(scene: Scene, kind: Kind, live: Json, marks: Marks) -> Iterator[Write]:
-    module = _LANGUAGES[kind]
+def _put_back(scene: Scene, kind: Kind, live: Json) -> Iterator[Write]:
+    module = LANGUAGES[kind]
     if objects.workload_of(live) not in ("", scene.place.name):
         return  # in the middle of another workload's release, which puts it back
     if names.is_ours(live):
         yield Remove(kind, live["metadata"]["name"], live["metadata"]["uid"])
     elif (found := module.remembered(live)) is not None:
-        yield _router(scene, kind, module.restored(found), marks, live=live)
+        yield from _given_back(kind, found)
+
+
+def _given_back(kind: Kind, found: Json) -> Iterator[Apply]:
+    """The object as it was found, and nothing of Sluice's on it."""
+    yield Apply(kind, {"apiVersion": kind.api_version, "kind": kind.kind, **LANGUAGES[kind].restored(found)})
 
 
 def _router(

@@ -26,6 +26,8 @@ from engine.targets.kubernetes.site import Site
 from engine.targets.kubernetes.writes import Apply, Remove, Write
 
 _ROUTERS = (VIRTUAL_SERVICE, HTTP_ROUTE)
+_READ_FIRST = (*_ROUTERS, SERVICE)
+"""What is written is made from what was read: it is not written if that has changed meanwhile."""
 _OWN = (*_ROUTERS, DEPLOYMENT, SERVICE)
 
 
@@ -51,13 +53,14 @@ async def apply(site: Site, scene: Scene, one: Apply, *, force: bool = False, ov
 
     `over` is the object as it was looked at: if it is another one by now, it is not written (`Interrupted`).
     """
-    thing, live = one.thing, over or (scene.named(one.kind, one.name) if one.kind == SERVICE else None)
+    thing, live = one.thing, over or (scene.named(one.kind, one.name) if one.kind in _READ_FIRST else None)
     if live is not None:
         thing = _unless_changed(thing, live)
     answer = await site.cluster.apply(one.kind, thing, force=force)
     site.watching.note(one.kind, answer)
     site.looking.forget(one.kind, scene.place.namespace, one.name)
     await _hand_over(site, one.kind, answer)
+    await let_go(site, one.kind, answer)
 
 
 async def settle(site: Site, scene: Scene, one: Apply, live: Json, decided: set[tuple[str, str, str]]) -> None:
@@ -78,8 +81,23 @@ def drift_of(site: Site, live: Json) -> tuple[Dispute, ...]:
     return () if applied is None else differences.drifted(applied, live, site.cluster.manager, site.before)
 
 
+async def let_go(site: Site, kind: Kind, live: Json) -> None:
+    """Hold nothing of somebody's routes on which nothing is written down any more: they are as they were found.
+
+    Their owner would be refused otherwise who applies the next change of them.
+    """
+    is_over = kind in _ROUTERS and applied_of(live) is None and not objects.workload_of(live)
+    if is_over and site.cluster.manager in appliers(live) and len(makers(live)) > 1:
+        site.watching.note(kind, await site.cluster.let_go(kind, live))
+
+
 async def hand_over(site: Site, scene: Scene) -> None:
-    """Let go of what an older name still holds of objects that this one has written: a crash came in between."""
+    """Let go of what is not to be held any more: a crash came in between.
+
+    That is what an older name holds of objects that this one has written, and routes that were given back.
+    """
+    for kind, live in scene.all():
+        await let_go(site, kind, live)
     for kind, live in scene.all() if site.before else ():
         if site.cluster.manager in appliers(live):
             await _hand_over(site, kind, live)
