@@ -102,7 +102,7 @@ def fitting(book: SqlBook, incoming: Incoming, now: datetime) -> Card | None:
     if found:
         raise Refused(f"You may not {verb.name} any of what there is.", "`whoami` says what you may.")
     waiting = _waiting(question) if verb.name in ("approve", "reject") else ""
-    nothing = _NOTHING.get(verb.name, f"There is nothing that `{verb.name}` fits now.")
+    nothing = _NOTHING.get(verb.name, f"There is nothing for {verb.name} now.")
     raise Refused(nothing, waiting or f"`{question.shown_by}` shows what there is.")
 
 

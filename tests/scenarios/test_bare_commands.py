@@ -56,6 +56,7 @@ async def test_no_command_of_a_menu_leads_nowhere_while_there_is_something_that_
             answer = await bot.say(name)
             assert "That is not how" not in answer, name
             assert bool(offered(bot)) is (name not in unfit), f"{name}: {answer}"
+            assert offered(bot) or "`" not in bot.heard[0].title, "a title is no place for a command to type"
             for button in offered(bot).values():
                 assert button.line.startswith("press ") or parse(button.line), button
 
