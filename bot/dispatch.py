@@ -213,7 +213,7 @@ class Dispatch:
             if heard is not None:
                 return heard
             code = code_in(incoming.line)
-            if not code.isupper():  # a slip of the finger in a name of small letters is no code
+            if not code:
                 raise
             said = Said(BY_NAME["link"], (code,), code)
         act = self._acts.get(said.verb.name)

@@ -12,7 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 from bot.cluster_settings import ClusterName, ClusterSettings
 from bot.registry_settings import RegistryName, RegistrySettings, each_image_has_one_home
 from engine.errors import Broken
-from storage.address import without_options
+from storage.libpq import without_options
 
 _MOST_TOLD = 3
 _PASSWORD = re.compile(r"(?:[\w+.-]+://)?+[^:]*:(.*)@", re.DOTALL)

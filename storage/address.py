@@ -9,31 +9,7 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from engine.errors import Broken
-
-_OPTIONS = frozenset(
-    {
-        "application_name",
-        "client_encoding",
-        "connect_timeout",
-        "dbname",
-        "host",
-        "hostaddr",
-        "keepalives",
-        "options",
-        "passfile",
-        "password",
-        "port",
-        "service",
-        "sslcert",
-        "sslkey",
-        "sslmode",
-        "sslrootcert",
-        "target_session_attrs",
-        "user",
-    }
-)
-"""What libpq may be told behind an address's ``?``."""
-
+from storage.libpq import without_options
 
 class NoAddress(Broken):
     """The setting is no address of a database that Sluice can use."""
@@ -64,13 +40,6 @@ def address_of(url: str) -> URL:
         return make_url(url)
     except (SQLAlchemyError, ValueError):
         raise NoAddress from None
-
-
-def without_options(url: str) -> str:
-    """Return the address without what libpq is told behind its ``?``, where an ``@`` may stand, as in a password."""
-    address, _, options = url.partition("?")
-    names = {one.partition("=")[0] for one in options.split("&")}
-    return address if "/" in address.partition("://")[2] and names <= _OPTIONS else url
 
 
 def _is_ambiguous(url: str) -> bool:
