@@ -259,6 +259,40 @@ async def test_a_plan_for_a_found_workload_says_who_holds_what_it_would_change(p
     assert await place.ours() == {}
 
 
+@pytest.mark.parametrize("found", [True, False])
+async def test_a_plan_names_the_objects_that_decide_who_gets_a_request(place: Place, found: bool) -> None:  # noqa: FBT001 - a parameter
+    await place.has_way("istio")
+    if found:
+        await place.put(foreign.virtual_service("front", NAME))
+    place.decided_by = "ann"
+    await place.release("v1", "istio")
+    deployed = await place.plan("v2", "istio")
+    before = {key: one["metadata"]["resourceVersion"] for key, one in (await place.ours()).items()}
+    moves = [Launch("gray", deployed.new.id, 1), Reroute(Route({"stable": 90, "gray": 10}, preview="gray"))]
+    said = await place.target.changes(deployed.placement(), moves)
+    thing, how = ("front", "spec.http") if found else (NAME, f"created: hosts {NAME}")
+    assert any(f"VirtualService {place.namespace}/{thing}" in each and how in each for each in said)
+    assert any(each.startswith(f"Service {place.namespace}/{NAME}-gray: created") for each in said)
+    assert {key: one["metadata"]["resourceVersion"] for key, one in (await place.ours()).items()} == before
+
+
+@every_way
+async def test_a_plan_names_once_whom_a_run_will_be_held_by(place: Place, way: str) -> None:
+    thing, field = HELD[way]
+    await place.has_way(way)
+    if way == "istio":
+        await place.put(foreign.virtual_service("front", NAME))
+    await place.has_workload()
+    deployed = await place.plan("v2", way)
+    said = await place.target.changes(deployed.placement(), [Launch("gray", deployed.new.id, 1)])
+    held = [each for each in said if each.startswith(f"{thing.format(place.namespace)}:") and field in each]
+    assert held
+    assert all(f"is managed by {KUBECTL}" in each for each in held)
+    share = Reroute(Route({"stable": 90, "gray": 10}, preview="gray"))
+    said = await place.target.changes(deployed.placement(), [Launch("gray", deployed.new.id, 1), share])
+    assert [said.count(each) for each in held] == [1] * len(held)
+
+
 async def _has_istio(place: Place) -> bool:
     return await place.cluster.serves(VIRTUAL_SERVICE)
 

@@ -13,7 +13,7 @@ from engine.routing import selectors
 from engine.targets.kubernetes import names, objects
 from engine.targets.kubernetes.kinds import DEPLOYMENT, SERVICE, Kind, kind_of
 from engine.targets.kubernetes.scene import Medium, Scene
-from engine.targets.kubernetes.ways import asked
+from engine.targets.kubernetes.ways import asked, route_to
 from engine.targets.kubernetes.writes import Apply, Remove, Write
 
 
@@ -33,6 +33,13 @@ def writes_of(scene: Scene, placement: Placement, move: Move, registry: str) -> 
             return tuple(_retire(scene, placement, group))
         case Reroute(route):
             return (asked(scene, scene.wish.asking(route), marks_of(placement)),)
+
+
+def planned(scene: Scene, placement: Placement, move: Move, registry: str) -> tuple[Write, ...]:
+    """Everything that is written for `move`, and for the route that it asks for once that can come true."""
+    if isinstance(move, Reroute):
+        return route_to(scene, move.route, marks_of(placement))
+    return writes_of(scene, placement, move, registry)
 
 
 def _launch(scene: Scene, placement: Placement, move: Launch, registry: str) -> Iterator[Write]:
@@ -88,6 +95,12 @@ def _retire(scene: Scene, placement: Placement, group: str) -> Iterator[Write]:
         yield Remove(SERVICE, service["metadata"]["name"], service["metadata"]["uid"])
 
 
+def brings_new(placement: Placement, moves: Sequence[Move]) -> bool:
+    """Whether the newer release of `placement` is launched by any of them."""
+    new = next(iter(placement.releases), None)
+    return any(isinstance(move, Launch) and move.release == new for move in moves)
+
+
 def warnings_of(scene: Scene, placement: Placement, moves: Sequence[Move]) -> tuple[str, ...]:
     """What people should know before pods are replaced that end while requests are on their way to them."""
     if scene.medium is Medium.SELECTOR:
@@ -101,7 +114,7 @@ def warnings_of(scene: Scene, placement: Placement, moves: Sequence[Move]) -> tu
         for old in before
         if count and not leaves_quietly(old)
     ]
-    if any(isinstance(move, Launch) and move.release == new.id for move in moves) and not leaves_quietly(new):
+    if brings_new(placement, moves) and not leaves_quietly(new):
         where = "the manifest" if new.settings.get("creation") == "yaml" else "its Deployment"
         said.append(
             f"{new.image}: its pods have no preStop hook. Those that end may be sent requests for a moment longer than "

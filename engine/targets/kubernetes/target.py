@@ -21,7 +21,7 @@ from datetime import datetime, timedelta
 import yaml
 
 from engine.deployment import Deployment
-from engine.errors import Interrupted
+from engine.errors import Interrupted, StageFailure
 from engine.model import Json, Release
 from engine.ports import Clock, Dispute, Instance, Placement, Traffic
 from engine.rollout.fleet import Fleet, Launch, Move, ReleaseId
@@ -111,8 +111,10 @@ class KubernetesTarget:
         scene = await site.looking.look(placement)
         said: list[str] = []
         for move in moves_:
-            for write in moves.writes_of(scene, placement, move, site.registry):
+            for write in moves.planned(scene, placement, move, site.registry):
                 said += await writing.rehearse(site, scene, write)
+        if moves.brings_new(placement, moves_):
+            said += await self._in_the_way(site, scene, placement)
         uncovered = await policies.uncovered(site, scene, moves_)
         return (*dict.fromkeys(said), *moves.warnings_of(scene, placement, moves_), *uncovered)
 
@@ -224,6 +226,13 @@ class KubernetesTarget:
                 else:
                     self._said += routers.news(site, scene, placement, kind, live)
         return righted > 0
+
+    async def _in_the_way(self, site: Site, scene: Scene, placement: Placement) -> list[str]:
+        """What a run would be held by, or refused for."""
+        try:
+            return [str(each) for each in await self._holding.held(site, scene, placement)]
+        except StageFailure as refused:
+            return [str(refused)]
 
     async def forget(self, workload: str) -> None:
         """End everything of `workload` that Sluice made; what it found is left as it was, but without instances.

@@ -50,7 +50,7 @@ def says(scene: Scene, marks: Marks) -> bool:
     return scene.service is not None and not steps(scene, marks) and _reachable(scene) and _endpoints_fit(scene)
 
 
-def planned(scene: Scene, route: Route, marks: Marks) -> tuple[Write, ...]:
+def route_to(scene: Scene, route: Route, marks: Marks) -> tuple[Write, ...]:
     """Everything that is written on the way to `route`, as if nothing had to be waited for."""
     wanted = asked(scene, scene.wish.asking(route), marks)
     notes = {"metadata": wanted.thing["metadata"]}

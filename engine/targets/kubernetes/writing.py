@@ -116,7 +116,8 @@ async def rehearse(site: Site, scene: Scene, one: Write) -> tuple[str, ...]:
     except Held as held:
         strange = strangers(site, live, held)
         if strange:
-            return tuple(str(each) for each in differences.held(strange, one.thing, live or {}, thing))
+            found = differences.held(strange, one.thing, live or {}, thing)
+            return tuple(str(replace(each, held=True)) for each in found)
         after = await site.cluster.apply(one.kind, one.thing, dry=True, force=True)
     return differences.changed(live, after, thing)
 
