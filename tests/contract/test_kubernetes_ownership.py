@@ -10,7 +10,7 @@ import pytest
 from engine.deployed import Deployed, Disputed
 from engine.model import Way
 from engine.ports import Dispute
-from engine.rollout.fleet import GoalKind, Launch, Reroute, Route
+from engine.rollout.fleet import GoalKind, Launch, Move, Reroute, Route
 from engine.targets.kubernetes import names
 from engine.targets.kubernetes.kinds import DEPLOYMENT, SERVICE, VIRTUAL_SERVICE, Kind
 from tests.support import kube_foreign as foreign
@@ -268,7 +268,7 @@ async def test_a_plan_names_the_objects_that_decide_who_gets_a_request(place: Pl
     await place.release("v1", "istio")
     deployed = await place.plan("v2", "istio")
     before = {key: one["metadata"]["resourceVersion"] for key, one in (await place.ours()).items()}
-    moves = [Launch("gray", deployed.new.id, 1), Reroute(Route({"stable": 90, "gray": 10}, preview="gray"))]
+    moves: list[Move] = [Launch("gray", deployed.new.id, 1), Reroute(Route({"stable": 90, "gray": 10}, preview="gray"))]
     said = await place.target.changes(deployed.placement(), moves)
     thing, how = ("front", "spec.http") if found else (NAME, f"created: hosts {NAME}")
     assert any(f"VirtualService {place.namespace}/{thing}" in each and how in each for each in said)

@@ -5,13 +5,14 @@ from typing import Any
 
 import pytest
 
+from engine.deployed import Disputed
 from engine.errors import StageFailure
 from engine.rollout.fleet import GoalKind, Launch, Reroute, Route
 from engine.targets.kubernetes import names
 from engine.targets.kubernetes.kinds import DEPLOYMENT, SERVICE, VIRTUAL_SERVICE, Kind
 from tests.support import kube_foreign as foreign
 from tests.support.kube_hands import KUBECTL, Json
-from tests.support.kube_place import Place
+from tests.support.kube_place import WAYS, Place
 from tests.support.kube_places import on_stand_in
 from tests.support.kube_surroundings import NAME
 
@@ -118,3 +119,36 @@ async def test_a_plan_says_whose_name_it_is(place: Place) -> None:
     said = await place.target.changes(deployed.placement(), [Launch("gray", deployed.new.id, 1)])
     assert any(f"belongs to the workload {other}" in sentence for sentence in said)
     await place.hands.delete(DEPLOYMENT, other)
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_another_sluice_that_releases_the_workload_is_named_before_anything_is_launched(
+    place: Place, way: str
+) -> None:
+    await place.has_way(way)
+    await place.release("v1", way)
+    await place.drive(await place.plan("v2", way), GRAY)
+    before = {key: one["metadata"]["resourceVersion"] for key, one in (await place.ours()).items()}
+    other = Place(place.ground, place.namespace, manager="sluice-b", deployed=place.deployed)
+    deployed = await other.plan("v3", way)
+    said = f"Another Sluice (sluice, pipeline hello, run hello-1) releases this workload: Deployment {place.namespace}/"
+    planned = await other.target.changes(deployed.placement(), [Launch("gray", deployed.new.id, 1)])
+    assert any(each.startswith(said) for each in planned)
+    with pytest.raises(Disputed) as stopped:
+        await other.drive(deployed, GRAY)
+    assert str(stopped.value).startswith(said)
+    assert stopped.value.ways == ("adopt",)
+    assert other.moves == []
+    after = {key: one["metadata"]["resourceVersion"] for key, one in (await place.ours()).items()}
+    await other.close()
+    assert after == before
+
+
+async def test_what_another_sluice_has_written_is_taken_over_when_a_person_says_so(place: Place) -> None:
+    await place.release("v1", "canary")
+    other = Place(place.ground, place.namespace, manager="sluice-b", deployed=place.deployed, decided_by="ann")
+    deployed = await other.plan("v2", "canary")
+    await other.drive(deployed, GRAY)
+    await other.drive(deployed, PROMOTE)
+    assert {tag for _, tag in await place.running()} == {"v2"}
+    await other.close()

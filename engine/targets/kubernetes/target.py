@@ -43,6 +43,7 @@ from engine.targets.kubernetes.holding import Holding
 from engine.targets.kubernetes.kinds import DEPLOYMENT, HTTP_ROUTE, SERVICE, VIRTUAL_SERVICE, Kind
 from engine.targets.kubernetes.names import place_of
 from engine.targets.kubernetes.objects import applied_of
+from engine.targets.kubernetes.rivals import rivals
 from engine.targets.kubernetes.scene import Scene
 from engine.targets.kubernetes.site import Site
 from engine.targets.kubernetes.standing import Standing
@@ -122,6 +123,8 @@ class KubernetesTarget:
         """What was changed by others since it was written, and what they would not let be written."""
         site = self._site(placement.workload)
         scene = await site.looking.look(placement)
+        if found := rivals(site, scene):
+            return found
         drifted = [each for kind, live in _written(scene) for each in routers.disputes(site, scene, kind, live)]
         return tuple(drifted) or await self._holding.held(site, scene, placement)
 
@@ -176,7 +179,7 @@ class KubernetesTarget:
             self._said += await beside.put_back(site, scene, placement, self._given_up)
             if await self._overwrite(site, scene, placement):
                 return
-        elif (strange := routers.changed(site, scene)) and await self._asks_or_keeps(site, scene, placement, strange):
+        elif await self._asks_or_keeps(site, scene, placement):
             return
         marks, now = moves.marks_of(placement), self._clock.now()
         pending = ways.steps(scene, marks)
@@ -194,14 +197,13 @@ class KubernetesTarget:
         if after != kept:
             await self._write(site, scene, ways.asked(scene, after, marks), placement)
 
-    async def _asks_or_keeps(
-        self, site: Site, scene: Scene, placement: Placement, strange: Sequence[tuple[Kind, Json]]
-    ) -> bool:
+    async def _asks_or_keeps(self, site: Site, scene: Scene, placement: Placement) -> bool:
         """Keep what others have changed of routes that are theirs; whether this is all that can be done for now.
 
-        Where our own were changed nothing is written: people are asked about it.
+        Where our own were changed, or the workload is another Sluice's, nothing is written: people are asked about it.
         """
-        if any(routers.disputes(site, scene, kind, live) for kind, live in strange):
+        strange = routers.changed(site, scene)
+        if rivals(site, scene) or any(routers.disputes(site, scene, kind, live) for kind, live in strange):
             return True
         marks = moves.marks_of(placement)
         late = [write for kind, live in strange for write in routers.kept(scene, kind, live, marks)]
@@ -230,7 +232,7 @@ class KubernetesTarget:
     async def _in_the_way(self, site: Site, scene: Scene, placement: Placement) -> list[str]:
         """What a run would be held by, or refused for."""
         try:
-            return [str(each) for each in await self._holding.held(site, scene, placement)]
+            return [str(each) for each in rivals(site, scene) or await self._holding.held(site, scene, placement)]
         except StageFailure as refused:
             return [str(refused)]
 
