@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from engine.errors import Broken
 from storage.libpq import without_options
 
+
 class NoAddress(Broken):
     """The setting is no address of a database that Sluice can use."""
 
