@@ -41,12 +41,11 @@ __all__ = [
     "is_for",
     "is_split",
     "memory",
-    "only_others",
     "remembered",
     "restored",
     "routed",
+    "split_list",
     "trouble",
-    "unsplit",
 ]
 
 _LISTS = ("rules",)
@@ -127,28 +126,16 @@ def is_split(live: Json, ways: Ways) -> bool:
     return any(_speaks_of(each, live, ways, ways.apart) for each in _rules(live))
 
 
-def only_others(live: Json, said: Json, ways: Ways) -> bool:
-    """Whether nothing but routes of others has changed since `said` was written. See `SplitList.is_unchanged`."""
-    found = remembered(live)
-    return found is not None and _split_list(found, said, live, ways).is_unchanged()
+def split_list(live: Json, said: Json, ways: Ways) -> SplitList | None:
+    """What is split of `live`, of which `said` was written last; None when what was found is not written down on it."""
 
-
-def unsplit(live: Json, said: Json, ways: Ways, *, theirs: bool = False) -> Made | None:
-    """`live`, of which `said` was written last, as it would be had it never been split. See `SplitList.unsplit`."""
-    found = remembered(live)
-    sent = None if found is None else _split_list(found, said, live, ways).unsplit(theirs=theirs)
-    if sent is None:
-        return None
-    others = {key: value for key, value in live["spec"].items() if key != "rules"}
-    return {**outline(live), "spec": {**others, **({"rules": sent} if sent else {})}}
-
-
-def _split_list(found: Json, said: Json, live: Json, ways: Ways) -> SplitList:
     def is_ours(entry: Json) -> bool:
         return _speaks_of(entry, live, ways, {ways.service, *ways.apart})
 
-    before, wrote, there = (_rules(each) for each in (found, said, live))
-    return SplitList(before, wrote, there, "backendRefs", is_ours, is_split(live, ways))
+    found = remembered(live)
+    if found is None:
+        return None
+    return SplitList("rules", "backendRefs", found, said, live, is_ours, is_split(live, ways))
 
 
 def _sent(found: Json, rule: Json, route: Route, ways: Ways) -> Iterator[Json]:

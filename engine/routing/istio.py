@@ -44,12 +44,11 @@ __all__ = [
     "is_for",
     "is_split",
     "memory",
-    "only_others",
     "remembered",
     "restored",
     "routed",
     "serves_mesh",
-    "unsplit",
+    "split_list",
 ]
 
 API_VERSION = "networking.istio.io/v1"
@@ -140,28 +139,16 @@ def is_split(live: Json, ways: Ways) -> bool:
     return _leads_apart(live, ways)
 
 
-def only_others(live: Json, said: Json, ways: Ways) -> bool:
-    """Whether nothing but routes of others has changed since `said` was written. See `SplitList.is_unchanged`."""
-    found = remembered(live)
-    return found is not None and _split_list(found, said, live, ways).is_unchanged()
+def split_list(live: Json, said: Json, ways: Ways) -> SplitList | None:
+    """What is split of `live`, of which `said` was written last; None when what was found is not written down on it."""
 
-
-def unsplit(live: Json, said: Json, ways: Ways, *, theirs: bool = False) -> Made | None:
-    """`live`, of which `said` was written last, as it would be had it never been split. See `SplitList.unsplit`."""
-    found = remembered(live)
-    sent = None if found is None else _split_list(found, said, live, ways).unsplit(theirs=theirs)
-    if sent is None:
-        return None
-    others = {key: value for key, value in live["spec"].items() if key != ways.protocol}
-    return {**outline(live), "spec": {**others, **({ways.protocol: sent} if sent else {})}}
-
-
-def _split_list(found: Json, said: Json, live: Json, ways: Ways) -> SplitList:
     def is_ours(entry: Json) -> bool:
         return _speaks_of(entry, live, ways, {ways.service, *ways.apart})
 
-    before, wrote, there = (_entries(each, ways.protocol) for each in (found, said, live))
-    return SplitList(before, wrote, there, "route", is_ours, is_split(live, ways))
+    found = remembered(live)
+    if found is None:
+        return None
+    return SplitList(ways.protocol, "route", found, said, live, is_ours, is_split(live, ways))
 
 
 def _list_of(route: Route, ways: Ways) -> str:

@@ -393,13 +393,17 @@ def test_a_split_virtual_service_is_told_from_what_was_found_whatever_others_put
     if not istio.is_split(live, way):
         event("nothing of ours")
         return
-    assert istio.unsplit(live, made, way) == {**outline(found), "spec": found["spec"]}
+    before = istio.split_list(live, made, way)
+    assert before is not None
+    assert before.unsplit() == {**outline(found), "spec": found["spec"]}
     added = {"match": [{"uri": {"prefix": "/new"}}], "route": [{"destination": {"host": "pay"}}]}
     at = 0 if first else len(live["spec"]["http"])
     entries = [*live["spec"]["http"][:at], added, *live["spec"]["http"][at:]]
     after = {**live, "spec": {**live["spec"], "http": entries}}
-    unsplit = istio.unsplit(after, made, way)
-    assert istio.only_others(after, made, way)
+    changed = istio.split_list(after, made, way)
+    assert changed is not None
+    assert changed.is_unchanged()
+    unsplit = changed.unsplit()
     assert unsplit is not None
     assert [each for each in unsplit["spec"]["http"] if each != added] == found["spec"]["http"]
     assert istio.routed(unsplit, route, way)["spec"]["http"] == entries
@@ -417,7 +421,10 @@ def test_a_split_http_route_is_told_from_what_was_found(found: Json, route: Rout
     if not gateway.is_split(live, ways()):
         event("nothing of ours")
         return
-    unsplit = gateway.unsplit(live, made, ways())
+    split, back = (gateway.split_list(each, made, ways()) for each in (live, {**live, "spec": found["spec"]}))
+    assert split is not None
+    assert back is not None
+    unsplit = split.unsplit()
     assert unsplit is not None
     assert unsplit["spec"] == found["spec"]
-    assert not gateway.only_others({**live, "spec": found["spec"]}, made, ways())
+    assert not back.is_unchanged()

@@ -130,16 +130,6 @@ class Cluster:
         query = {"fieldManager": self.manager}
         return await self._ask(asked, "PATCH", query, Body(_json(change), _MERGE), reading=content)
 
-    async def let_go(self, kind: Kind, live: Json) -> Json:
-        """Hold nothing of the object `live` any more, of which others hold something, and leave it as it is.
-
-        Returns it. It is refused (`Interrupted`) when the object is no longer the one that was read.
-        """
-        metadata = live["metadata"]
-        others = [note for note in metadata["managedFields"] if note.get("manager") != self.manager]
-        account = {"resourceVersion": metadata["resourceVersion"], "managedFields": others}
-        return await self.merge(kind, str(metadata.get("namespace", "")), str(metadata["name"]), {"metadata": account})
-
     async def create(self, kind: Kind, thing: Json) -> Json:
         """Ask with an object that the cluster answers and does not keep, such as a review of access."""
         asked = Asked(self.name, "create", kind, str(thing.get("metadata", {}).get("namespace", "")))

@@ -16,6 +16,7 @@ from dataclasses import replace
 
 from engine.model import Json
 from engine.ports import Dispute, Placement
+from engine.routing.split_lists import SplitList
 from engine.targets.kubernetes import differences, names, objects, ways, writing
 from engine.targets.kubernetes.kinds import Kind
 from engine.targets.kubernetes.objects import applied_of
@@ -41,12 +42,12 @@ def changed(site: Site, scene: Scene) -> list[tuple[Kind, Json]]:
 
 def kept(scene: Scene, kind: Kind, live: Json, marks: ways.Marks) -> Iterator[Apply]:
     """Take the routes of others as they are now for what was found, and see that ours lead where they should."""
-    said = applied_of(live)
-    found = ways.LANGUAGES[kind].unsplit(live, said, scene.ways) if said is not None else None
-    if said is None or found is None:
+    split = _split_list(scene, kind, live)
+    found = split.unsplit() if split else None
+    if split is None or found is None:
         return
-    if ways.LANGUAGES[kind].is_split(live, scene.ways):
-        yield _noted(kind, live, said, found)
+    if split.is_split:
+        yield _noted(kind, live, split.said, found)
     else:
         yield from ways.again(scene, kind, live, found, marks)
 
@@ -56,10 +57,10 @@ def restored(scene: Scene, kind: Kind, live: Json, marks: ways.Marks) -> Iterato
 
     Nothing if that must wait.
     """
-    said, language = applied_of(live), ways.LANGUAGES.get(kind)
+    said, split = applied_of(live), _split_list(scene, kind, live)
     if said is None:
         return
-    found = None if language is None else language.unsplit(live, said, scene.ways)
+    found = split.unsplit() if split else None
     if found is None:
         yield Apply(kind, objects.with_applied(said))
     else:
@@ -68,18 +69,16 @@ def restored(scene: Scene, kind: Kind, live: Json, marks: ways.Marks) -> Iterato
 
 def adopted(scene: Scene, kind: Kind, live: Json) -> Json | None:
     """What to apply so that what others have changed of our routes stays, now and after the release."""
-    said = applied_of(live)
-    if kind not in ways.LANGUAGES or said is None:
-        return None
-    found = ways.LANGUAGES[kind].unsplit(live, said, scene.ways, theirs=True)
-    return None if found is None else _noted(kind, live, said, found).thing
+    split = _split_list(scene, kind, live)
+    found = split.unsplit(theirs=True) if split else None
+    return None if split is None or found is None else _noted(kind, live, split.said, found).thing
 
 
 def news(site: Site, scene: Scene, placement: Placement, kind: Kind, live: Json) -> tuple[str, ...]:
     """Say that somebody has changed routes of others, which are kept. Nothing, if they are as they were found."""
-    language, said = ways.LANGUAGES[kind], applied_of(live) or {}
-    found, now = language.remembered(live), language.unsplit(live, said, scene.ways)
-    if found is None or now is None or language.memory(found) == language.memory(now):
+    split, memory = _split_list(scene, kind, live), ways.LANGUAGES[kind].memory
+    now = split.unsplit() if split else None
+    if split is None or now is None or memory(split.found) == memory(now):
         return ()
     who = ", ".join(sorted({each.manager for each in writing.drift_of(site, live)}))
     thing = writing.thing_of(kind, scene, live["metadata"]["name"])
@@ -88,14 +87,22 @@ def news(site: Site, scene: Scene, placement: Placement, kind: Kind, live: Json)
 
 def _is_kept(site: Site, scene: Scene, kind: Kind, live: Json, found: tuple[Dispute, ...]) -> bool:
     """Whether the change is to stay without anybody being asked."""
-    said, language = applied_of(live), ways.LANGUAGES[kind]
-    if said is None or not all(each.field.startswith("spec.") for each in found):
+    if applied_of(live) is None or not all(each.field.startswith("spec.") for each in found):
         return False
-    is_split = language.is_split(live, scene.ways)
+    is_split = ways.LANGUAGES[kind].is_split(live, scene.ways)
     if not is_split and ways.goes_home(scene, live):
         return True  # somebody has written already what is wanted
     known = {differences.NOBODY, *site.before, *names.adopted_from(live)}
-    return language.only_others(live, said, scene.ways) and (is_split or {each.manager for each in found} <= known)
+    split = _split_list(scene, kind, live)
+    return bool(split and split.is_unchanged() and (is_split or {each.manager for each in found} <= known))
+
+
+def _split_list(scene: Scene, kind: Kind, live: Json) -> SplitList | None:
+    """What is split of the object; None when it has no such list, or what was found or written is not known."""
+    said = applied_of(live)
+    return (
+        None if said is None or kind not in ways.LANGUAGES else ways.LANGUAGES[kind].split_list(live, said, scene.ways)
+    )
 
 
 def _noted(kind: Kind, live: Json, said: Json, found: Json) -> Apply:

@@ -21,7 +21,7 @@ from datetime import datetime, timedelta
 import yaml
 
 from engine.deployment import Deployment
-from engine.errors import Interrupted, StageFailure
+from engine.errors import StageFailure
 from engine.model import Json, Release
 from engine.ports import Clock, Dispute, Instance, Placement, Traffic
 from engine.rollout.fleet import Fleet, Launch, Move, ReleaseId
@@ -50,7 +50,6 @@ from engine.targets.kubernetes.standing import Standing
 from engine.targets.kubernetes.writes import Apply, Write
 
 _FIT_FOR = timedelta(seconds=5)
-_TRIES = 5
 """How often an object is let go of that changes at the same moment."""
 
 
@@ -306,19 +305,8 @@ class KubernetesTarget:
         elif applied_of(live) is not None:
             thing = leaving.put_back(kind, live)
             left = live if thing is None else await site.cluster.apply(kind, thing, force=True)
-            site.watching.note(kind, await self._let_go(site, kind, left))
+            await writing.forget(site, kind, left)
         site.looking.forget(kind, namespace, name)
-
-    async def _let_go(self, site: Site, kind: Kind, live: Json) -> Json:
-        """Leave an object of others for good. Its controller may change it at the same moment."""
-        namespace, name = live["metadata"]["namespace"], live["metadata"]["name"]
-        ours = {site.cluster.manager, *site.before}
-        for _ in range(_TRIES - 1):
-            try:
-                return await site.cluster.merge(kind, namespace, name, leaving.let_go(live, ours))
-            except Interrupted:
-                live = await site.cluster.get(kind, namespace, name) or live
-        return await site.cluster.merge(kind, namespace, name, leaving.let_go(live, ours))
 
 
 async def _scene(site: Site, placement: Placement) -> Scene:

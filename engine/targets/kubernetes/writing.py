@@ -13,10 +13,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from engine.deployed import Disputed
-from engine.errors import StageFailure
+from engine.errors import Interrupted, StageFailure
 from engine.model import Json
 from engine.ports import Dispute, Placement
-from engine.targets.kubernetes import differences, names, objects
+from engine.targets.kubernetes import differences, leaving, names, objects
 from engine.targets.kubernetes.faults import Held
 from engine.targets.kubernetes.kinds import DEPLOYMENT, HTTP_ROUTE, SERVICE, VIRTUAL_SERVICE, Kind
 from engine.targets.kubernetes.objects import applied_of
@@ -29,6 +29,7 @@ _ROUTERS = (VIRTUAL_SERVICE, HTTP_ROUTE)
 _READ_FIRST = (*_ROUTERS, SERVICE)
 """What is written is made from what was read: it is not written if that has changed meanwhile."""
 _OWN = (*_ROUTERS, DEPLOYMENT, SERVICE)
+_TRIES = 5
 
 
 async def write(site: Site, scene: Scene, one: Write, placement: Placement) -> tuple[str, ...]:
@@ -88,7 +89,20 @@ async def let_go(site: Site, kind: Kind, live: Json) -> None:
     """
     is_over = kind in _ROUTERS and applied_of(live) is None and not objects.workload_of(live)
     if is_over and site.cluster.manager in appliers(live) and len(makers(live)) > 1:
-        site.watching.note(kind, await site.cluster.let_go(kind, live))
+        await _merge(site, kind, live, leaving.let_go(live, {site.cluster.manager}))
+
+
+async def forget(site: Site, kind: Kind, live: Json) -> None:
+    """Leave an object of others for good, under whatever name it was held. Its controller may change it meanwhile."""
+    ours, metadata = {site.cluster.manager, *site.before}, live["metadata"]
+    for _ in range(_TRIES - 1):
+        try:
+            await _merge(site, kind, live, leaving.let_go(live, ours))
+        except Interrupted:
+            live = await site.cluster.get(kind, metadata["namespace"], metadata["name"]) or live
+        else:
+            return
+    await _merge(site, kind, live, leaving.let_go(live, ours))
 
 
 async def hand_over(site: Site, scene: Scene) -> None:
@@ -169,6 +183,11 @@ async def _overrule(site: Site, scene: Scene, one: Apply, placement: Placement, 
 def _asked_about(site: Site, now: Json, said: Sequence[Dispute]) -> tuple[Dispute, ...]:
     """What was changed a moment ago, before it was seen here; if nothing was, what others merely hold."""
     return (drift_of(site, now) if now else ()) or tuple(replace(each, held=True) for each in said)
+
+
+async def _merge(site: Site, kind: Kind, live: Json, change: Json) -> None:
+    metadata = live["metadata"]
+    site.watching.note(kind, await site.cluster.merge(kind, metadata["namespace"], metadata["name"], change))
 
 
 async def _hand_over(site: Site, kind: Kind, live: Json) -> None:
