@@ -49,7 +49,7 @@ class Split:
     """Percent of gray: wanted, and observed (None before the first request), with each track's counts.
 
     `instances` says in words how many each track has, and what share of them is gray; `earlier` what was counted
-    before the share was changed.
+    before the share was changed. Once it `is_over`, gray had that share and has it no more.
     """
 
     wanted: int
@@ -61,6 +61,7 @@ class Split:
     stable: str = ""
     instances: str = ""
     earlier: str = ""
+    is_over: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -209,7 +209,7 @@ class Desk:
         if not found:
             return Card("No runs yet", text=f"`run {name or 'PIPELINE'}` starts one.")
         rows = tuple(run_row(run, self.clock.now()) for run in found)
-        return Card("Latest runs", table=Table(("Run", "State", "By", "Began", "Took", "Variables"), rows))
+        return Card("Latest runs", table=Table(("Run", "State", "By", "Began", "Took", "What"), rows))
 
     async def logs(self, said: Said) -> Card:
         """Show what a run's stages said last."""

@@ -7,7 +7,8 @@ from bot.ballots import about_voters, ballot_of
 from bot.cards import Button, Card, Field, Split, Stop, Tone
 from engine.deployed import Observed, Standing, is_split_over, latest_split, observed_before
 from engine.locks import Lock
-from engine.model import Json, Mode, Run, RunState, StageKind, StageRun, StageState
+from engine.model import Json, Mode, Run, RunState, StageKind, StageRun, StageState, Way
+from engine.orders import TAKING_BACK
 from engine.secret_variables import is_marker
 from engine.transitions import was_placed
 
@@ -74,9 +75,17 @@ def _is_about(lock: Lock, run: Run) -> bool:
 
 
 def title_of(run: Run) -> str:
-    """Return the run's name with the variables that tell it from others."""
+    """Return the run's name with what it brings back and the variables that tell it from others."""
     own = [f"{name}={value}" for name, value in own_variables(run).items()]
-    return f"{run.id} · {' '.join(own)}" if own and len(own) <= 3 else run.id  # noqa: PLR2004 - what fits a phone's line
+    values = " ".join(own) if len(own) <= 3 else ""  # noqa: PLR2004 - what fits a phone's line
+    return " · ".join(part for part in (run.id, errand_of(run), values) if part)
+
+
+def errand_of(run: Run) -> str:
+    """Return what a run is for that does not release what its pipeline makes: ``rollback``; else nothing."""
+    if run.way is not None:
+        return "rollback" if run.way is Way.ROLL_BACK else "redeploy"
+    return TAKING_BACK if run.rules[0].name == TAKING_BACK else ""
 
 
 def own_variables(run: Run) -> dict[str, str]:
@@ -107,11 +116,12 @@ def split_of(run: Run, seen: Observed | None, standing: Standing | None = None) 
     noted = latest_split(run)
     if noted is None or not any(stage.kind is StageKind.GRAY for stage in run.stages):
         return None
-    numbers = _kept(run) if is_split_over(run) else seen or _kept(run)
-    shown = not run.state.is_over
+    is_past = is_split_over(run)
+    numbers = _kept(run) if is_past else seen or _kept(run)
     share = None if numbers is None or numbers.share is None else round(100 * numbers.share, 1)
-    if not shown and share is None:
+    if run.state.is_over and share is None:
         return None
+    is_past = is_past or (run.state.is_over and run.gray_until is None)
     return Split(
         wanted=wanted_share(run),
         observed=share,
@@ -120,8 +130,9 @@ def split_of(run: Run, seen: Observed | None, standing: Standing | None = None) 
         rules=str(noted.get("rules", "")),
         gray=str(noted.get("gray_image", "")),
         stable=str(noted.get("stable_image", "")),
-        instances=_said(standing.instances) if standing else _instances(noted),
+        instances=_said(standing.instances) if standing else "" if is_past else _instances(noted),
         earlier=_earlier(run),
+        is_over=is_past,
     )
 
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from bot.presenters import badge_of, clock_time, elapsed, own_variables
+from bot.presenters import badge_of, clock_time, elapsed, errand_of, own_variables
 from bot.rights.holders import Sight
 from bot.ways_back import workload_of
 from engine.locks import Lock
@@ -37,11 +37,12 @@ def pipeline_rows(book: SqlBook, after: str, sight: Sight) -> tuple[tuple[str, .
 
 
 def run_row(run: Run, now: datetime) -> tuple[str, ...]:
-    """Return a run: name, state, by whom, begun, how long, with which variables."""
+    """Return a run: name, state, by whom, begun, how long, what it brings back and with which variables."""
     began = clock_time(run.created_at)
     took = elapsed((run.ended_at or now) - (run.started_at or run.created_at))
     own = " ".join(f"{name}={value}" for name, value in own_variables(run).items())
-    return (run.id, badge_of(run), run.requested_by, began, took, own)
+    what = ", ".join(part for part in (errand_of(run), own) if part)
+    return (run.id, badge_of(run), run.requested_by, began, took, what)
 
 
 def release_row(release: Release, is_newest: bool, lock: Lock | None) -> tuple[str, ...]:  # noqa: FBT001 - a row's mark

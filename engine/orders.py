@@ -17,6 +17,8 @@ from engine.secret_variables import is_marker
 from engine.stages.rollout import UNIDENTIFIED, deployment_part
 from engine.variables import merge, system_variables
 
+TAKING_BACK = "take gray back"
+"""The only stage of a run that takes away the gray release which another one has left standing."""
 _OF_THE_RELEASE = ("image",)
 """Settings that say nothing of what a release is, but stay with it when it is brought back."""
 
@@ -57,7 +59,7 @@ def new_run(book: Book, stored: StoredPipeline, order: Order, now: datetime) -> 
         workload, rules = release.workload, stage_rules(pipeline)
     else:
         variables = {**_declared(stored.text, system), **system, **release.variables}
-        workload, rules = release.workload, (_redeploy_rule(release),)
+        workload, rules = release.workload, (_straight_rule(release, order.way),)
     if release is not None:
         book.releases.add(release)
     return Run(
@@ -87,7 +89,7 @@ def taking_back(book: Book, left: Run, now: datetime, by: PersonId) -> Run:
     if release is None:
         raise InvariantViolation(f"Run {left.id} has left no gray release.")
     number = book.runs.next_number(left.pipeline)
-    rules = (StageRule("take gray back", StageKind.GRAY),)
+    rules = (StageRule(TAKING_BACK, StageKind.GRAY),)
     return Run(
         id=RunId(f"{left.pipeline}-{number}"),
         pipeline=left.pipeline,
@@ -161,5 +163,6 @@ def _declared(text: str, system: Mapping[str, str]) -> dict[str, str]:
     return resolve(text, system).values
 
 
-def _redeploy_rule(release: Release) -> StageRule:
-    return StageRule(f"redeploy version {release.number}", StageKind.OFFICIAL)
+def _straight_rule(release: Release, way: Way) -> StageRule:
+    does = "roll back to" if way is Way.ROLL_BACK else "redeploy"
+    return StageRule(f"{does} version {release.number}", StageKind.OFFICIAL)

@@ -81,9 +81,8 @@ def _below(card: Card) -> list[list[Piece]]:
         said = [part for part in (parts.state_of(now), parts.span(now.seconds)) if part]
         lines.append([piece(f"{line(now.name, 40)}: {', '.join(said)}")])
     if card.split is not None:
-        lines.append(
-            [piece(f"Gray gets {parts.share(card.split.observed) or 'nothing yet'}, wanted {card.split.wanted} %")]
-        )
+        seen = parts.share(card.split.observed) or "nothing yet"
+        lines.append([piece(f"{parts.gray(card.split)} {seen}, wanted {card.split.wanted} %")])
     if card.ballot is not None and card.ballot.missing:
         lines.append([piece(line(f"Missing: {', '.join(card.ballot.missing)}", _LINE))])
     return lines

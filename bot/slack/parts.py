@@ -73,10 +73,15 @@ def share(value: float | None) -> str:
     return f"{value:.1f}".removesuffix(".0") + " %"
 
 
+def gray(split: Split) -> str:
+    """Return the words before gray's share."""
+    return "Gray had" if split.is_over else "Gray gets"
+
+
 def split(split: Split, room: Room) -> list[Block]:
     """Return the traffic: wanted and observed, the counts of each track, the instances, the rules."""
     seen = share(split.observed)
-    head = [piece("Gray gets "), piece(seen or "nothing yet", bold=True), piece(f", wanted {split.wanted} %")]
+    head = [piece(f"{gray(split)} "), piece(seen or "nothing yet", bold=True), piece(f", wanted {split.wanted} %")]
     named = [("gray", split.gray), ("stable", split.stable)]
     below = [[piece(f"{name} is "), piece(line(what, room.value), code=True)] for name, what in named if what.strip()]
     if split.earlier.strip():

@@ -118,7 +118,7 @@ def _span(seconds: float | None) -> str:
 
 def _split(split: Split) -> Block:
     others = islice(sorted({*split.requests, *split.failed} - {"gray", "stable"}), 3)
-    rows = [_bar("wanted", split.wanted), _bar("seen", split.observed)]
+    rows = ["gray had" if split.is_over else "", _bar("wanted", split.wanted), _bar("seen", split.observed)]
     rows += [_counts(split, name) for name in ("gray", "stable", *others)]
     blocks = [preformatted("\n".join(filter(None, rows)))]
     images = (("gray", split.gray), ("stable", split.stable))

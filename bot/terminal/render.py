@@ -1,10 +1,12 @@
 """Cards for a terminal."""
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.measure import Measurement
 from rich.panel import Panel
 from rich.table import Table as Grid
 from rich.text import Text
@@ -34,6 +36,7 @@ _MARKS = {
     "cancelled": ("■", "magenta"),
 }
 BAR = 30
+_ENDLESS = 10_000
 _TITLE = 60
 """A longer title would be cut off in the frame of a narrow terminal."""
 
@@ -75,7 +78,7 @@ def _parts(card: Card) -> Iterator[RenderableType]:
     for field in card.fields:
         yield Text.assemble((f"{field.label}: ", "dim"), field.value)
     if card.table:
-        yield _table(card.table)
+        yield _Rows(card.table)
     if card.buttons:
         typed = ((button.text, _typed(button.line)) for button in card.buttons)
         yield Text("  ".join(f"[{text}] {line}" for text, line in typed if line), style="dim")
@@ -121,7 +124,10 @@ def _split(split: Split) -> Iterator[Text]:
     filled = round(BAR * share / 100)
     seen = "no request yet" if split.observed is None else f"{split.observed:g} % seen"
     bar = Text.assemble(
-        "gray ", ("█" * filled, "yellow"), ("░" * (BAR - filled), "dim"), f" {split.wanted} % wanted, {seen}"
+        "gray had " if split.is_over else "gray ",
+        ("█" * filled, "yellow"),
+        ("░" * (BAR - filled), "dim"),
+        f" {split.wanted} % wanted, {seen}",
     )
     yield bar
     for track in ("gray", "stable"):
@@ -147,10 +153,32 @@ def _ballot(ballot: Ballot) -> Text:
     return said
 
 
-def _table(table: Table) -> Grid:
-    grid = Grid(box=None, pad_edge=False)
-    for head in table.head:
-        grid.add_column(Text(head, style="dim"), overflow="fold")
-    for row in table.rows:
-        grid.add_row(*(Text(cell) for cell in row))
-    return grid
+@dataclass(frozen=True)
+class _Rows:
+    """A table; where a column would be too narrow for its words, each row is a few lines of its own."""
+
+    table: Table
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Print it as wide as there is room."""
+        grid = Grid(box=None, pad_edge=False)
+        for head in self.table.head:
+            grid.add_column(Text(head, style="dim"), overflow="fold")
+        for row in self.table.rows:
+            grid.add_row(*(Text(cell) for cell in row))
+        needed = Measurement.get(console, options.update(max_width=_ENDLESS), grid).minimum
+        if needed <= options.max_width:
+            yield grid
+        else:
+            yield from (_record(self.table.head, row) for row in self.table.rows)
+
+
+def _record(head: Sequence[str], row: Sequence[str]) -> Text:
+    """A row as its first cell and, below, the others that say something, each with its head."""
+    first, *others = row
+    said = [
+        Text.assemble((f"{name} " if name else "", "dim"), cell)
+        for name, cell in zip(head[1:], others, strict=True)
+        if cell
+    ]
+    return Text("\n  ").join([Text(first, style="bold"), Text(" · ", style="dim").join(said)])

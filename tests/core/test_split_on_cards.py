@@ -1,5 +1,7 @@
 """A run's card shows three shares beside each other: the one wanted, the one observed, the one of the instances."""
 
+import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from io import StringIO
 
@@ -8,6 +10,8 @@ from rich.console import Console
 
 from bot.cards import Card, Split
 from bot.presenters import present_run, split_of
+from bot.slack.render import render as render_for_slack
+from bot.telegram.render import render as render_for_telegram
 from bot.terminal.render import render as render_for_terminal
 from bot.web.render import render_card
 from engine.deployed import Observed, observed
@@ -96,3 +100,25 @@ def test_on_this_machine_no_counts_at_the_beginning_mean_that_there_were_no_requ
     assert observed(unseen, Traffic({"stable": 80, "gray": 20})) == Observed(
         {"stable": 80, "gray": 20}, {"stable": 0, "gray": 0}
     )
+
+
+def test_gray_that_was_taken_back_had_its_share_and_no_instances_are_claimed() -> None:
+    kept: Json = {"requests": {"stable": 80, "gray": 20}, "failed": {}}
+    over = replace(run(instances={"stable": 4, "gray": 1}, observed=kept), state=RunState.ROLLED_BACK)
+    card = present_run(over, NOW)
+    assert card.split is not None
+    assert (card.split.is_over, card.split.observed, card.split.instances) == (True, 20.0, "")
+    out = StringIO()
+    Console(file=out, width=100).print(render_for_terminal(card))
+    assert "gray had " in out.getvalue()
+    assert "was on " in render_card(card)
+    assert "gray had" in render_for_telegram(card, lambda _button: "t").text
+    assert "Gray had" in json.dumps(render_for_slack(card, lambda _button: "t").blocks)
+
+
+def test_gray_that_a_run_has_left_standing_still_has_its_share() -> None:
+    kept: Json = {"requests": {"stable": 80, "gray": 20}, "failed": {}}
+    standing = replace(run(observed=kept), state=RunState.SUCCEEDED, gray_until=NOW)
+    split = split_of(standing, None)
+    assert split is not None
+    assert not split.is_over

@@ -19,6 +19,7 @@ from engine.errors import Refused
 from engine.events import RunStarted
 from engine.locks import Lock
 from engine.model import Run, RunId, RunState, StageKind, Verdict, Way
+from engine.orders import TAKING_BACK
 from engine.transitions import ENGINE, needs_worker
 from tests.support.house import House, a_house, shop
 from tests.support.store import ANN, BOB, LOBBY, a_release
@@ -150,7 +151,7 @@ class Play:
         begun = {entry.run for entry in entries if isinstance(entry.event, RunStarted)}
         for name in begun - self.begun:
             run = await self.house.load(name)
-            goes_back = run.redeploys is not None or run.rules[0].name == "take gray back"
+            goes_back = run.redeploys is not None or run.rules[0].name == TAKING_BACK
             assert lock is None or lock.run == name or goes_back, f"{name} began although {lock}"
             assert lock is None or lock.run == name or run.redeploys not in lock.barred
         self.begun |= begun

@@ -74,6 +74,10 @@ async def test_an_earlier_version_is_had_at_once_and_that_is_a_rollback(strategy
         await bot.ends(await bot.start("redeploy hello 2 fast"), RunState.SUCCEEDED)
         assert "locked" not in await bot.say("status hello")
         assert await versions(bot) == ["v2", "v1", "v2", "v1"]
+        await bot.say("runs hello")
+        table = bot.heard[0].table
+        assert table is not None
+        assert [row[-1].partition(",")[0] for row in table.rows][:3] == ["redeploy", "rollback", "tag=v2 health=200 patience=30s"]
     assert target.broken() == []
 
 
