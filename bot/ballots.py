@@ -18,11 +18,15 @@ def ballot_of(run: Run) -> Ballot | None:
     is_open = stage.state is S.AWAITING_REVIEW
     return Ballot(
         needed=_needed(run, number),
-        passed=tuple(vote.person for vote in stage.votes if vote.verdict is Verdict.APPROVE),
-        refused=tuple((vote.person, vote.reason) for vote in stage.votes if vote.verdict is Verdict.REJECT),
+        passed=_voted(stage, Verdict.APPROVE),
+        refused=_voted(stage, Verdict.REJECT),
         missing=missing(run, number) if is_open else (),
         until=_until(stage, rule) if is_open and stage.deadline else "",
     )
+
+
+def _voted(stage: StageRun, verdict: Verdict) -> tuple[tuple[str, str], ...]:
+    return tuple((vote.person, vote.reason) for vote in stage.votes if vote.verdict is verdict)
 
 
 def _latest_review(run: Run) -> int | None:

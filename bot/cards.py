@@ -66,10 +66,10 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class Ballot:
-    """Who decides: who passed, who refused (with the reason), who is missing, and how many are needed."""
+    """Who decides: who passed and who refused (with what they said), who is missing, and how many are needed."""
 
     needed: str
-    passed: tuple[str, ...] = ()
+    passed: tuple[tuple[str, str], ...] = ()
     refused: tuple[tuple[str, str], ...] = ()
     missing: tuple[str, ...] = ()
     until: str = ""

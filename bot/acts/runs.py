@@ -90,15 +90,16 @@ class RunActs:
 
     async def approve(self, incoming: Incoming, said: Said) -> list[Answer]:
         """Pass the open review."""
-        run = await self.acting.meant(said.words[0])
-        vote = c.CastVote(run=run.id, by=incoming.person, verdict=Verdict.APPROVE)
-        return await self.acting.change(incoming, vote, f"Your approval of {run.id} is counted.")
+        return await self._vote(incoming, said, Verdict.APPROVE)
 
     async def reject(self, incoming: Incoming, said: Said) -> list[Answer]:
         """Refuse the open review."""
+        return await self._vote(incoming, said, Verdict.REJECT)
+
+    async def _vote(self, incoming: Incoming, said: Said, verdict: Verdict) -> list[Answer]:
         run, reason = (await self.acting.meant(said.words[0])).id, reason_of(said.words[1:])
-        vote = c.CastVote(run=run, by=incoming.person, verdict=Verdict.REJECT, reason=reason)
-        return await self.acting.change(incoming, vote, f"Your rejection of {run} is counted.")
+        vote = c.CastVote(run=run, by=incoming.person, verdict=verdict, reason=reason)
+        return await self.acting.change(incoming, vote, f"Your {_NOUNS[verdict]} of {run} is counted.")
 
     async def split(self, incoming: Incoming, said: Said) -> list[Answer]:
         """Give gray another share."""

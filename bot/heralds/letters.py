@@ -73,9 +73,9 @@ def _facts(card: Card) -> Iterator[tuple[str, str]]:
 
 
 def _decided(ballot: Ballot) -> str:
-    said = [f"{person} approved" for person in ballot.passed]
-    said += [f"{person} refused" + (f" ({reason})" if reason else "") for person, reason in ballot.refused]
-    return ", ".join(said) or "nobody"
+    voted = [(f"{person} approved", reason) for person, reason in ballot.passed]
+    voted += [(f"{person} refused", reason) for person, reason in ballot.refused]
+    return ", ".join(f"{said} ({reason})" if reason else said for said, reason in voted) or "nobody"
 
 
 def _stage(stop: Stop) -> str:

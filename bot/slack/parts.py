@@ -94,10 +94,10 @@ def split(split: Split, room: Room) -> list[Block]:
 
 
 def ballot(ballot: Ballot, room: Room) -> list[Block]:
-    """Return who decides: needed, until, passed, refused and why, missing."""
+    """Return who decides: needed, until, passed, refused, with what they said, missing."""
     until = f" until {line(ballot.until, _NAME)}" if ballot.until.strip() else ""
     lines = [[piece(line(ballot.needed, room.value), bold=True), piece(until)]]
-    lines += _people("✅", [(name, " passed") for name in ballot.passed], room)
+    lines += _people("✅", [(name, f" passed{_because(reason, room)}") for name, reason in ballot.passed], room)
     lines += _people("❌", [(name, f" refused{_because(reason, room)}") for name, reason in ballot.refused], room)
     lines += _people("🟡", [(name, " not yet") for name in ballot.missing], room)
     return rich(section(lines))

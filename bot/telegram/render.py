@@ -161,11 +161,14 @@ def _needed(ballot: Ballot) -> Block:
 
 def _voters(ballot: Ballot) -> Iterator[Block]:
     """Return a line for each person: those who refused first, then those who are missing."""
-    for name, reason in ballot.refused:
-        because = _short(reason, _LONG)
-        yield line("❌ ", _short(name, _NAME), *((": ", italic(because)) if because else ()))
+    yield from (_voter("❌", *each) for each in ballot.refused)
     yield from (line("⏳ ", _short(name, _NAME), " has not voted") for name in ballot.missing)
-    yield from (line("✅ ", _short(name, _NAME)) for name in ballot.passed)
+    yield from (_voter("✅", *each) for each in ballot.passed)
+
+
+def _voter(mark: str, name: str, reason: str) -> Block:
+    because = _short(reason, _LONG)
+    return line(f"{mark} ", _short(name, _NAME), *((": ", italic(because)) if because else ()))
 
 
 def _count(ballot: Ballot) -> int:

@@ -144,10 +144,10 @@ def _split(split: Split) -> Iterator[Text]:
 
 def _ballot(ballot: Ballot) -> Text:
     said = Text(f"{ballot.needed}. ")
-    for person in ballot.passed:
-        said.append(f"✓ {person}  ", style="green")
+    for person, reason in ballot.passed:
+        said.append(f"✓ {f'{person} {reason}'.rstrip()}  ", style="green")
     for person, reason in ballot.refused:
-        said.append(f"✗ {person} {reason}  ", style="red")
+        said.append(f"✗ {f'{person} {reason}'.rstrip()}  ", style="red")
     for person in ballot.missing:
         said.append(f"… {person}  ", style="yellow")
     return said

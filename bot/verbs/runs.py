@@ -52,7 +52,15 @@ RUNS = (
     Verb("status", "status [PIPELINE|RUN]", "what is going on", "status", most=1),
     Verb("runs", "runs [PIPELINE]", "the latest 20 runs", "runs hello", most=1),
     Verb("logs", "logs RUN [STAGE]", "what a run's stages said", "logs hello-2 image", least=1, most=2),
-    Verb("approve", "approve RUN", "pass the review that is open", "approve hello-2", "act", 1, 1),
+    Verb(
+        "approve",
+        "approve RUN [REASON]",
+        "pass the review that is open",
+        "approve hello-2 looks good",
+        "act",
+        1,
+        MANY,
+    ),
     Verb(
         "reject",
         "reject RUN [REASON]",

@@ -14,7 +14,7 @@ CARD = Card(
     Tone.GOOD,
     "All <b>is</b> well.",
     topology=(Stop("image", "build", "succeeded", 200.0, "shop/api:v7 0123456789ab"),),
-    ballot=Ballot("One of them is enough", passed=("ann",), refused=(("bob", "too late"),)),
+    ballot=Ballot("One of them is enough", passed=(("ann", ""),), refused=(("bob", "too late"),)),
     fields=(Field("Released", "shop/api:v7 (0123456789ab)"), Field("Took", "3 min 20 s")),
 )
 

@@ -53,7 +53,8 @@ COUNTS = st.dictionaries(st.one_of(st.just("gray"), TEXT), st.integers(0, 10**14
 STOPS = st.builds(Stop, TEXT, TEXT, st.one_of(st.sampled_from(STATES), TEXT), SHARES, TEXT)
 SPLITS = st.builds(Split, st.integers(0, 100), SHARES, COUNTS, COUNTS, TEXT, TEXT, TEXT)
 PEOPLE = st.lists(TEXT, max_size=30).map(tuple)
-BALLOTS = st.builds(Ballot, TEXT, PEOPLE, st.lists(st.tuples(TEXT, TEXT), max_size=30).map(tuple), PEOPLE, TEXT)
+VOTES = st.lists(st.tuples(TEXT, TEXT), max_size=30).map(tuple)
+BALLOTS = st.builds(Ballot, TEXT, VOTES, VOTES, PEOPLE, TEXT)
 ROWS = st.lists(TEXT, max_size=12).map(tuple)
 TABLES = st.builds(Table, ROWS, st.lists(ROWS, max_size=70).map(tuple))
 BUTTONS = st.builds(Button, TEXT, TEXT, st.booleans(), st.booleans())
@@ -84,13 +85,14 @@ def longest() -> Card:
     long = '"\\' * 4000
     stop, button = Stop(long, long, "held", 1e9, long), Button(long, long)
     names = (long,) * 40
+    voted = ((long, long),) * 40
     return Card(
         long,
         Tone.BAD,
         long,
         (stop,) * 60,
         Split(5, 5.0, {long: 1}, {long: 1}, long, long, long, long, long),
-        Ballot(long, names, tuple(zip(names, names, strict=True)), names, long),
+        Ballot(long, voted, voted, names, long),
         (Field(long, long),) * 40,
         Table(names, (names,) * 100),
         "\n".join([long] * 50),

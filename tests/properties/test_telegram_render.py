@@ -72,11 +72,12 @@ splits = st.builds(
     Split, st.integers(), numbers, requests=counts, failed=counts, rules=text, gray=text, stable=text, instances=text
 )
 people = st.lists(text, max_size=12).map(tuple)
+votes = st.lists(st.tuples(text, text), max_size=12).map(tuple)
 ballots = st.builds(
     Ballot,
     needed=text,
-    passed=people,
-    refused=st.lists(st.tuples(text, text), max_size=12).map(tuple),
+    passed=votes,
+    refused=votes,
     missing=people,
     until=text,
 )
@@ -103,7 +104,9 @@ everything = Card(
     text=" ".join(HOSTILE) * 99,
     topology=(Stop("@all " * 99, "gray", "held", 3.0, "evil.example, /stop, " * 9),) * 99,
     split=Split(20, 19, {"evil.example": 3, "@all": 10**400}, {"gray": 1}, "@all " * 99, *("@all a@b.de",) * 4),
-    ballot=Ballot("@all", ("@ann",) * 99, (("@bob", "evil.example @all /stop $USD"),) * 99, ("@cleo",) * 99, "@all"),
+    ballot=Ballot(
+        "@all", (("@ann", "/stop x"),) * 99, (("@bob", "evil.example @all /stop $USD"),) * 99, ("@cleo",) * 99, "@all"
+    ),
     fields=(Field("@all", "#prod x /stop y $USD z @all"),) * 99,
     table=Table(("@all", "evil.example"), (("@all x /stop y #prod z $USD", "evil.example"),) * 99),
     code="@all\n" * 2000,

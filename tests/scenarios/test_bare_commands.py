@@ -68,7 +68,7 @@ async def test_approving_is_offered_to_whoever_is_asked_and_done_by_one_press(tm
         await bot.asks(run)
         assert f"{run} waits for ann, bob." in await bot.say("approve", "cleo")
         assert offered(bot) == {}
-        assert "Press one, or write `approve RUN`." in await bot.say("/approve")
+        assert "Press one, or write `approve RUN [REASON]`." in await bot.say("/approve")
         [button] = offered(bot).values()
         assert button.text.startswith(f"{run} · tag=v2")
         assert not (await bot.run(run)).stage.votes

@@ -77,7 +77,11 @@ async def test_an_earlier_version_is_had_at_once_and_that_is_a_rollback(strategy
         await bot.say("runs hello")
         table = bot.heard[0].table
         assert table is not None
-        assert [row[-1].partition(",")[0] for row in table.rows][:3] == ["redeploy", "rollback", "tag=v2 health=200 patience=30s"]
+        assert [row[-1].partition(",")[0] for row in table.rows][:3] == [
+            "redeploy",
+            "rollback",
+            "tag=v2 health=200 patience=30s",
+        ]
     assert target.broken() == []
 
 

@@ -32,6 +32,19 @@ async def test_of_two_people_who_vote_at_once_where_one_is_enough_the_second_is_
         assert len((await bot.run(run)).stage.votes) == 1
 
 
+@pytest.mark.parametrize(("verdict", "then"), [("approve", RunState.SUCCEEDED), ("reject", RunState.REJECTED)])
+async def test_what_a_reviewer_says_with_a_vote_is_on_the_card_and_in_the_timeline(
+    verdict: str, then: RunState, tmp_path: Path
+) -> None:
+    async with a_new_bot(notes(tmp_path)) as bot:
+        run = await bot.start("run notes")
+        await bot.asks(run)
+        assert "is counted" in await bot.say(f"{verdict} {run} It's as we said on the call", "ann")
+        await bot.ends(run, then)
+        assert "ann\nIt's as we said on the call" in await bot.say(f"status {run}")
+        assert "(It's as we said on the call)" in await bot.say(f"timeline {run}")
+
+
 async def test_an_outsider_decides_nothing(tmp_path: Path) -> None:
     async with a_new_bot(notes(tmp_path)) as bot:
         run = await bot.start("run notes", "cleo")

@@ -34,7 +34,7 @@ def gray_release(observed: float | None = 19.4, wanted: int = 20, key: str = "sh
         stable="shop-api@9b01aa",
         instances="4 stable, 1 gray (20 %)",
     )
-    ballot = Ballot("Both reviewers must pass", ("ann",), (), ("bob",), "28 November, 04:15 UTC")
+    ballot = Ballot("Both reviewers must pass", (("ann", "looks good"),), (), ("bob",), "28 November, 04:15 UTC")
     buttons = (
         Button("Approve", f"press approve {key} 4", primary=True),
         Button("Refuse", f"press reject {key} 4", danger=True),
@@ -135,7 +135,7 @@ def hostile() -> Card:
         split=Split(
             10, 12.5, {HOSTILE: 3}, {}, rules=HOSTILE, gray=HOSTILE, stable=HOSTILE, instances=HOSTILE, earlier=HOSTILE
         ),
-        ballot=Ballot(HOSTILE, (HOSTILE,), ((HOSTILE, HOSTILE),), (HOSTILE,), HOSTILE),
+        ballot=Ballot(HOSTILE, ((HOSTILE, HOSTILE),), ((HOSTILE, HOSTILE),), (HOSTILE,), HOSTILE),
         fields=(Field(HOSTILE, HOSTILE),),
         table=Table((HOSTILE,), ((HOSTILE,),)),
         code=HOSTILE,

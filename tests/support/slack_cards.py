@@ -57,7 +57,7 @@ def review() -> Card:
         Tone.ASKING,
         topology=stages(3, "awaiting_review"),
         split=Split(20, None, rules="cookie beta=yes", gray="shop-api@2f5c1e", stable="shop-api@9b01aa"),
-        ballot=Ballot("Everybody must pass", ("ann",), (), ("bob", "dan"), "28 November, 04:15 UTC"),
+        ballot=Ballot("Everybody must pass", (("ann", "looks good"),), (), ("bob", "dan"), "28 November, 04:15 UTC"),
         fields=(Field("Asked for by", "cleo"), Field("Commit", "2f5c1e7a9b01 Speed up the basket (cleo, main)")),
         buttons=(
             Button("Approve", f"press approve {seen}", primary=True),
@@ -103,7 +103,7 @@ def refused() -> Card:
         Tone.BAD,
         "bob refused it: the basket loses its items",
         topology=stages(3, "rejected", "the basket loses its items"),
-        ballot=Ballot("One of them is enough", ("ann",), (("bob", "the basket loses its items"),)),
+        ballot=Ballot("One of them is enough", (("ann", ""),), (("bob", "the basket loses its items"),)),
         key="shop-api-42",
         badge="rejected",
     )
@@ -147,7 +147,7 @@ def frozen() -> Card:
         "Pipeline shop-api is frozen until Mon 09 March 2026, 08:00 (Europe/Berlin) by ann: nobody is on call (f3). "
         "official begins after it.",
         topology=stages(4, "frozen"),
-        ballot=Ballot("At least 2 of 3 must pass", ("ann", "bob")),
+        ballot=Ballot("At least 2 of 3 must pass", (("ann", ""), ("bob", ""))),
         fields=(
             Field("Asked for by", "cleo"),
             Field("May not pass it", "cleo, who asked for the run"),
@@ -175,7 +175,7 @@ def hostile() -> Card:
         HOSTILE,
         topology=(Stop(HOSTILE, HOSTILE, "running", 1.0, HOSTILE, HOSTILE), Stop(HOSTILE, HOSTILE, HOSTILE)),
         split=Split(10, 12.5, {HOSTILE: 3}, {HOSTILE: 1}, HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE),
-        ballot=Ballot(HOSTILE, (HOSTILE,), ((HOSTILE, HOSTILE),), (HOSTILE,), HOSTILE),
+        ballot=Ballot(HOSTILE, ((HOSTILE, HOSTILE),), ((HOSTILE, HOSTILE),), (HOSTILE,), HOSTILE),
         fields=(Field(HOSTILE, HOSTILE),),
         table=Table((HOSTILE,), ((HOSTILE, HOSTILE),)),
         code=HOSTILE,

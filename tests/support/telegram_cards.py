@@ -17,7 +17,7 @@ def pulling() -> Card:
         Tone.STOPPED,
         PULLING,
         topology=(Stop("@code", "source", "succeeded", 3.2, PULLING), Stop("/stop", "gray", "held", 4.0)),
-        ballot=Ballot("Ask @ann", ("@ann",), (("bob", PULLING),), ("evil.example",)),
+        ballot=Ballot("Ask @ann", (("@ann", PULLING),), (("bob", PULLING),), ("evil.example",)),
         fields=(Field("Commit", PULLING),),
         table=Table(("Variable", "Value"), (("host", "10.0.0.1:8080"), ("mail", "ann@example.com"))),
         buttons=(Button("@all evil.example", "no"),),
