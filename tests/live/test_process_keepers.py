@@ -128,9 +128,13 @@ async def test_two_workloads_cannot_have_one_port(place: Place) -> None:
     await place.launch("stable", place.release("v1"), 1)
     other = Place(place.root, port=place.port, workload="other")
     other.target = place.target
+    launch = Launch("stable", other.release("v1"), 1)
     with pytest.raises(Broken, match="already belongs to hello") as refusal:
-        await other.perform(Launch("stable", other.release("v1"), 1))
+        await other.perform(launch)
     assert "`stop RUN`, give" in refusal.value.hint
+    planned = await other.target.changes(other.placement, [launch])
+    assert planned == (f"Port {place.port} of other already belongs to hello.",)
+    assert await place.target.changes(place.placement, [launch]) == ()
 
 
 @contextmanager

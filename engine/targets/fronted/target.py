@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from engine.errors import Interrupted
+from engine.errors import Broken, Interrupted
 from engine.ports import Clock, Instance, Placement, Traffic
 from engine.rollout.fleet import Fleet, Launch, Move, ReleaseId, Reroute
 from engine.routing.envoy import as_yaml
@@ -70,8 +70,15 @@ class FrontedTarget:
         """The settings themselves are the configuration."""
         return placement.releases[release].manifest
 
-    async def changes(self, placement: Placement, moves: Sequence[Move]) -> tuple[str, ...]:  # noqa: ARG002
-        """Instances are all there is to change, and the moves say it."""
+    async def changes(self, placement: Placement, moves: Sequence[Move]) -> tuple[str, ...]:
+        """Instances are all there is to change, and the moves say it; it is said here when a port cannot be had."""
+        known, wanted = (await self._all()).get(placement.workload), blank(placement)
+        if not moves or (known is not None and known.site.listeners == wanted.site.listeners):
+            return ()
+        try:
+            await self._refuse_taken_ports(wanted)
+        except Broken as refusal:
+            return (str(refusal),)
         return ()
 
     async def perform(self, placement: Placement, move: Move) -> None:
