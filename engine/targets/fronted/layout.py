@@ -37,9 +37,13 @@ class Layout:
         return self.sockets / "envoy.sock"
 
     def make(self) -> None:
-        """Make every folder."""
-        for folder in (self.programs, self.run, self.logs, self.workloads, self.envoy, self.sockets):
+        """Make every folder, but for the one of the sockets."""
+        for folder in (self.programs, self.run, self.logs, self.workloads, self.envoy):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def make_sockets(self) -> None:
+        """Make the folder of the sockets, for whoever is about to listen: `drop_sockets` is called when that ends."""
+        self.sockets.mkdir(mode=0o700, parents=True, exist_ok=True)
         if self.sockets.stat().st_uid != os.getuid():
             raise Broken(f"{self.sockets} belongs to somebody else; remove it.")
 

@@ -198,6 +198,7 @@ class Supervisor:
 
     def _start(self) -> str:
         self._layout.make()
+        self._layout.make_sockets()
         before = (self._layout.run / "supervisord.pid").exists()
         drop_torn(self._layout)
         found = sum(1 for name in self.known() if self.living(name))
