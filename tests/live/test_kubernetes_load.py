@@ -3,21 +3,26 @@
 The workload was made by others, so each story begins with its adoption. Its pods go on answering for a while when they
 are told to end, as everybody's should: Sluice sees to that in those that it makes. Where they do not, gray takes their
 requests before they end.
+
+A visitor who keeps a connection stays with the pod until it closes that, and a request that meets the closing is made
+once more, as HTTP clients do. So a pod may close connections only when new ones have long gone elsewhere.
 """
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
 
 from engine.deployed import Deployed
 from engine.rollout.fleet import Fleet, GoalKind
+from tests.support.kube_lives import left_at, life_of
 from tests.support.kube_place import Place
 from tests.support.kube_places import on_cluster
+from tests.support.kube_promises import Change
 from tests.support.kube_surroundings import NAME
 from tests.support.kube_traffic import visited
-from tests.support.traffic import Tally
+from tests.support.kube_visitors import Mishap, Tally
 
 pytestmark = [pytest.mark.live, pytest.mark.cluster, pytest.mark.timeout(600)]
 
@@ -40,11 +45,26 @@ async def load(place: Place, capsys: pytest.CaptureFixture[str], story: str) -> 
     async with visited(place.namespace, NAME) as tally:
         yield tally
     seconds = time.monotonic() - begun
+    changes = await place.ground.changes()
     shares = ", ".join(f"{count} {version}" for version, count in sorted(tally.answers.items()))
+    counts = f"{tally.total} requests, {len(tally.failures)} failed, {len(tally.again)} made again"
     with capsys.disabled():
-        print(f"\n{story}: {tally.total} requests, {len(tally.failures)} failed, {seconds:.0f} s ({shares})")
-    assert tally.failures == [], tally.failures
+        print(f"\n{story}: {counts}, {seconds:.0f} s ({shares})")
+    assert not tally.failures, [f"{one.words}; {life_of(one.host, changes, one.at)}" for one in tally.failures]
+    early = [one for one in tally.again if one.at - _left_at(one, changes) < _least_rest(place)]
+    assert not early, [f"{one.words}; {life_of(one.host, changes, one.at)}" for one in early]
     assert tally.total > 20 * seconds
+
+
+def _left_at(seen: Mishap, changes: Sequence[Change]) -> float:
+    """Since when the pod had got no new requests; what is yet to come where it still did."""
+    left = left_at(seen.host, NAME, changes)
+    return float("inf") if left is None else left
+
+
+def _least_rest(place: Place) -> float:
+    """How many seconds a pod goes on at the least when it gets no new requests any more."""
+    return (place.pace.drain - place.pace.slack).total_seconds()
 
 
 async def in_gray(place: Place, way: str) -> Deployed:

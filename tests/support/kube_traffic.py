@@ -2,12 +2,10 @@
 
 import asyncio
 import contextlib
-import json
 import sys
-from collections import Counter
 from collections.abc import AsyncIterator
 
-from tests.support.traffic import Tally
+from tests.support.kube_visitors import Tally
 from tests.support.tree import ROOT
 
 
@@ -24,9 +22,7 @@ async def visited(namespace: str, service: str, *, rate: int = 150, connections:
         assert await visitors.stdout.readline() == b"ready\n", "the visitors did not begin"
         yield tally
         visitors.stdin.close()
-        said = json.loads(await visitors.stdout.readline())
-        tally.answers, tally.failures = Counter(said["answers"]), said["failures"]
-        tally.closed_by_server = said["closed"]
+        tally.take(await visitors.stdout.readline())
     finally:
         if visitors.returncode is None:
             visitors.stdin.close()
