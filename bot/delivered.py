@@ -6,6 +6,10 @@ Whoever knows an address may send anything, so nothing large is kept in memory.
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from engine.model import RoomId
+
+HOOKS = RoomId("hooks:")
+"""Where the audit says that machines have called."""
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]

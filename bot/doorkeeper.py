@@ -11,15 +11,15 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from bot.cards import Tone
+from bot.delivered import HOOKS
 from engine.errors import SluiceError
-from engine.model import PersonId, RoomId
+from engine.model import PersonId
 from engine.ports import Clock
 from storage.audit import Deed
 from storage.store import SqlStore
 
 EVERY = timedelta(minutes=1)
 """How often one door is written down and spoken of at most."""
-ROOM = RoomId("hooks:")
 _LOG = logging.getLogger(__name__)
 
 
@@ -83,7 +83,7 @@ class Doorkeeper:
             at=now,
             person=PersonId(""),
             account="",
-            room=ROOM,
+            room=HOOKS,
             line=f"deliver to {one.door}",
             outcome="refused",
             said=f"{count} without proof of where {'it comes' if count == 1 else 'they come'} from",

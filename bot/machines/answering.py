@@ -13,20 +13,20 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
 
+from bot.delivered import HOOKS
 from bot.strangers import Strangers
 from bot.wiring import SECRET, rewire
 from engine.addresses import is_within, parse_network
 from engine.calls import BadCall, NotAllowed, check_signature, mark_of, read_parameters, values_for
 from engine.definition import Hook, Start
 from engine.errors import Refused
-from engine.model import PersonId, RoomId, Run
+from engine.model import PersonId, Run
 from engine.triggers import Effect, Triggers, declared, hooks_of, is_open, joined, waits_now
 from storage.audit import Deed
 from storage.book import SqlBook
 from storage.hooks import Answered, Scope, StoredHook, Trigger
 from storage.vault import Vault
 
-ROOM = RoomId("hooks:")
 DEPTH_HEADER = "Sluice-Depth"
 NOBODY = Answered(HTTPStatus.NOT_FOUND, json.dumps({"error": "There is no such hook."}))
 _KEY = "idempotency-key"
@@ -205,4 +205,4 @@ def _record(book: SqlBook, call: Call, hook: StoredHook, effect: Effect) -> None
 def _audit(book: SqlBook, call: Call, hook: StoredHook, outcome: str, said: str) -> None:
     line = f"{hook.scope} hook {hook.name} of {hook.pipeline}"
     by = PersonId(f"hook:{hook.name}")
-    book.audit.add(Deed(f"hook:{call.key}", call.at, by, call.source[:128], ROOM, line, outcome, said))
+    book.audit.add(Deed(f"hook:{call.key}", call.at, by, call.source[:128], HOOKS, line, outcome, said))

@@ -15,8 +15,8 @@ from http import HTTPStatus
 from typing import Any, Protocol
 from urllib.parse import parse_qs
 
-from bot.delivered import Receive, Scope, Send, body_of, path_of, reply
-from bot.pushes.intake import HOOKS, NotOpen, PushIntake
+from bot.delivered import HOOKS, Receive, Scope, Send, body_of, path_of, reply
+from bot.pushes.intake import NotOpen, PushIntake
 from bot.pushes.naming import TOKEN_LENGTH, Naming
 from bot.strangers import Strangers
 from engine.calls import mark_of

@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from bot.acting import Acting
+from bot.delivered import HOOKS
 from bot.pushes.delivered import LONGEST_PERSON, Delivered, delivered_of, own_logins, pusher, readable
 from engine.control import Order
 from engine.errors import Interrupted, Refused, SluiceError
@@ -36,7 +37,6 @@ from storage.pushes import KeptPush
 AGAIN_SECONDS = 1.0
 _BATCH = 20
 _REMEMBERED = 50
-HOOKS = RoomId("hooks:")
 _LOG = logging.getLogger(__name__)
 
 
