@@ -1,12 +1,10 @@
 """A command that names nothing, as a phone's menu sends it: answered with what it fits, as buttons."""
 
 import re
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 
 from bot.cards import Button
 from bot.chat import Incoming
@@ -18,24 +16,16 @@ from tests.support.bot import Bot, a_new_bot
 from tests.support.closed_shop import a_closed_shop, grant
 from tests.support.model_target import ModelTarget
 from tests.support.notes import notes
-from tests.support.telegram_house import ANN, BOB, OnTelegram, on_telegram
-from tests.support.telegram_wire import TelegramWire, telegram_wire
+from tests.support.telegram_house import ANN, BOB, OnTelegram
 from tests.support.workload import Shop
 
 NAMED = [verb.name for verb in VERBS if verb.least == 1 and re.match(r"\w+ (RUN|PIPELINE)\b", verb.form)]
 
 
-@pytest_asyncio.fixture
-async def wire() -> AsyncIterator[TelegramWire]:
-    async with telegram_wire() as running:
-        yield running
-
-
-@pytest_asyncio.fixture
-async def talk(wire: TelegramWire, tmp_path: Path) -> AsyncIterator[OnTelegram]:
-    async with on_telegram(tmp_path / "home", wire, "ann", "bob") as running:
-        await running.bot.say(f"define\n{notes(tmp_path)}")
-        yield running
+@pytest.fixture
+async def talk(talk: OnTelegram, tmp_path: Path) -> OnTelegram:
+    await talk.bot.say(f"define\n{notes(tmp_path)}")
+    return talk
 
 
 def offered(bot: Bot) -> dict[str, Button]:

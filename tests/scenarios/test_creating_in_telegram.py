@@ -1,26 +1,8 @@
 """In Telegram a pipeline is made in a conversation: choices are buttons, and each takes the place of the one before."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
-import pytest_asyncio
-
-from tests.support.telegram_house import ANN, BOB, OnTelegram, on_telegram
-from tests.support.telegram_wire import TelegramWire, telegram_wire
+from tests.support.telegram_house import ANN, BOB, OnTelegram
 
 CODE = "https://git.example.org/shop/api.git"
-
-
-@pytest_asyncio.fixture
-async def wire() -> AsyncIterator[TelegramWire]:
-    async with telegram_wire() as running:
-        yield running
-
-
-@pytest_asyncio.fixture
-async def talk(wire: TelegramWire, tmp_path: Path) -> AsyncIterator[OnTelegram]:
-    async with on_telegram(tmp_path / "home", wire, "ann", "bob") as running:
-        yield running
 
 
 async def test_a_pipeline_is_made_alone_with_the_bot_by_typing_and_pressing(talk: OnTelegram) -> None:

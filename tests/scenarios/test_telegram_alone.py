@@ -1,10 +1,8 @@
 """What is for one person alone in Telegram, though it was asked for where others read along."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 
 from bot.cards import Ballot, Button, Card, Field, Split, Stop, Table, Tone
 from bot.chat import Answer, Update
@@ -12,26 +10,18 @@ from bot.telegram.remarks import is_for_one
 from engine.model import Person, PersonId, RoomId, RunState
 from tests.support.notes import notes
 from tests.support.telegram_chats import Chat, Fate
-from tests.support.telegram_house import ANN, BOB, EVE, OnTelegram, on_telegram
+from tests.support.telegram_house import ANN, BOB, EVE, OnTelegram
 from tests.support.telegram_weather import Kind
-from tests.support.telegram_wire import TelegramWire, telegram_wire
 
 ALONE = "Sent to you alone."
 MAIL = "ann.private@example.com"
 
 
-@pytest_asyncio.fixture
-async def wire() -> AsyncIterator[TelegramWire]:
-    async with telegram_wire() as running:
-        yield running
-
-
-@pytest_asyncio.fixture
-async def talk(wire: TelegramWire, tmp_path: Path) -> AsyncIterator[OnTelegram]:
-    async with on_telegram(tmp_path / "home", wire, "ann", "bob") as running:
-        await running.bot.say(f"define\n{notes(tmp_path)}")
-        await running.bot.app.store.transact(lambda book: book.people.add(Person(PersonId("ann"), MAIL)))
-        yield running
+@pytest.fixture
+async def talk(talk: OnTelegram, tmp_path: Path) -> OnTelegram:
+    await talk.bot.say(f"define\n{notes(tmp_path)}")
+    await talk.bot.app.store.transact(lambda book: book.people.add(Person(PersonId("ann"), MAIL)))
+    return talk
 
 
 def releases(talk: OnTelegram) -> Chat:

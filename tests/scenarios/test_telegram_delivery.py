@@ -2,14 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
 import httpx
 import pytest
-import pytest_asyncio
 
 from bot.cards import Tone
 from bot.chat import Answer, Update
@@ -30,20 +28,13 @@ from tests.support.telegram_house import (
     telegram_settings,
 )
 from tests.support.telegram_weather import SENDING, Kind
-from tests.support.telegram_wire import TOKEN, TelegramWire, telegram_wire
+from tests.support.telegram_wire import TOKEN, TelegramWire
 
 
-@pytest_asyncio.fixture
-async def wire() -> AsyncIterator[TelegramWire]:
-    async with telegram_wire() as running:
-        yield running
-
-
-@pytest_asyncio.fixture
-async def talk(wire: TelegramWire, tmp_path: Path) -> AsyncIterator[OnTelegram]:
-    async with on_telegram(tmp_path / "home", wire, "ann") as running:
-        await running.bot.say(f"define\n{notes(tmp_path)}")
-        yield running
+@pytest.fixture
+async def talk(talk: OnTelegram, tmp_path: Path) -> OnTelegram:
+    await talk.bot.say(f"define\n{notes(tmp_path)}")
+    return talk
 
 
 @dataclass

@@ -1,10 +1,9 @@
 """Runs in Telegram: a card in each room, buttons that do what they say, and two taps before anything is destroyed."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 
-import pytest_asyncio
+import pytest
 
 from bot.telegram.toasts import ARRIVED
 from engine.model import RoomId, RunState
@@ -12,21 +11,14 @@ from tests.support.model_target import ModelTarget
 from tests.support.notes import notes
 from tests.support.telegram_chats import Chat, Shown
 from tests.support.telegram_house import ANN, BOB, EVE, OnTelegram, on_telegram
-from tests.support.telegram_wire import TelegramWire, telegram_wire
+from tests.support.telegram_wire import TelegramWire
 from tests.support.workload import Shop
 
 
-@pytest_asyncio.fixture
-async def wire() -> AsyncIterator[TelegramWire]:
-    async with telegram_wire() as running:
-        yield running
-
-
-@pytest_asyncio.fixture
-async def talk(wire: TelegramWire, tmp_path: Path) -> AsyncIterator[OnTelegram]:
-    async with on_telegram(tmp_path / "home", wire, "ann", "bob") as running:
-        await running.bot.say(f"define\n{notes(tmp_path)}")
-        yield running
+@pytest.fixture
+async def talk(talk: OnTelegram, tmp_path: Path) -> OnTelegram:
+    await talk.bot.say(f"define\n{notes(tmp_path)}")
+    return talk
 
 
 def releases(talk: OnTelegram) -> Chat:

@@ -1,29 +1,15 @@
 """What is heard in Telegram, from whom, and what is said back."""
 
 import re
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 
 from bot.grammar import VERBS
 from tests.support.notes import notes
 from tests.support.telegram_chats import Account
 from tests.support.telegram_house import ANN, BOB, EVE, OnTelegram, on_telegram
-from tests.support.telegram_wire import TelegramWire, telegram_wire
-
-
-@pytest_asyncio.fixture
-async def wire() -> AsyncIterator[TelegramWire]:
-    async with telegram_wire() as running:
-        yield running
-
-
-@pytest_asyncio.fixture
-async def talk(wire: TelegramWire, tmp_path: Path) -> AsyncIterator[OnTelegram]:
-    async with on_telegram(tmp_path / "home", wire, "ann", "bob") as running:
-        yield running
+from tests.support.telegram_wire import telegram_wire
 
 
 async def unheard(talk: OnTelegram) -> None:
