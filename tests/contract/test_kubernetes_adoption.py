@@ -130,10 +130,7 @@ async def test_the_way_back_from_a_promotion_leads_to_exactly_what_was_found(pla
 
 @routed_ways
 async def test_routes_of_others_are_kept_in_order_and_put_back(place: Place, way: str, kind: Kind) -> None:
-    await place.has_way(way)
-    if way == "istio":
-        await place.put(foreign.virtual_service("front", NAME))
-    await place.has_workload()
+    await place.has_routed_workload(way)
     found = (await place.hands.get(kind, "front"))["spec"]
     place.decided_by = "ann"
     deployed = await place.plan("v2", way)
@@ -150,20 +147,18 @@ async def test_routes_of_others_are_kept_in_order_and_put_back(place: Place, way
 
 
 @routed_ways
-async def test_a_workload_ended_in_the_middle_of_a_gray_release_leaves_the_routes_of_others_as_they_were(
-    place: Place, way: str, kind: Kind
+@pytest.mark.parametrize("goal", [GRAY, PROMOTE], ids=["in the middle", "after success"])
+async def test_a_workload_that_is_ended_leaves_the_routes_of_others_as_they_were(
+    place: Place, way: str, kind: Kind, goal: GoalKind
 ) -> None:
-    await place.has_way(way)
-    if way == "istio":
-        await place.put(foreign.virtual_service("front", NAME))
-    await place.has_workload()
+    await place.has_routed_workload(way)
     found = (await place.hands.get(kind, "front"))["spec"]
     place.decided_by = "ann"
-    await place.drive(await place.plan("v2", way), GRAY)
+    await place.drive(await place.plan("v2", way), goal)
     await place.forget()
     left = await place.hands.get(kind, "front")
     assert left["spec"] == found
-    assert names.DOMAIN not in str([left["metadata"].get(notes) for notes in ("labels", "annotations")])
+    assert names.DOMAIN not in str(left["metadata"])
 
 
 async def test_a_workload_ended_after_a_switch_leaves_the_service_of_others_as_it_was(place: Place) -> None:
@@ -202,23 +197,6 @@ async def test_a_workload_that_was_ended_is_released_again(place: Place, way: st
     place.deployed = None
     await place.release("v3", way)
     assert {tag for _, tag in await place.running()} == {"v3"}
-
-
-@routed_ways
-async def test_a_workload_ended_after_success_leaves_the_routes_of_others_as_they_were(
-    place: Place, way: str, kind: Kind
-) -> None:
-    await place.has_way(way)
-    if way == "istio":
-        await place.put(foreign.virtual_service("front", NAME))
-    await place.has_workload()
-    found = (await place.hands.get(kind, "front"))["spec"]
-    place.decided_by = "ann"
-    await place.release("v2", way)
-    await place.forget()
-    left = await place.hands.get(kind, "front")
-    assert left["spec"] == found
-    assert names.DOMAIN not in str(left["metadata"])
 
 
 @every_way

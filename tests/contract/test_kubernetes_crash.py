@@ -8,10 +8,8 @@ import itertools
 import pytest
 
 from engine.rollout.fleet import Fleet, GoalKind
-from tests.support import kube_foreign as foreign
 from tests.support.kube_place import WAYS, Place
 from tests.support.kube_places import on_stand_in
-from tests.support.kube_surroundings import NAME
 
 GRAY, PROMOTE, ROLL_BACK = GoalKind.GRAY, GoalKind.PROMOTE, GoalKind.ROLL_BACK
 every_way = pytest.mark.parametrize("way", WAYS)
@@ -21,10 +19,7 @@ WRITES = {"canary": 14, "blue_green": 11, "istio": 20, "gateway": 20}
 
 async def begun(place: Place, way: str) -> None:
     """A workload of others, which ann has decided to hand over."""
-    await place.has_way(way)
-    if way == "istio":
-        await place.put(foreign.virtual_service("front", NAME))
-    await place.has_workload()
+    await place.has_routed_workload(way)
     place.decided_by = "ann"
 
 

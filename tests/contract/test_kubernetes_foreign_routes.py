@@ -11,8 +11,7 @@ import pytest
 
 from engine.deployed import Deployed, Disputed
 from engine.rollout.fleet import GoalKind
-from engine.targets.kubernetes.kinds import HTTP_ROUTE, SERVICE, VIRTUAL_SERVICE, Kind
-from tests.support import kube_foreign as foreign
+from engine.targets.kubernetes.kinds import HTTP_ROUTE, VIRTUAL_SERVICE, Kind
 from tests.support.eventually import eventually
 from tests.support.kube_hands import EDIT, KUBECTL
 from tests.support.kube_place import Place
@@ -30,10 +29,7 @@ MATCH = {
 
 async def in_gray(place: Place, way: str, kind: Kind) -> tuple[Deployed, Json]:
     """A gray release of a found workload whose routes are `front`, which kubectl has made; and these routes."""
-    await place.has_way(way)
-    if kind == VIRTUAL_SERVICE:
-        await place.put(foreign.virtual_service("front", NAME))
-    await place.has_workload()
+    await place.has_routed_workload(way)
     found = await spec(place, kind)
     place.decided_by = "ann"
     deployed = await place.plan("v2", way)
@@ -158,27 +154,6 @@ async def test_a_way_back_keeps_the_newest_routes_of_others_and_says_what_it_has
     await place.drive(deployed, ROLL_BACK)
     assert await spec(place, kind) == wanted
     assert any(f"front was changed by {EDIT}" in said for said in await place.target.keep())
-
-
-@pytest.mark.parametrize(("kind", "name"), [(VIRTUAL_SERVICE, NAME), (SERVICE, f"{NAME}-gray")])
-async def test_that_an_object_was_removed_and_made_again_is_said_once(place: Place, kind: Kind, name: str) -> None:
-    await place.has_way("istio")
-    await place.release("v1", "istio")
-    deployed = await place.plan("v2", "istio")
-    await place.drive(deployed, GRAY)
-    assert await place.target.keep() == ()
-    await place.excuse()
-    await place.hands.delete(kind, name)
-
-    async def is_back() -> bool:
-        await place.tick(deployed, GRAY)
-        await place.ground.go_on()
-        return any(one["metadata"]["name"] == name for one in await place.hands.all(kind))
-
-    await eventually(is_back, f"{name} is there again", place.pace.within, place.pace.between)
-    await place.drive(deployed, PROMOTE)
-    [said] = await place.target.keep()
-    assert said.startswith(f"{kind.kind} {place.namespace}/{name} was removed by somebody")
 
 
 @both

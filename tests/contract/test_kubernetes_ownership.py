@@ -50,10 +50,7 @@ async def test_what_kubectl_holds_is_named_before_anything_is_touched_and_taken_
     place: Place, way: str
 ) -> None:
     thing, field = HELD[way]
-    await place.has_way(way)
-    if way == "istio":
-        await place.put(foreign.virtual_service("front", NAME))
-    await place.has_workload()
+    await place.has_routed_workload(way)
     place.decided_by = ""
     deployed = await place.plan("v2", way)
     disputes = await place.disputed(deployed, GRAY)
@@ -201,8 +198,11 @@ async def test_weights_changed_by_somebody_are_named_and_restored(place: Place) 
 
 
 @pytest.mark.parametrize(("kind", "name"), [(VIRTUAL_SERVICE, NAME), (SERVICE, f"{NAME}-gray")])
-async def test_an_object_removed_by_somebody_is_made_again(place: Place, kind: Kind, name: str) -> None:
+async def test_an_object_removed_by_somebody_is_made_again_and_that_is_said_once(
+    place: Place, kind: Kind, name: str
+) -> None:
     deployed = await stable_gray(place)
+    assert await place.target.keep() == ()
     await place.excuse()
     await place.hands.delete(kind, name)
 
@@ -213,6 +213,8 @@ async def test_an_object_removed_by_somebody_is_made_again(place: Place, kind: K
 
     await eventually(is_back, f"{name} is there again", place.pace.within, place.pace.between)
     await place.drive(deployed, PROMOTE)
+    [said] = await place.target.keep()
+    assert said.startswith(f"{kind.kind} {place.namespace}/{name} was removed by somebody")
 
 
 async def test_what_somebody_else_adds_beside_sluices_fields_is_nobodys_dispute(place: Place) -> None:
@@ -279,10 +281,7 @@ async def test_a_plan_names_the_objects_that_decide_who_gets_a_request(place: Pl
 @every_way
 async def test_a_plan_names_once_whom_a_run_will_be_held_by(place: Place, way: str) -> None:
     thing, field = HELD[way]
-    await place.has_way(way)
-    if way == "istio":
-        await place.put(foreign.virtual_service("front", NAME))
-    await place.has_workload()
+    await place.has_routed_workload(way)
     deployed = await place.plan("v2", way)
     said = await place.target.changes(deployed.placement(), [Launch("gray", deployed.new.id, 1)])
     held = [each for each in said if each.startswith(f"{thing.format(place.namespace)}:") and field in each]

@@ -60,6 +60,13 @@ class Surroundings:
             await self.ground.serves(HTTP_ROUTE.group)
             await self.put(foreign.http_route("front", NAME))
 
+    async def has_routed_workload(self, way: str) -> None:
+        """Have a workload that others made, and what the strategy needs: where that is routes, theirs are `front`."""
+        await self.has_way(way)
+        if way == "istio":
+            await self.put(foreign.virtual_service("front", NAME))
+        await self.has_workload()
+
     # -- what is there
 
     async def pods(self, labels: str = "") -> list[Json]:
