@@ -1,7 +1,5 @@
 """The whole bot with a cluster in its settings: names are checked, tags are looked up, each place has its own."""
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,34 +7,15 @@ from bot.app import running
 from bot.cards import Card
 from bot.settings import Settings
 from bot.tidying import Tidying
-from engine.model import Person, PersonId, RunState
+from engine.model import RunState
 from engine.ports import Instance, Traffic
-from tests.support.bot import PEOPLE, Bot, a_bot
+from tests.support.bot import a_bot
+from tests.support.cluster_bot import a_bot_with, web
 from tests.support.eventually import eventually
 from tests.support.model_target import ModelTarget
 from tests.support.registry_wire import registry_wire
 from tests.support.store import ManualClock
 
-WEB = """\
-pipeline: web
-variables: {{tag: v1}}
-stages:
-  - name: gray
-    gray:
-      target: kubernetes
-      {where}
-      namespace: shop
-      image: "shop/web:${{tag}}"
-      instances: 4
-      policy: {{ratio: 25}}
-      drain: 0s
-      hold: 0s
-      service: {{port: 80}}
-  - name: review
-    review: {{reviewers: [ann]}}
-  - name: official
-    official: {{}}
-"""
 HERE = """\
 pipeline: hello
 stages:
@@ -80,10 +59,6 @@ stages:
 """
 
 
-def web(where: str = "cluster: prod") -> str:
-    return WEB.format(where=where)
-
-
 class Place(ModelTarget):
     """A target that remembers which workloads it was asked about, but for their releases."""
 
@@ -102,15 +77,6 @@ class Place(ModelTarget):
     async def forget(self, workload: str) -> None:
         self.asked.add(workload)
         await super().forget(workload)
-
-
-@asynccontextmanager
-async def a_bot_with(home: Path, clusters: Mapping[str, object], **targets: Place) -> AsyncIterator[Bot]:
-    given = {"home": home, "database": "", "port": 0, "hooks_port": 0, "clusters": clusters}
-    async with running(Settings.model_validate(given), targets=targets) as app:
-        for name in PEOPLE:
-            await app.store.transact(lambda book, name=name: book.people.add(Person(PersonId(name))))  # type: ignore[misc]
-        yield Bot(app, home)
 
 
 async def test_a_release_in_a_cluster_is_of_the_content_that_its_registry_has(tmp_path: Path) -> None:

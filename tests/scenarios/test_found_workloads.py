@@ -6,52 +6,31 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bot.app import running
 from bot.cards import Field
-from bot.settings import Settings
 from engine.deployment import Deployment
-from engine.model import Person, PersonId, Release, RunId, RunState
+from engine.model import Release, RunId, RunState
 from engine.ports import Dispute
 from engine.rollout.fleet import ReleaseId
-from tests.support.bot import PEOPLE, Bot
+from tests.support.bot import Bot
+from tests.support.cluster_bot import a_bot_with, web
 from tests.support.eventually import eventually
 from tests.support.model_target import ModelTarget
 
 WORKLOAD = "prod/shop/web"
 HELD = (Dispute(f"Deployment {WORKLOAD}", "image", "kubectl", "v2", "v1", held=True),)
-WEB = """\
-pipeline: web
-variables: {{tag: v2}}
-stages:
-  - name: gray
-    gray:
-      target: kubernetes
-      cluster: prod
-      namespace: shop
-      strategy: {strategy}
-      image: "shop/web:${{tag}}"
-      instances: 4
-      policy: {{ratio: 25}}
-      drain: 0s
-      hold: 0s
-      service: {{port: 80, name: web}}
-  - name: review
-    review: {{reviewers: [ann]}}
-  - name: official
-    official: {{}}
-"""
 
 
 @asynccontextmanager
 async def a_cluster(home: Path) -> AsyncIterator[tuple[Bot, ModelTarget]]:
     """A bot with a cluster in which others run web, version v1."""
     target = ModelTarget()
-    given = {"home": home, "database": "", "port": 0, "hooks_port": 0, "clusters": {"prod": {}}}
-    async with running(Settings.model_validate(given), targets={"process": ModelTarget(), "kubernetes": target}) as app:
-        for name in PEOPLE:
-            await app.store.transact(lambda book, name=name: book.people.add(Person(PersonId(name))))  # type: ignore[misc]
+    async with a_bot_with(home, {"prod": {}}, process=ModelTarget(), kubernetes=target) as bot:
         stand(target, "v1")
-        yield Bot(app, home), target
+        yield bot, target
+
+
+def defined(strategy: str = "canary") -> str:
+    return f"define\n{web(strategy=strategy, tag='v2')}"
 
 
 def stand(target: ModelTarget, tag: str) -> None:
@@ -91,7 +70,7 @@ async def held_and_stopped(bot: Bot, target: ModelTarget) -> None:
 
 async def test_what_others_make_of_their_workload_between_two_runs_is_what_a_way_back_leads_to(tmp_path: Path) -> None:
     async with a_cluster(tmp_path) as (bot, target):
-        await bot.say(f"define\n{WEB.format(strategy='canary')}")
+        await bot.say(defined())
         await held_and_stopped(bot, target)
         assert await versions(bot) == ["v1"]
         stand(target, "v3")
@@ -113,7 +92,7 @@ async def test_what_others_make_of_their_workload_between_two_runs_is_what_a_way
 
 async def test_others_may_go_back_to_what_they_had_before(tmp_path: Path) -> None:
     async with a_cluster(tmp_path) as (bot, target):
-        await bot.say(f"define\n{WEB.format(strategy='canary')}")
+        await bot.say(defined())
         for tag in ("v1", "v3", "v1"):
             stand(target, tag)
             await held_and_stopped(bot, target)
@@ -124,10 +103,10 @@ async def test_a_way_back_to_what_was_found_goes_by_the_strategy_of_today(tmp_pa
     async with a_cluster(tmp_path) as (bot, target):
         standing = target.standing[WORKLOAD]
         target.standing[WORKLOAD] = replace(standing, settings={**standing.settings, "strategy": "istio"})
-        await bot.say(f"define\n{WEB.format(strategy='istio')}")
+        await bot.say(defined("istio"))
         await held_and_stopped(bot, target)
         target.disputed.clear()
-        await bot.say(f"define\n{WEB.format(strategy='canary')}")
+        await bot.say(defined())
         await bot.release("run web")
         await bot.say("rollback web")
         assert Field("Strategy", "canary") in bot.heard[0].fields
@@ -140,7 +119,7 @@ async def test_a_redeployment_that_placed_nothing_ends_without_touching_what_its
     tmp_path: Path,
 ) -> None:
     async with a_cluster(tmp_path) as (bot, target):
-        await bot.say(f"define\n{WEB.format(strategy='canary')}")
+        await bot.say(defined())
         for line in ("run web", "run web tag=v5"):
             await bot.release(line)
         await bot.say("retire web")
@@ -160,7 +139,7 @@ async def test_a_redeployment_that_placed_nothing_ends_without_touching_what_its
 
 async def test_others_who_change_how_many_they_run_are_gone_back_to_with_that_many(tmp_path: Path) -> None:
     async with a_cluster(tmp_path) as (bot, target):
-        await bot.say(f"define\n{WEB.format(strategy='canary')}")
+        await bot.say(defined())
         target.disputed[WORKLOAD] = HELD
         run = await bot.start("run web")
         await bot.is_held(run)
