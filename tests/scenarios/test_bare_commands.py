@@ -17,7 +17,7 @@ from tests.support.closed_shop import a_closed_shop, grant
 from tests.support.model_target import ModelTarget
 from tests.support.notes import notes
 from tests.support.telegram_house import ANN, BOB, OnTelegram
-from tests.support.workload import Shop
+from tests.support.workload import Shop, in_gray
 
 NAMED = [verb.name for verb in VERBS if verb.least == 1 and re.match(r"\w+ (RUN|PIPELINE)\b", verb.form)]
 
@@ -111,9 +111,7 @@ async def test_after_a_release_status_leads_to_the_roll_back_in_two_taps(tmp_pat
 async def test_a_gray_release_is_offered_other_shares_and_taken_back_after_a_question(tmp_path: Path) -> None:
     target, shop = ModelTarget(), Shop(tmp_path, rest="0s")
     async with a_new_bot(shop.gray(), target=target) as bot:
-        await bot.release("run hello")
-        run = await bot.start("run hello tag=v2")
-        await bot.asks(run)
+        run = await in_gray(bot)
         await bot.say("split")
         assert {text: button.danger for text, button in offered(bot).items()} == {
             f"{run}: Gray 5 %": False,

@@ -9,7 +9,7 @@ from engine.ports import Placement, Traffic
 from engine.rollout.fleet import Move
 from tests.support.bot import Bot, a_new_bot, words_of
 from tests.support.model_target import ModelTarget
-from tests.support.workload import Shop
+from tests.support.workload import Shop, in_gray
 
 
 @dataclass
@@ -41,9 +41,7 @@ async def split_on(bot: Bot, run: str) -> Split:
 async def test_failures_under_an_earlier_share_stay_on_the_card_when_the_share_is_changed(tmp_path: Path) -> None:
     target = Counting()
     async with a_new_bot(Shop(tmp_path, rest="0s").gray(), target=target) as bot:
-        await bot.release("run hello")
-        run = await bot.start("run hello tag=v2")
-        await bot.asks(run)
+        run = await in_gray(bot)
         for share, gray, failed in ((25, 20, 20), (30, 27, 21)):
             target.counts = Traffic({"stable": 4 * gray, "gray": gray}, {"gray": failed})
             await bot.say(f"split {run} {share}")
@@ -59,9 +57,7 @@ async def test_failures_under_an_earlier_share_stay_on_the_card_when_the_share_i
 async def test_from_the_promotion_on_the_split_is_the_one_that_people_had(tmp_path: Path) -> None:
     target = Counting()
     async with a_new_bot(Shop(tmp_path, "blue_green", rest="0s").gray(), target=target) as bot:
-        await bot.release("run hello")
-        run = await bot.start("run hello tag=v2")
-        await bot.asks(run)
+        run = await in_gray(bot)
         target.counts = Traffic({"blue": 80, "green": 20})
         was = await split_on(bot, run)
         assert was.requests == {"stable": 80, "gray": 20}

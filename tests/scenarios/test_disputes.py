@@ -9,7 +9,7 @@ from engine.model import Run, RunState
 from engine.ports import Dispute
 from tests.support.bot import Bot, a_new_bot
 from tests.support.model_target import ModelTarget
-from tests.support.workload import Shop
+from tests.support.workload import Shop, in_gray
 
 SCALED = Dispute("Deployment shop/hello-gray", "spec.replicas", "kubectl", "1", "3")
 LIMITED = Dispute("Deployment shop/hello-gray", "spec.limits", "bob", "64Mi", "96Mi")
@@ -19,9 +19,7 @@ LIMITED = Dispute("Deployment shop/hello-gray", "spec.limits", "bob", "64Mi", "9
 async def asking(target: ModelTarget, home: Path) -> AsyncIterator[tuple[Bot, str]]:
     """A bot whose release of the second version asks people, and that run."""
     async with a_new_bot(Shop(home, rest="0s").gray(), target=target) as bot:
-        await bot.release("run hello")
-        run = await bot.start("run hello tag=v2")
-        await bot.asks(run)
+        run = await in_gray(bot)
         yield bot, run
 
 

@@ -6,7 +6,7 @@ from engine.definition import Start
 from engine.model import RunState, StageState
 from tests.support.bot import Bot, a_new_bot, words_of
 from tests.support.model_target import ModelTarget
-from tests.support.workload import Shop
+from tests.support.workload import Shop, in_gray
 
 
 async def is_frozen(bot: Bot, run: str) -> None:
@@ -68,9 +68,7 @@ async def test_a_run_past_its_review_waits_and_goes_on_at_once_when_two_people_o
 
 async def test_a_frozen_run_can_be_rolled_back_and_stopped(tmp_path: Path) -> None:
     async with a_new_bot(Shop(tmp_path, rest="0s").gray(), target=ModelTarget()) as bot:
-        await bot.release("run hello")
-        run = await bot.start("run hello tag=v2")
-        await bot.asks(run)
+        run = await in_gray(bot)
         await bot.say("freeze all for 4h the fair", "bob")
         await bot.say(f"approve {run}")
         await is_frozen(bot, run)

@@ -8,7 +8,7 @@ from engine.ports import Placement
 from engine.rollout.fleet import Fleet
 from tests.support.bot import Bot, a_new_bot
 from tests.support.model_target import ModelTarget
-from tests.support.workload import Shop
+from tests.support.workload import Shop, in_gray
 
 
 class Lost(ModelTarget):
@@ -24,9 +24,7 @@ class Lost(ModelTarget):
 
 async def stuck(bot: Bot, target: Lost) -> str:
     """A run that is being taken back from gray, and cannot be."""
-    await bot.release("run hello")
-    run = await bot.start("run hello tag=v2")
-    await bot.asks(run)
+    run = await in_gray(bot)
     target.is_gone = True
     await bot.say(f"stop {run}")
     await bot.until(run, lambda now: "has no namespace shop" in now.stage.note, "says why it does not get on")

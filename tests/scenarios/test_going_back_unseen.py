@@ -12,7 +12,7 @@ from engine.ports import Placement
 from engine.rollout.fleet import Fleet, Move
 from tests.support.bot import Bot, a_new_bot
 from tests.support.model_target import ModelTarget
-from tests.support.workload import Shop
+from tests.support.workload import Shop, in_gray
 
 SILENT = Interrupted("Cluster prod does not answer: connection refused (list deployments).")
 SHUT = Broken("Cluster prod does not let Sluice list deployments.", "Give it the role again.")
@@ -67,9 +67,7 @@ async def test_a_run_in_progress_is_taken_back_when_its_place_answers_again(
 ) -> None:
     place = Gate()
     async with a_new_bot(Shop(tmp_path, strategy, rest="0s").gray(), target=place) as bot:
-        await bot.release("run hello")
-        run = await bot.start("run hello tag=v2")
-        await bot.asks(run)
+        run = await in_gray(bot)
         place.trouble = trouble
         await bot.say(f"approve {run}")
         asked = await bot.say(f"rollback {run} it fails")

@@ -10,7 +10,7 @@ from engine.rollout.rolling import InstanceState
 from tests.support.bot import Bot, a_new_bot, words_of
 from tests.support.model_fleet import ModelFleet
 from tests.support.model_target import ModelTarget
-from tests.support.workload import Shop
+from tests.support.workload import Shop, in_gray
 
 SCALED = Dispute("Deployment shop/hello", "spec.replicas", "kubectl", "3", "5")
 
@@ -35,9 +35,7 @@ def ready(fleet: ModelFleet) -> dict[str, int]:
 async def test_stable_answers_in_full_strength_until_gray_has_its_share_back(strategy: str, tmp_path: Path) -> None:
     target = ModelTarget()
     async with a_new_bot(Shop(tmp_path, strategy, rest="0s").gray(), target=target) as bot:
-        await bot.release("run hello")
-        run = await bot.start("run hello tag=v2")
-        await bot.asks(run)
+        run = await in_gray(bot)
         fleet = target.fleets["hello"]
         asked, before = fleet.effective, ready(fleet)
         whole = len(fleet.plain()) if strategy == "canary" else before["stable"]
@@ -61,9 +59,7 @@ async def test_a_number_that_somebody_else_has_set_is_left_alone_and_the_share_c
 ) -> None:
     target = ModelTarget()
     async with a_new_bot(Shop(tmp_path, rest="0s").gray(), target=target) as bot:
-        await bot.release("run hello")
-        run = await bot.start("run hello tag=v2")
-        await bot.asks(run)
+        await in_gray(bot)
         fleet = target.fleets["hello"]
         asked, before = fleet.effective, ready(fleet)
         target.disputed["hello"] = (SCALED,)
@@ -83,9 +79,8 @@ async def test_the_card_shows_what_there_is_now_and_what_others_have_changed_whi
 ) -> None:
     target = ModelTarget()
     async with a_new_bot(Shop(tmp_path, strategy, rest="0s").gray(), target=target) as bot:
-        await bot.release("run hello")
-        run = await bot.start("run hello tag=v2")
-        asking = await bot.asks(run)
+        run = await in_gray(bot)
+        asking = await bot.run(run)
         fleet = target.fleets["hello"]
         before = ready(fleet)
         as_asked = f"{before['stable']} stable, {before['gray']} gray"
@@ -118,9 +113,8 @@ async def test_the_card_shows_what_there_is_now_and_what_others_have_changed_whi
 async def test_what_was_seen_of_one_moment_is_not_shown_of_another(tmp_path: Path) -> None:
     target = ModelTarget()
     async with a_new_bot(Shop(tmp_path, "istio", rest="0s").gray(), target=target) as bot:
-        await bot.release("run hello")
-        run = await bot.start("run hello tag=v2")
-        asking = await bot.asks(run)
+        run = await in_gray(bot)
+        asking = await bot.run(run)
         await kept(bot)
         await bot.say(f"split {run} 50")
         await bot.until(run, lambda now: now.seq > asking.seq and now.stage.state is asking.stage.state, "asks again")

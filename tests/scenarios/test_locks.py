@@ -10,7 +10,7 @@ from tests.support.bot import Bot, a_new_bot, words_of
 from tests.support.eventually import eventually
 from tests.support.model_target import ModelTarget
 from tests.support.notes import notes
-from tests.support.workload import Shop
+from tests.support.workload import Shop, in_gray
 
 
 def lines(card: Card) -> list[str]:
@@ -23,9 +23,7 @@ def find(card: Card, text: str) -> Button:
 
 async def rolled_back(bot: Bot) -> str:
     """A run of v2 that ann has taken back while it was asked about."""
-    await bot.release("run hello")
-    run = await bot.start("run hello tag=v2")
-    await bot.asks(run)
+    run = await in_gray(bot)
     asked = await bot.say(f"rollback {run} too many errors")
     assert "Afterwards hello is locked until somebody unlocks it." in asked
     await bot.say("yes")

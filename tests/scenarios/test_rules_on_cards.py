@@ -7,16 +7,14 @@ import pytest
 from engine.model import RunState
 from tests.support.bot import a_new_bot, words_of
 from tests.support.model_target import ModelTarget
-from tests.support.workload import Shop
+from tests.support.workload import Shop, in_gray
 
 COOKIE = "{ratio: 10, content: [{cookie: {exact: beta=yes}}], description: Testers in Berlin first}"
 
 
 async def test_after_a_new_split_no_share_but_the_new_one_is_on_the_card(tmp_path: Path) -> None:
     async with a_new_bot(Shop(tmp_path, policy=COOKIE, rest="0s").gray(), target=ModelTarget()) as bot:
-        await bot.release("run hello")
-        run = await bot.start("run hello tag=v2")
-        await bot.asks(run)
+        run = await in_gray(bot)
         await bot.say(f"split {run} 30")
         card = await bot.shows(run, lambda card: bool(card.split and card.split.wanted == 30), "wants the new share")
         assert card.split is not None
@@ -29,9 +27,7 @@ async def test_the_owners_words_about_the_rule_are_on_the_card_while_it_is_in_ef
     policy: str, tmp_path: Path
 ) -> None:
     async with a_new_bot(Shop(tmp_path, policy=policy, rest="0s").gray(), target=ModelTarget()) as bot:
-        await bot.release("run hello")
-        run = await bot.start("run hello tag=v2")
-        await bot.asks(run)
+        run = await in_gray(bot)
         card = await bot.shows(run, lambda card: card.ballot is not None, "asks")
         assert "Rule\nTesters in Berlin first" in words_of(card)
         await bot.say(f"reject {run} no")

@@ -6,7 +6,7 @@ from engine.model import RunState, StageState
 from tests.support.bot import a_new_bot
 from tests.support.model_target import ModelTarget
 from tests.support.notes import notes
-from tests.support.workload import Shop
+from tests.support.workload import Shop, in_gray
 
 SLOW = """\
   - name: image
@@ -61,9 +61,7 @@ async def test_a_stop_in_the_queue_leaves_the_run_before_it_and_the_one_after_it
 async def test_a_rollback_by_the_pipelines_name_takes_back_the_run_at_gray(tmp_path: Path) -> None:
     target, shop = ModelTarget(), Shop(tmp_path, rest="0s")
     async with a_new_bot(shop.gray(), target=target) as bot:
-        await bot.release("run hello")
-        run = await bot.start("run hello tag=v2")
-        await bot.asks(run)
+        run = await in_gray(bot)
         assert f"Roll {run} back to shop/hello:v1?" in await bot.say("rollback hello", "bob")
         assert "is being rolled back" in await bot.say("yes", "bob")
         await bot.ends(run, RunState.ROLLED_BACK)

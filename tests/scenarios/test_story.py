@@ -6,7 +6,7 @@ from engine.model import RunState, StageState
 from tests.support.bot import a_bot, a_new_bot, words_of
 from tests.support.model_target import ModelTarget
 from tests.support.notes import notes
-from tests.support.workload import Shop
+from tests.support.workload import Shop, in_gray
 
 
 async def test_a_team_releases_a_version_by_way_of_gray_and_goes_back(tmp_path: Path) -> None:
@@ -79,9 +79,7 @@ async def test_a_run_that_is_rolled_back_by_its_name_after_it_is_over_is_gone_ba
 async def test_a_refusal_takes_gray_back_and_says_why(tmp_path: Path) -> None:
     target, shop = ModelTarget(), Shop(tmp_path, rest="0s")
     async with a_new_bot(shop.gray(), target=target) as bot:
-        await bot.release("run hello")
-        run = await bot.start("run hello tag=v2")
-        await bot.asks(run)
+        run = await in_gray(bot)
         await bot.say(f"reject {run} too many errors")
         ended = await bot.ends(run, RunState.REJECTED)
         assert ended.reason == "ann refused: too many errors"

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bot.app import App
+from engine.model import RunId
 from tests.support.bot import Bot, a_repository
 from tests.support.process_target import free_port
 from tests.support.traffic import ask_many
@@ -104,6 +105,14 @@ class Shop:
             workload=self.workload,
             rest=self.rest,
         )
+
+
+async def in_gray(bot: Bot) -> RunId:
+    """Release hello at v1, then v2 until its reviewers are asked."""
+    await bot.release("run hello")
+    run = await bot.start("run hello tag=v2")
+    await bot.asks(run)
+    return run
 
 
 async def versions_served(shop: Shop, count: int = 60) -> set[str]:
