@@ -65,10 +65,6 @@ class Definition:
         """The declared variables with their values."""
         return self.pipeline.values
 
-    def line_of(self, path: Path) -> int:
-        """Tell the line on which the value at `path` stands."""
-        return self.tree.place_of(path).line
-
 
 @dataclass(frozen=True, slots=True)
 class _Examined:

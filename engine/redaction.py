@@ -13,11 +13,8 @@ import re
 import traceback
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 from urllib.parse import quote, quote_plus
-
-from engine.ports import LogSink
 
 HIDDEN = "•••"
 SHORTEST = 6
@@ -54,13 +51,6 @@ class Redaction:
         if isinstance(tree, dict):
             return {key: self.clean_tree(value) for key, value in tree.items()}
         return [self.clean_tree(item) for item in tree] if isinstance(tree, list) else tree
-
-    def sink(self, log: LogSink) -> LogSink:
-        """Give a sink that writes to `log` without secrets."""
-        return partial(self._write, log)
-
-    def _write(self, log: LogSink, text: str, /) -> None:
-        log(self.clean(text))
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Let every log record pass, without secrets: its message, and the error that it tells of."""

@@ -17,7 +17,6 @@ WEBHOOK, ROOM, ACCOUNT, EMAIL, PHONE, GATEWAY, CHANNEL = (
     "gateway",
     "channel",
 )
-WAYS = (WEBHOOK, ROOM, ACCOUNT, EMAIL, PHONE, GATEWAY, CHANNEL)
 
 
 @dataclass(frozen=True, slots=True)

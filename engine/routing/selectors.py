@@ -63,18 +63,6 @@ def is_ready(pod: Json) -> bool:
     return ready and bool(_families(pod)) and "deletionTimestamp" not in pod["metadata"]
 
 
-def split_by_instances(ready: Mapping[str, int]) -> Mapping[str, int]:
-    """Percent of the plain requests by group that ready instances give. They sum to 100, unless nothing is ready."""
-    total = sum(ready.values())
-    if not total:
-        return dict.fromkeys(ready, 0)
-    parts = {group: _WHOLE * count // total for group, count in ready.items()}
-    by_rest = sorted(ready, key=lambda group: (-(_WHOLE * ready[group] % total), group))
-    for group in by_rest[: _WHOLE - sum(parts.values())]:
-        parts[group] += 1
-    return parts
-
-
 def feasible(share: int, gray: int, total: int, beside: int | None = None) -> str:
     """What stands against giving gray `share` percent by `gray` of `total` instances; empty when nothing does.
 

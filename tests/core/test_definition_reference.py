@@ -76,7 +76,7 @@ def test_the_settings_of_a_deployment_survive_json(text: str) -> None:
 
 
 def test_a_line_of_a_value_can_be_asked_for() -> None:
-    line = parse(TEXT).line_of(("stages", 2, "gray", "instances"))
+    line = parse(TEXT).tree.place_of(("stages", 2, "gray", "instances")).line
     assert "instances: ${replicas}" in TEXT.splitlines()[line - 1]
 
 

@@ -10,7 +10,6 @@ from engine.definition import Gray
 from engine.deployment import Deployment
 from engine.errors import StageFailure
 from engine.model import Json, Release
-from engine.rollout.fleet import ReleaseId
 from engine.targets.kubernetes import found, names
 from tests.support.kube_releases import (
     NOW,
@@ -198,13 +197,6 @@ def test_a_found_workload_that_has_vanished_is_made_again() -> None:
     assert valid(thing)
     assert thing["spec"]["selector"] == {"matchLabels": {"app": "web"}}
     assert thing["metadata"]["name"] == "web"
-
-
-def test_a_pod_without_a_note_runs_what_was_found() -> None:
-    one, other = first().id, ReleaseId("production/shop/web@0123")
-    assert found.release_of({"metadata": {"labels": {}}}, one) == one
-    assert found.release_of({"metadata": {"annotations": {names.RELEASE: other}}}, one) == other
-    assert found.release_of({}, one) == one
 
 
 def test_what_is_left_out_is_taken_from_what_somebody_else_made() -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from engine.routing.selectors import feasible, in_effect, selector_of, split_by_instances
+from engine.routing.selectors import feasible, in_effect, selector_of
 
 Json = dict[str, Any]
 
@@ -111,21 +111,6 @@ def test_a_service_that_publishes_pods_that_are_not_ready_has_them_all() -> None
 def test_an_endpoint_written_by_hand_is_nobody_of_ours() -> None:
     by_hand = {"addresses": ["192.0.2.9"], "conditions": {"ready": True}}
     assert not in_effect(service(), [endpoint_slice(up("a"), by_hand)], BLUE, [pod("a")])
-
-
-@pytest.mark.parametrize(
-    ("ready", "percent"),
-    [
-        ({"stable": 4, "gray": 1}, {"stable": 80, "gray": 20}),
-        ({"stable": 2, "gray": 1}, {"stable": 67, "gray": 33}),
-        ({"stable": 3, "gray": 0}, {"stable": 100, "gray": 0}),
-        ({"a": 1, "b": 1, "c": 1}, {"a": 34, "b": 33, "c": 33}),
-        ({"stable": 0, "gray": 0}, {"stable": 0, "gray": 0}),
-        ({}, {}),
-    ],
-)
-def test_instances_give_a_split_that_sums_to_a_hundred(ready: dict[str, int], percent: dict[str, int]) -> None:
-    assert split_by_instances(ready) == percent
 
 
 @pytest.mark.parametrize(("share", "gray", "total"), [(20, 1, 5), (20, 1, 4), (20, 1, 6), (33, 1, 3), (50, 150, 300)])

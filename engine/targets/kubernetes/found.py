@@ -68,12 +68,6 @@ def is_same(live: Json, release: Release) -> bool:
     return _template(live) == _template(recorded(release))
 
 
-def release_of(thing: Json, found_id: ReleaseId) -> ReleaseId:
-    """The release of a pod or of a pod template: what is written on it, else what was found."""
-    notes = (thing.get("metadata") or {}).get("annotations") or {}
-    return ReleaseId(notes.get(names.RELEASE) or found_id)
-
-
 def recorded(release: Release) -> dict[str, Any]:
     """The Deployment of a found release as it was recorded: `metadata` and `spec`."""
     manifest: dict[str, Any] = yaml.safe_load(release.manifest)
