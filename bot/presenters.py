@@ -1,4 +1,4 @@
-"""Runs as cards. Pure: what is shown depends on the run, on what the proxy counted and on the time, nothing else."""
+"""Runs as cards. Pure: what is shown depends on the run, on what was counted and seen of it and on the time alone."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta

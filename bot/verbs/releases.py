@@ -55,7 +55,14 @@ RELEASES = (
         least=1,
         most=2,
     ),
-    Verb("plan", "plan PIPELINE|RUN", "what would happen next, step by step", "plan hello-2", least=1, most=MANY),
+    Verb(
+        "plan",
+        "plan PIPELINE|RUN [NAME=VALUE ...]",
+        "what would happen next, step by step",
+        "plan hello-2",
+        least=1,
+        most=MANY,
+    ),
     Verb(
         "instances",
         "instances PIPELINE [TRACK] [PAGE]",
