@@ -21,7 +21,7 @@ from bot.chat import Answer, Incoming
 from bot.desk import Desk, Transports
 from bot.feature import Doing, Hears, MakeFeature, Pressed
 from bot.fitting import fitting
-from bot.grammar import BY_NAME, DELETE, PRESS, Said, begins_with_no_command, gives_reason, may_change, parse
+from bot.grammar import BY_NAME, DELETE, PRESS, Said, begins_with_no_command, gives_reason, may_change, parse, plain
 from bot.linking import Linking
 from bot.looking import Looking
 from bot.preview import Previews
@@ -142,7 +142,7 @@ class Dispatch:
 
         For whoever has kept the line and tries again.
         """
-        incoming = replace(incoming, line=_reasoned(incoming.line))
+        incoming = replace(incoming, line=_reasoned(plain(incoming.line)))
         outcome, answers, secret = await self._tried(incoming)
         if may_change(incoming.line):
             self.sights.forget()

@@ -58,6 +58,18 @@ ASKING = ("run", "rollback", "delete", "restore", "adopt", "redeploy", "unlock",
 _LINE = re.compile(r"\s*(?:/?sluice\s+)?/?(\S+)\s*(.*)\Z", re.DOTALL)
 _YAML = re.compile(r"-|#|[a-z_]+:")
 """How a line of a definition begins."""
+WRAPPING = "*_~`\"'\u201c\u201d\u201e\u201f\u2018\u2019\u201a\u201b"
+"""Markup and quotes, plain and typographic: what may stand round a command, and what a phone makes of quotes."""
+_MARKED = re.compile(r"((?:/?sluice\s+)?)(\*{1,2}|_{1,2}|~{1,2}|`{1,3})(.+)\2", re.DOTALL)
+_DEEP = 3
+"""How often one in another is taken away."""
+_QUOTED = re.compile(
+    r"\"(?:\\.|[^\"\\])*\"|'[^']*'"
+    r"|(?<![^\s=])(?:[\u201c-\u201f]([^\u201c-\u201f]*)[\u201c-\u201f]"
+    r"|[\u2018\u201a\u201b]([^\u2018\u201a\u201b]*?)[\u2018\u2019])(?!\S)",
+    re.DOTALL,
+)
+"""What stands in quotes. In plain ones it is left to the shell's rules; typographic ones hold a whole word or value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +93,7 @@ class Said:
 
 def parse(line: str) -> Said:
     """Read one line. Raises `Refused`, saying what was meant perhaps; a half-typed command touches nothing."""
-    match = _LINE.match(line)
+    match = _LINE.match(unmarked(line))
     if match is None:
         raise Refused("Nothing was said.", "`help` tells what you can say.")
     name, text = match.group(1).lower(), match.group(2)
@@ -98,21 +110,37 @@ def parse(line: str) -> Said:
         )
     if verb.text:
         return Said(verb, (), text)
-    words = words_of(text)
+    words = typed_words(text, reason="REASON" in verb.form)
     if not verb.least <= len(words) <= verb.most:
         raise Refused(f"That is not how {verb.name} is said.", f"Write `{verb.form}`, for example `{verb.example}`.")
     return Said(verb, words, text.strip())
 
 
+def unmarked(line: str) -> str:
+    """Return the line without the markup round all of it, as whoever pastes a command brings it along."""
+    for _ in range(_DEEP):
+        found = _MARKED.fullmatch(line.strip())
+        if found is None:
+            break
+        line = f"{found[1]}{found[3].strip()}"
+    return line
+
+
+def plain(line: str) -> str:
+    """Return a command, or what is typed to delete, without the markup round it; everything else as it was typed."""
+    said = unmarked(line)
+    return line if said != DELETE and begins_with_no_command(said) else said
+
+
 def begins_with_no_command(line: str) -> bool:
     """Whether the line is something else than a command, a wrong one too: an answer perhaps."""
-    match = _LINE.match(line)
+    match = _LINE.match(unmarked(line))
     return match is not None and _verb(match.group(1).lower()) is None
 
 
 def bare(line: str) -> Verb | None:
     """The command of a line that says nothing else, though it should."""
-    match = _LINE.match(line)
+    match = _LINE.match(unmarked(line))
     verb = _verb(match.group(1).lower()) if match and not match.group(2).strip() else None
     return verb if verb is not None and verb.least else None
 
@@ -125,7 +153,7 @@ def asks_by_itself(line: str) -> bool:
 
 def may_change(line: str) -> bool:
     """Whether the line is a command that may change something."""
-    if line.startswith(PRESS) or line.strip() == DELETE:
+    if line.startswith(PRESS) or unmarked(line).strip() == DELETE:
         return not line.startswith(ANSWERS)
     try:
         return parse(line).verb.kind == "act"
@@ -157,10 +185,31 @@ def _verb(name: str) -> Verb | None:
 
 def words_of(text: str) -> tuple[str, ...]:
     """The words of a text, as a shell would take it apart; with half a quote in it, at its blanks."""
+    return _words(text, text)
+
+
+def _words(quoted: str, text: str) -> tuple[str, ...]:
     try:
-        return tuple(shlex.split(text))
+        return tuple(shlex.split(quoted))
     except ValueError:
         return tuple(text.split())
+
+
+def typed_words(text: str, *, reason: bool = False) -> tuple[str, ...]:
+    """The words of what a person types, whose phone makes typographic quotes of plain ones.
+
+    With a `reason`, only the first word may stand in those: the rest is kept as it was typed.
+    """
+    if not reason:
+        return _words(_QUOTED.sub(_plainly, text), text)
+    first = _QUOTED.match(text)
+    return _words(f"{_plainly(first)}{text[first.end() :]}", text) if first else words_of(text)
+
+
+def _plainly(quoted: re.Match[str]) -> str:
+    """What stands in quotes, as a shell reads it."""
+    inside = next((one for one in quoted.groups() if one is not None), None)
+    return quoted[0] if inside is None else shlex.quote(inside)
 
 
 def topic_of(verb: Verb) -> str:

@@ -11,7 +11,7 @@ from bot.cards import Card, Field, Table, Tone
 from bot.chat import Answer, Incoming
 from bot.feature import Ask, Feature
 from bot.forms import SecretForm
-from bot.grammar import Said
+from bot.grammar import Said, typed_words
 from bot.presenters import clock_time
 from bot.secrecy.kept import KeptSecrets
 from bot.secrecy.lines import SEALED, Whispered, conceal, reveal
@@ -79,7 +79,7 @@ class SecretsSaid:
         if not last.startswith(SEALED):
             return None
         heard = reveal(self.kept.vault, last)
-        if heard.head.split()[-2:] != [said.words[1], said.words[2]]:
+        if typed_words(heard.head)[-2:] != said.words[1:3]:
             raise Refused("That was sealed for something else.", "Say the value itself.")
         return heard
 

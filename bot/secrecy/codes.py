@@ -1,12 +1,13 @@
-"""One-time codes in what people type: with or without `link`, the hyphen forgotten, a blank in its place."""
+"""One-time codes in what people type: with or without `link`, the hyphen forgotten, a blank in its place, quoted."""
 
 import re
 
-from bot.grammar import begins_with_no_command
+from bot.grammar import WRAPPING, begins_with_no_command, plain
 
 ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 _CODE = re.compile(rf"[{ALPHABET}]{{4}}[-\u2010-\u2015 ]?[{ALPHABET}]{{4}}", re.IGNORECASE)
-_LINK = re.compile(r"\s*((?:/?sluice\s+)?/?link)\s+(\S.*)", re.IGNORECASE)
+_WRAPPING = re.escape(WRAPPING)
+_LINK = re.compile(rf"[\s{_WRAPPING}]*((?:/?sluice\s+)?/?link)[{_WRAPPING}]*\s+(\S.*)", re.IGNORECASE)
 _NO_WORD = re.compile(r"[0-9\u2010-\u2015-]")
 
 
@@ -15,27 +16,32 @@ def code_in(line: str) -> str:
 
     One word behind `link` is taken for a code whatever it is: a wrong one has to be counted.
     """
-    said = _LINK.fullmatch(line)
+    said = _LINK.fullmatch(plain(line))
     if said is None:
-        return line.strip() if _is_bare(line) else ""
-    typed = said[2].strip()
+        return _unwrapped(line) if _is_bare(line) else ""
+    typed = _unwrapped(said[2])
     return typed if len(typed.split()) == 1 or looks_like_code(typed) else ""
 
 
 def looks_like_code(text: str) -> bool:
     """Whether a text has the form of a code. Ordinary words may have it, too."""
-    return _CODE.fullmatch(text.strip()) is not None
+    return _CODE.fullmatch(_unwrapped(text)) is not None
 
 
 def without_code(line: str) -> str:
     """Return the line as it may be shown: whatever stands behind `link` may be a code, as a code alone is."""
-    said = _LINK.fullmatch(line.partition("\n")[0])
+    said = _LINK.fullmatch(plain(line).partition("\n")[0])
     if said is not None:
         return f"{said[1]} (a code)"
     return "(a code)" if _is_bare(line) else line
 
 
+def _unwrapped(text: str) -> str:
+    """The text without quotes and markup round it."""
+    return text.strip(f" \t\r\n{WRAPPING}")
+
+
 def _is_bare(line: str) -> bool:
     """Whether the line is nothing but what looks like a code. Two short words, or one of eight letters, are none."""
     is_no_word = line.isupper() or _NO_WORD.search(line) is not None
-    return is_no_word and looks_like_code(line) and begins_with_no_command(line)
+    return is_no_word and looks_like_code(line) and begins_with_no_command(_unwrapped(line))

@@ -14,14 +14,17 @@ import json
 import re
 from dataclasses import dataclass, field
 
+from bot.grammar import WRAPPING, plain
 from engine.redaction import HIDDEN
 from storage.vault import Vault
 
 SEALED = "sealed:"
-_SET = re.compile(r"\s*(?:/?sluice\s+)?/?secret\s+set\b", re.IGNORECASE)
+_BEFORE = rf"[\s{re.escape(WRAPPING)}]*(?:/?sluice\s+)?[{re.escape(WRAPPING)}]*/?"
+"""What may stand before a command, also where it is none for what is wrong about that."""
+_SET = re.compile(rf"{_BEFORE}secret\s+set\b", re.IGNORECASE)
 _OF_SET = 2
 """Words behind `secret set` that are not secret: the pipeline, and the variable."""
-_BIND = re.compile(r"\s*(?:/?sluice\s+)?/?account\s+bind\b", re.IGNORECASE)
+_BIND = re.compile(rf"{_BEFORE}account\s+bind\b", re.IGNORECASE)
 _WORD = re.compile(r"\S+")
 _OPTIONS = frozenset({"as", "at", "app", "installation"})
 _TOKENS = re.compile(
@@ -50,6 +53,7 @@ class Whispered:
 
 def conceal(vault: Vault, line: str, *, alone: bool) -> str:
     """Return the line as it may be kept."""
+    line = plain(line)
     end = _end_of_words(line)
     if end is None:
         return _TOKENS.sub(MASK, line)
@@ -67,6 +71,7 @@ def reveal(vault: Vault, word: str) -> Whispered:
 
 def masked(line: str) -> str:
     """Return the line as it may be shown: with nothing secret in it."""
+    line = plain(line)
     end = _end_of_words(line)
     if end is None or not line[end:].strip():
         return without_logins(_TOKENS.sub(MASK, line))

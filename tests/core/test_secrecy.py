@@ -20,6 +20,12 @@ VAULT = Vault([new_key()])
         (f"/account bind gitlab as team at https://git.example.com {TOKEN}", "", TOKEN),
         (f"sluice account bind github app 12 installation 7\n{PEM}", "", PEM),
         ("ACCOUNT BIND gitee 0123456789abcdef", "ACCOUNT BIND gitee", "0123456789abcdef"),
+        (f"*account bind github {TOKEN}*", "account bind github", TOKEN),
+        ("```\nsecret set shop token two words\n```", "secret set shop token", "two words"),
+        ("_/secret set \u201cshop\u201d \u2018token\u2019 \u201chunter2\u201d_", "/secret set", "\u201chunter2\u201d"),
+        ("/sluice `secret set shop token hunter2`", "/sluice secret set", "hunter2"),
+        ("*secret set shop token hunter2", "*secret set shop token", "hunter2"),
+        ("\u201csecret set shop token hunter2\u201d", "\u201csecret set shop token", "hunter2\u201d"),
         (
             "account bind devcloud\nID SECRET tenant/ann password",
             "account bind devcloud",
@@ -78,6 +84,15 @@ def test_what_was_sealed_by_nobody_is_not_opened() -> None:
         " AVSCWBEL ",
         "avsc2wbe",
         "AVSC\u2013WBEL",
+        "*AVSC-WBEL*",
+        "`link AVSC-WBEL`",
+        "```\nlink AVSC-WBEL\n```",
+        "link `AVSC-WBEL`",
+        "link \u201cavsc wbel\u201d",
+        "\u201cAVSC-WBEL\u201d",
+        "\u2018avsc-wbel\u2019",
+        "'AVSC WBEL'",
+        "*link AVSC-WBEL",
     ],
 )
 def test_a_code_is_found_however_it_is_typed_and_never_written_down(line: str) -> None:

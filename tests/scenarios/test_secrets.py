@@ -87,6 +87,32 @@ async def test_a_build_uses_the_value_and_its_log_shows_none_of_it(tmp_path: Pat
         assert kept_in(bot.app.settings.home, VALUE) == []
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        f"secret set \u201cshop\u201d \u2018key\u2019 {VALUE}",
+        f"`secret set shop key {VALUE}`",
+        f"```\nsecret set shop key\n{VALUE}\n```",
+        f"sluice *secret set \u201cshop\u201d key {VALUE}*",
+    ],
+)
+async def test_a_value_in_a_line_with_markup_or_a_phones_quotes_is_kept_nowhere_else(tmp_path: Path, said: str) -> None:
+    async with a_new_bot(building(tmp_path)) as bot:
+        assert "is set." in await bot.say(said)
+        await bot.ends(await bot.start("run shop"), RunState.SUCCEEDED)
+        lengths = [path.read_text() for path in (bot.app.settings.home / "bundles").rglob("length")]
+        assert [length.strip() for length in lengths] == [str(len(VALUE))]
+        assert kept_in(bot.app.settings.home, VALUE) == []
+
+
+@pytest.mark.parametrize("said", [f"*secret set shop key {VALUE}", f"\u201csecret set shop key {VALUE}\u201d"])
+async def test_a_value_in_such_a_line_that_is_no_command_is_not_written_down(tmp_path: Path, said: str) -> None:
+    async with a_new_bot(building(tmp_path)) as bot:
+        assert VALUE not in await bot.say(said, "ann")
+        assert all(VALUE not in f"{deed.line}{deed.said}" for deed in await deeds(bot))
+        assert kept_in(bot.app.settings.home, VALUE) == []
+
+
 async def test_a_run_that_needs_a_secret_without_a_value_waits_for_it(tmp_path: Path) -> None:
     async with a_new_bot(building(tmp_path)) as bot:
         run = await bot.start("run shop")
