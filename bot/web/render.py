@@ -16,7 +16,6 @@ from bot.web.said import Line, Shown
 HERE = Path(__file__).parent
 _RUN = re.compile(r"[a-z0-9][a-z0-9-]{0,80}-\d{1,9}\Z")
 _PIPELINE = re.compile(r"[a-z0-9][a-z0-9-]{0,80}\Z")
-SETTLED = frozenset({"succeeded", "ignored", "skipped"})
 FAILED = frozenset({"failed", "rejected", "cancelled", "rolled_back", "held"})
 LONG_LINE = 6
 
@@ -59,13 +58,11 @@ def words(state: str) -> str:
 
 
 def phase(state: str) -> str:
-    """How a stage looks: settled, failed, asking, running or pending."""
-    if state in SETTLED:
-        return "settled"
+    """How a stage looks: settled, ignored, failed, asking, running or pending, which one that was skipped is, too."""
     if state in FAILED:
         return "failed"
     waits = dict.fromkeys(("awaiting_review", "awaiting_trigger", "frozen"), "asking")
-    return {"running": "running", **waits}.get(state, "pending")
+    return {"succeeded": "settled", "ignored": "ignored", "running": "running", **waits}.get(state, "pending")
 
 
 def run_path(key: str) -> str:

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from bot.cards import Button, Card, Split, Table
+from bot.cards import Button, Card, Split, Stop, Table
 from bot.web.render import cell_path, percent, render_card, render_live, render_message, run_path, share, span, two_taps
 from bot.web.said import Line, Moved, Shown, read, write
 from engine.model import RoomId
@@ -14,6 +14,8 @@ from storage.chats import Message
 from tests.support import console_cards as cards
 from tests.support.console_cards import HOSTILE
 
+CHECK, CROSS, GLOBE = "m5 12.5", "m6.5 6.5", "M3.5 12h17"
+"""How these drawings begin."""
 AT = datetime(2030, 1, 1, 3, 0, tzinfo=UTC)
 
 
@@ -51,6 +53,23 @@ def test_hostile_text_stays_text(html: str) -> None:
     assert not {"script", "img"} & set(page.tags)
     assert not {name for name in page.names if name.startswith("on")}
     assert HOSTILE in page.text
+
+
+@pytest.mark.parametrize(
+    ("state", "look", "drawing"),
+    [
+        ("succeeded", "is-settled", CHECK),
+        ("ignored", "is-ignored", CROSS),
+        ("rolled_back", "is-failed", CROSS),
+        ("skipped", "is-pending", GLOBE),
+        ("pending", "is-pending", GLOBE),
+    ],
+)
+def test_only_a_stage_that_has_succeeded_looks_so(state: str, look: str, drawing: str) -> None:
+    html = render_card(Card("hello-4", topology=(Stop("official", "official", state),)))
+    assert look in html
+    assert drawing in html
+    assert state.replace("_", " ") in html
 
 
 def test_no_card_needs_an_inline_style() -> None:
