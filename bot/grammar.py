@@ -129,7 +129,7 @@ def unmarked(line: str) -> str:
 def plain(line: str) -> str:
     """Return a command, or what is typed to delete, without the markup round it; everything else as it was typed."""
     said = unmarked(line)
-    return line if said != DELETE and begins_with_no_command(said) else said
+    return said if said == DELETE or (said and not begins_with_no_command(said)) else line
 
 
 def begins_with_no_command(line: str) -> bool:

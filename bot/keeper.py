@@ -1,8 +1,8 @@
 """Looks after everything that no run is moving just now, and says in the rooms what is broken and what was mended.
 
 While people are asked about a gray release nobody else asks the strategy, so this does: visitors leave a group that
-has lost its instances. Each workload is looked after on its own: one that cannot be helped does not keep the others
-waiting.
+has lost its instances, stable gets its strength back, and what is seen of both is shown. Each workload is looked after
+on its own: one that cannot be helped does not keep the others waiting.
 """
 
 import asyncio

@@ -83,7 +83,7 @@ def test_a_marked_command_is_the_same_command_to_whoever_asks_what_it_does() -> 
     assert parse("*reject hello-2 “too slow”*").words == ("hello-2", "“too", "slow”")
 
 
-@pytest.mark.parametrize("said", ["*Our shop*", "_", "``", "****", "*status", "`one` and `two`", "5 * 4 * 3"])
+@pytest.mark.parametrize("said", ["*Our shop*", "_", "* *", "", "``", "****", "*status", "`one` and `two`", "5 * 4"])
 def test_what_is_no_command_inside_stays_as_it_was_typed(said: str) -> None:
     assert plain(said) == said
 

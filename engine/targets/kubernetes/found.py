@@ -1,4 +1,4 @@
-"""A workload that was there before Sluice, as a release: the first version, and what a way back leads to.
+"""A workload that others made, as a release: what a way back leads to until one of Sluice's has taken its place.
 
 Its manifest is the Deployment as it was found, without what the cluster itself wrote into it. A way back to it applies
 the recorded pod template whole, so that exactly what was there runs again: the same template even finds the ReplicaSet
