@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from bot.applied import applied_cards, run_meant
 from bot.cards import Button, Card, Field, Stop, Table, Tone
 from bot.deployments import deployment_fields, meanwhile
 from bot.fitting import status_buttons
@@ -250,7 +251,10 @@ class Desk:
         )
 
     async def yaml(self, said: Said) -> list[Card]:
-        """Show the configuration that was deployed, and what is in effect."""
+        """Show the configuration that was deployed, and what is in effect; of a run what it has applied."""
+        run = await self.store.read(lambda book: run_meant(book, said.words))
+        if run is not None:
+            return await self.store.read(lambda book: applied_cards(book, run))
         stored = await self.store.read(lambda book: book.pipelines.load(said.words[0]))
         pipeline = parse(stored.text).pipeline
         workload = await self.workload(stored)

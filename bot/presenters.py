@@ -10,6 +10,7 @@ from engine.locks import Lock
 from engine.model import Json, Mode, Run, RunState, StageKind, StageRun, StageState, Way
 from engine.orders import TAKING_BACK
 from engine.secret_variables import is_marker
+from engine.stages.rollout import noted_release
 from engine.transitions import was_placed
 
 S = StageState
@@ -294,6 +295,8 @@ def _buttons(run: Run) -> Iterator[Button]:
             yield Button("Take gray back", f"rollback {run.id}", danger=True)
         elif run.state is RunState.SUCCEEDED and run.workload:
             yield Button("Roll back", f"rollback {run.id}", danger=True)
+        if noted_release(run) is not None:
+            yield Button("YAML", f"yaml {run.id}")
         return
     if run.unwinding is not None:
         if f"`giveup {run.id}`" in run.stage.note:

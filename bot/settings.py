@@ -52,7 +52,7 @@ class Settings(BaseSettings):
     github_api: str = "https://api.github.com"
     """Where GitHub's API is; GitHub Enterprise is named when an account is bound."""
     keep_days: int = Field(default=90, ge=1)
-    """How many days logs and what rooms showed are kept."""
+    """How many days logs, what runs applied, and what rooms showed are kept."""
     hooks_host: str = "127.0.0.1"
     """Where machines reach Sluice (Slack and Telegram over HTTP); a proxy with TLS stands in front of it."""
     hooks_port: int = Field(default=8788, ge=0, le=65535)

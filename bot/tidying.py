@@ -1,8 +1,8 @@
 """Takes away what nobody needs any more, so that a disk does not fill up by Sluice's being used.
 
 What a workload runs, may go back to, or is about to run is kept, however old; so is the audit, and the journal of every
-run. What goes: bundles and images of no such release, what stages said and rooms showed long ago, keys of deliveries
-that no chat repeats any more, buttons of cards that nobody has seen for months.
+run. What goes: bundles and images of no such release, what stages said and applied and rooms showed long ago, keys of
+deliveries that no chat repeats any more, buttons of cards that nobody has seen for months.
 """
 
 import logging
@@ -101,6 +101,7 @@ def _forget(book: SqlBook, now: datetime, before: datetime) -> None:
     book.rooms.forget(before)
     book.chats.forget_messages(before)
     book.logs.forget(before)
+    book.applied.forget(before)
     book.pushes.forget(before)
     book.hooks.forget(now - REPEATED_WITHIN, before)
     book.outbox.forget(before)

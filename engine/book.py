@@ -7,6 +7,7 @@ from typing import Protocol, TypeVar
 
 from engine.events import Event
 from engine.freezes import Freeze, FreezeId, Plea
+from engine.left import AppliedThings, Logs
 from engine.locks import Lock
 from engine.model import PersonId, Release, Run, RunId
 from engine.rollout.fleet import ReleaseId
@@ -58,17 +59,6 @@ class StoredPipeline:
     text: str
     by: PersonId
     at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class LogLine:
-    """What a stage attempt said, in order of `seq`. `text` may hold several lines."""
-
-    seq: int
-    stage: int
-    attempt: int
-    at: datetime
-    text: str
 
 
 class Runs(Protocol):
@@ -322,22 +312,6 @@ class Freezes(Protocol):
         ...
 
 
-class Logs(Protocol):
-    """What stages said."""
-
-    def append(self, run: RunId, stage: int, attempt: int, at: datetime, text: str) -> None:
-        """Keep some lines."""
-        ...
-
-    def read(self, run: RunId, stage: int | None, after: int, limit: int) -> list[LogLine]:
-        """Up to `limit` pieces after `after`, of one stage or of all."""
-        ...
-
-    def tail(self, run: RunId, stage: int | None, limit: int) -> list[LogLine]:
-        """The last `limit` pieces, in order."""
-        ...
-
-
 class Book(Protocol):
     """Everything that is stored, inside one transaction."""
 
@@ -364,6 +338,11 @@ class Book(Protocol):
     @property
     def releases(self) -> Releases:
         """What was deployed."""
+        ...
+
+    @property
+    def applied(self) -> AppliedThings:
+        """What each run has applied."""
         ...
 
     @property

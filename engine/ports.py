@@ -14,8 +14,6 @@ from engine.book import (
     Claim,
     Entry,
     Journal,
-    LogLine,
-    Logs,
     Pipelines,
     Releases,
     Runs,
@@ -26,7 +24,8 @@ from engine.book import (
 )
 from engine.deployment import Deployment
 from engine.image_build import BUNDLE, Recipe
-from engine.model import Release
+from engine.left import LogLine, Logs
+from engine.model import Json, Release
 from engine.rollout.fleet import Fleet, Move, ReleaseId
 from engine.secret_variables import of_variables, revealed, tag_of
 
@@ -183,6 +182,10 @@ class Target(Protocol):
 
     async def manifest(self, placement: Placement, release: ReleaseId) -> str:
         """What is written down of a release as the configuration that it is deployed with, as YAML for people."""
+        ...
+
+    async def applied(self, placement: Placement) -> Mapping[str, Json]:
+        """What the run of `placement` has applied and is there still, by names that people know the objects by."""
         ...
 
     async def observe(self, placement: Placement) -> Fleet:

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, CursorResult, Executable
 
 from engine.model import Run, RunId
 from storage.accounts import SqlAccounts
+from storage.applied import SqlApplied
 from storage.attached import SqlAttached
 from storage.audit import SqlAudit
 from storage.buttons import SqlButtons
@@ -58,6 +59,7 @@ class SqlBook:
     timers: SqlTimers = field(init=False)
     pipelines: SqlPipelines = field(init=False)
     releases: SqlReleases = field(init=False)
+    applied: SqlApplied = field(init=False)
     locks: SqlLocks = field(init=False)
     freezes: SqlFreezes = field(init=False)
     logs: SqlLogs = field(init=False)
@@ -87,6 +89,7 @@ class SqlBook:
         self.timers = SqlTimers(self)
         self.pipelines = SqlPipelines(self)
         self.releases = SqlReleases(self)
+        self.applied = SqlApplied(self)
         self.locks = SqlLocks(self)
         self.freezes = SqlFreezes(self)
         self.logs = SqlLogs(self)

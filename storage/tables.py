@@ -156,6 +156,16 @@ deployments = Table(
     Column("document", Text, nullable=False),
 )
 
+applied = Table(
+    "applied",
+    metadata,
+    Column("run", String(128), primary_key=True),
+    Column("stage", Integer, primary_key=True),
+    Column("thing", String(400), primary_key=True),
+    Column("at", Moment, nullable=False, index=True),
+    Column("document", Text, nullable=False),
+)
+
 retired = Table(
     "retired",
     metadata,

@@ -98,7 +98,7 @@ NEEDS: Mapping[str, Need] = MappingProxyType(
         "override": Need(About.RUN, _READ),
         "confirm": Need(About.FREEZE, _EDIT),
         "versions": Need(About.PIPELINE),
-        "yaml": Need(About.PIPELINE),
+        "yaml": Need(About.RUN),
         "plan": Need(About.RUN),
         "instances": Need(About.PIPELINE),
         "retire": Need(About.WORKLOAD, _MANAGE),

@@ -40,7 +40,7 @@ from storage.grants import Right
 ON_THE_MACHINE = "terminal:"
 """How the rooms of the terminal begin. Its socket opens for nobody but whoever runs Sluice."""
 REPAIRS = ("groups", "group", "grant", "revoke")
-_BY_PIPELINE = ("status", "plan", "rollback")
+_BY_PIPELINE = ("status", "plan", "rollback", "yaml")
 """Verbs about runs that call what they do not know a pipeline."""
 _ALL = ("", "all", "everything", "*")
 """How a freeze is called that is about everything; its scope has no name."""

@@ -5,7 +5,7 @@ for the configuration in a room would have them posted to everybody there. What 
 may see it; of everything else the name is shown, and that it has a value.
 """
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 from typing import Any
 
 import yaml
@@ -13,18 +13,23 @@ import yaml
 from bot.cards import Card
 from engine.deployment import target_of
 from engine.manifest import objects
-from engine.model import Json, Release
+from engine.model import Json, Release, Run
 
 HIDDEN = "(not shown)"
 _OWN = frozenset({"PORT"})
 _LISTS = ("containers", "initContainers")
 
 
-def version_card(release: Release) -> Card:
+def version_card(release: Release, *, title: str = "", text: str = "") -> Card:
     """What a version was deployed with."""
-    return Card(
-        f"{release.workload}, version {release.number}", code=_shown(release.manifest, release.workload, release)
-    )
+    title = title or f"{release.workload}, version {release.number}"
+    return Card(title, text=text, code=_shown(release.manifest, release.workload, release))
+
+
+def applied_card(run: Run, stage: str, things: Iterable[Json], release: Release | None) -> Card:
+    """What a stage of a run has applied. `release` is the one that the run has placed, if it is known."""
+    text = yaml.safe_dump_all(things, sort_keys=False, allow_unicode=True)
+    return Card(f"{run.id}, {stage}: applied to {run.workload}", code=_shown(text, run.workload, release))
 
 
 def effect_card(workload: str, text: str, latest: Release | None) -> Card:

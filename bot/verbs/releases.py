@@ -49,9 +49,9 @@ RELEASES = (
     ),
     Verb(
         "yaml",
-        "yaml PIPELINE [VERSION]",
-        "the configuration deployed, and the routes in effect",
-        "yaml hello",
+        "yaml PIPELINE|RUN [VERSION]",
+        "the configuration deployed, and the routes in effect; or what a run applied",
+        "yaml hello-2",
         least=1,
         most=2,
     ),

@@ -75,6 +75,7 @@ def _looking(views: Views) -> list[Route]:
         "/p/{name}/{part}": views.pipeline,
         "/r/{run}": views.run,
         "/r/{run}/now": views.now,
+        "/r/{run}/yaml": views.applied,
         "/r/{run}/logs": views.logs,
         "/r/{run}/logs/{stage}": views.logs,
     }

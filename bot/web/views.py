@@ -79,10 +79,16 @@ class Views:
     async def run(self, request: Request) -> Response:
         """Show one run with its logs."""
         run = _checked(request, "run", NAME)
-        person, position = session_of(request).person, self.speech.chat.hub.position
         stage = _checked(request, "stage", _STAGE) if "stage" in request.path_params else ""
-        status = await self.speech.look(person, f"status {run}")
-        logs = await self.speech.look(person, logs_line(run, stage))
+        logs = await self.speech.look(session_of(request).person, logs_line(run, stage))
+        return await self._run(request, run, logs, stage)
+
+    async def _run(
+        self, request: Request, run: str, shown: list[Card], stage: str = "", *, yaml: bool = False
+    ) -> Response:
+        """A run's page with one of its parts: its logs, of one stage or of all, or its YAML."""
+        position = self.speech.chat.hub.position
+        status = await self.speech.look(session_of(request).person, f"status {run}")
         stages = next(([stop.name for stop in card.topology] for card in status if card.topology), [])
         return self._page(
             request,
@@ -90,8 +96,9 @@ class Views:
             at="pipelines",
             run=run,
             status=status,
-            logs=logs,
+            shown=shown,
             stage=stage,
+            yaml=yaml,
             stages=stages,
             position=position,
         )
@@ -108,6 +115,12 @@ class Views:
         run = _checked(request, "run", NAME)
         stage = _checked(request, "stage", _STAGE) if "stage" in request.path_params else ""
         return _part(await self.speech.look(session_of(request).person, logs_line(run, stage)))
+
+    async def applied(self, request: Request) -> Response:
+        """Show what the run has applied; a part of the run's page for browsers that follow."""
+        run = _checked(request, "run", NAME)
+        cards = await self.speech.look(session_of(request).person, f"yaml {run}")
+        return _part(cards) if FRAGMENT in request.headers else await self._run(request, run, cards, yaml=True)
 
     def eyes(self, request: Request) -> Eyes:
         """The eyes of whoever asks for the page."""

@@ -34,9 +34,11 @@ from engine.deployment import FOUND
 from engine.errors import InvariantViolation, StageFailure
 from engine.model import Json, Release, Run, RunId, StageKind, Way
 from engine.ports import Book, Builder, Dispute, Images, Placement, Store, Target
-from engine.rollout.fleet import Done, Fleet, Goal, GoalKind, ReleaseId, Reroute, Route, Scale, Wait
+from engine.rollout.fleet import Done, Fleet, Goal, GoalKind, ReleaseId, Reroute, Scale, Wait
 from engine.rollout.strategies import next_move
 from engine.rollout.traffic import rules_of
+from engine.stages.applying import Applying
+from engine.stages.fleets import instances_of, picture, reaches, split_of
 from engine.stages.job import Job, Later, StandsStill
 from engine.stages.pace import TICK, Pace, until_next_look
 from engine.stages.settling import settled, shown
@@ -72,6 +74,11 @@ class Rollouts:
     builder: Builder
     images: Callable[[str], Images | None] = lambda _workload: None
     _pace: Pace = field(default_factory=Pace)
+    _applying: Applying = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Keep what is applied where everything is kept."""
+        self._applying = Applying(self.store)
 
     async def deployed(self, job: Job) -> Deployed:
         """What this run releases, from what, with which settings."""
@@ -153,7 +160,11 @@ class Rollouts:
         place = placement_of(job.run, deployed, kind)
         if not place.firm:
             place = replace(place, overruled=await settled(job, target, place))
+        if kind is GoalKind.ROLL_BACK:
+            await self._applying.keep_before_the_way_back(job, target, place)
         await target.tend(place)
+        if kind is not GoalKind.ROLL_BACK and noted_release(job.run) is not None:
+            await self._applying.keep(job, target, place)
         fleet = await target.observe(place)
         if not place.firm and (disputes := await target.disputes(place)):
             raise Disputed(disputes, job.run.pipeline)
@@ -164,7 +175,7 @@ class Rollouts:
         if isinstance(advice, Done):
             self._pace.moved(job.run.id)
             everywhere = {"everywhere": deployed.new.image} if deployed.is_everywhere else {}
-            return {"instances": _instances(fleet), **everywhere}
+            return {"instances": instances_of(fleet), **everywhere}
         if isinstance(advice, Wait):
             return Later(self._patience(job, deployed, fleet, advice))
         outputs: dict[str, Any] = {"release": deployed.new.id} if kind is not GoalKind.ROLL_BACK else {}
@@ -203,6 +214,7 @@ class Rollouts:
         if not isinstance(advice, WATCHED) or (isinstance(advice, Scale) and await target.disputes(place)):
             return "", standing
         await target.perform(place, advice)
+        await self._applying.keep(job, target, place)
         return describe_move(advice, deployed), standing
 
     async def strangers(self, job: Job) -> tuple[Dispute, ...]:
@@ -219,7 +231,7 @@ class Rollouts:
 
     async def _count_anew(self, job: Job, target: Target, deployed: Deployed, fleet: Fleet) -> None:
         """Once the proxy follows a new split, write down from where it counts: what came before is the old one's."""
-        split = _split_of(fleet.route)
+        split = split_of(fleet.route)
         noted = latest_split(job.run)
         if not fleet.in_effect or not fleet.route.weights or (noted is not None and noted["split"] == split):
             return
@@ -235,9 +247,9 @@ class Rollouts:
             "gray_image": deployed.new.image,
             "stable_image": deployed.old.image if deployed.old else "",
             "baseline": {"requests": dict(traffic.requests), "failed": dict(traffic.failed)},
-            "instances": _instances(fleet),
+            "instances": instances_of(fleet),
         }
-        if _reaches(fleet, deployed.new.id):
+        if reaches(fleet, deployed.new.id):
             await job.note(f"The split is in effect: {split}", outputs)
 
     def _patience(self, job: Job, deployed: Deployed, fleet: Fleet, wait: Wait) -> timedelta:
@@ -245,7 +257,7 @@ class Rollouts:
         if wait.until is not None:
             self._pace.moved(job.run.id)
             return TICK
-        still, patience = self._pace.still(job.run.id, _picture(fleet), job.now()), deployed.spec.readiness.within
+        still, patience = self._pace.still(job.run.id, picture(fleet), job.now()), deployed.spec.readiness.within
         if still < patience:
             return until_next_look(still)
         self._pace.moved(job.run.id)
@@ -254,11 +266,6 @@ class Rollouts:
         what = _named(wait.what, deployed)
         more = "" if trouble in what else f" {trouble}"
         raise StageFailure(f"{what}: nothing has changed for {seconds} s.{more}")
-
-
-def _instances(fleet: Fleet) -> dict[str, int]:
-    """How many instances of each group are ready."""
-    return {group.name: group.ready_now() for group in fleet.groups.values() if group.count}
 
 
 def is_found(release: Release) -> bool:
@@ -379,20 +386,3 @@ def _new_release(job: Job, spec: Deployment, image: str, digest: str) -> Release
         variables={name: value for name, value in job.run.variables.items() if not name.startswith("SYS_")},
         created_at=job.now(),
     )
-
-
-def _split_of(route: Route) -> str:
-    shares = ", ".join(f"{weight} % to {name}" for name, weight in sorted(route.weights.items()) if weight)
-    return f"{shares}; what matches the rules to {route.matched}" if route.rules and route.matched else shares
-
-
-def _reaches(fleet: Fleet, release: ReleaseId) -> bool:
-    """Whether the route refers to a group of this release."""
-    return any(group.release == release and fleet.route.refers_to(name) for name, group in fleet.groups.items())
-
-
-def _picture(fleet: Fleet) -> str:
-    groups = sorted(
-        (g.name, sorted(g.ready.items()), g.draining, g.count, g.release, g.fetching) for g in fleet.groups.values()
-    )
-    return f"{groups} {fleet.route} {fleet.in_effect}"

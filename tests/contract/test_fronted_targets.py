@@ -113,6 +113,18 @@ async def test_every_answer_is_counted_for_the_group_that_gave_it(here: Place) -
     assert "stable" in await here.target.effective_route(here.workload)
 
 
+async def test_the_settings_and_the_routes_of_what_was_asked_for_are_told(here: Place) -> None:
+    assert await here.target.applied(here.placement) == {}
+    release = here.release("v1")
+    await here.launch("stable", release, 1)
+    await here.route({"stable": 100})
+    told = await here.target.applied(here.placement)
+    assert [name.split()[0] for name in told] == ["Release", "Routes"]
+    about, routes = told.values()
+    assert about["image"] == here.placement.releases[release].image
+    assert "/stable" in f"{routes}"
+
+
 async def test_a_forgotten_workload_leaves_nothing_that_answers(here: Place) -> None:
     await here.launch("stable", here.release("v1"), 1)
     await here.route({"stable": 100})

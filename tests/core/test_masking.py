@@ -5,8 +5,9 @@ from typing import Any
 
 import yaml
 
-from bot.secrecy.masking import HIDDEN, effect_card, masked, said_by, version_card
+from bot.secrecy.masking import HIDDEN, applied_card, effect_card, masked, said_by, version_card
 from tests.support.kube_releases import release, settings
+from tests.support.store import a_run
 
 WRITTEN = """
 apiVersion: apps/v1
@@ -61,3 +62,13 @@ def test_the_card_of_what_is_in_effect_hides_what_was_there_before_and_is_called
     assert "hunter2" not in card.code
     assert "hunter2" not in version_card(replace(found, manifest=deployment(PASSWORD="hunter2"))).code
     assert effect_card("hello", "routes: []\n", None).title == "Routes of hello in effect"
+
+
+def test_what_a_run_applied_is_shown_without_what_others_had_set_in_the_pods_that_were_copied() -> None:
+    ours = replace(release(settings()), settings={"target": "kubernetes", "environment": {"COLOUR": "red"}})
+    run = a_run("shop-1", workload=ours.workload)
+    things = list(yaml.safe_load_all(deployment(PASSWORD="hunter2", COLOUR="red")))
+    for about in (ours, None):
+        card = applied_card(run, "gray", things, about)
+        assert "hunter2" not in card.code
+        assert ("red" in card.code) == (about is not None)

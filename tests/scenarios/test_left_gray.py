@@ -56,7 +56,7 @@ async def test_the_card_says_until_when_gray_stands_and_has_a_button_that_takes_
         assert ended.gray_until - ended.ended_at == timedelta(days=14)
         assert f"until {ended.gray_until:%d %B, %H:%M} UTC" in words_of(card)
         assert "then it is taken back" in words_of(card)
-        assert [one.text for one in card.buttons] == ["Take gray back"]
+        assert [one.text for one in card.buttons] == ["Take gray back", "YAML"]
         asked = await bot.say(card.buttons[0].line)
         assert f"Take shop/hello:v2, which {run} left standing as gray, back to shop/hello:v1?" in asked
         assert "1. " in asked
@@ -64,7 +64,7 @@ async def test_the_card_says_until_when_gray_stands_and_has_a_button_that_takes_
         await bot.ends(back, RunState.ROLLED_BACK)
         assert target.fleets["hello"].effective.weights == {"stable": 100}
         assert "rolled back by ann from shop/hello:v2" in await bot.say("status hello")
-        await bot.shows(run, lambda card: not card.buttons, "stands no longer")
+        await bot.shows(run, lambda card: [one.text for one in card.buttons] == ["YAML"], "stands no longer")
     assert target.broken() == []
 
 
@@ -138,7 +138,7 @@ async def test_the_next_run_takes_its_place(tmp_path: Path) -> None:
         run = await left(bot)
         await bot.release("run hello tag=v3")
         assert (await bot.run(run)).gray_until is None
-        await bot.shows(run, lambda card: not card.buttons, "stands no longer")
+        await bot.shows(run, lambda card: [one.text for one in card.buttons] == ["YAML"], "stands no longer")
     assert target.broken() == []
 
 

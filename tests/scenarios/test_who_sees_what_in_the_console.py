@@ -54,7 +54,7 @@ async def test_the_pages_show_what_somebody_may_see(tmp_path: Path) -> None:
             page = shown((await cleo.get(path)).text)
             assert page
             assert SAID.findall(page) == [], path
-        for path in ("/p/hello", "/p/hello/runs", "/r/hello-2", "/r/hello-2/now", "/r/hello-2/logs"):
+        for path in ("/p/hello", "/p/hello/runs", "/r/hello-2", "/r/hello-2/now", "/r/hello-2/logs", "/r/hello-2/yaml"):
             page = (await cleo.get(path, headers={"x-sluice-part": "1"})).text
             assert "There is no" in page, path
             assert "Reads the notes" not in page, path

@@ -1,10 +1,10 @@
 """A target without processes: the model fleet behind the port, whose instances get ready as soon as they are there."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from engine.deployment import Deployment
-from engine.model import Release
+from engine.model import Json, Release
 from engine.ports import Dispute, Instance, Placement, Traffic
 from engine.rollout.fleet import Fleet, Move, ReleaseId
 from engine.rollout.rolling import InstanceState
@@ -45,6 +45,14 @@ class ModelTarget:
     async def adopt(self, placement: Placement, disputes: Sequence[Dispute], by: str) -> None:
         self.settled.append(("adopt", by, tuple(disputes)))
         self.disputed.pop(placement.workload, None)
+
+    async def applied(self, placement: Placement) -> Mapping[str, Json]:
+        fleet = self._of(placement.workload).observe()
+        groups = {
+            f"Deployment {placement.workload}-{name}": {"kind": "Deployment", "count": group.count, "of": group.release}
+            for name, group in fleet.groups.items()
+        }
+        return groups | ({f"Route {placement.workload}": {"weights": dict(fleet.route.weights)}} if groups else {})
 
     async def observe(self, placement: Placement) -> Fleet:
         return self._of(placement.workload).observe()

@@ -376,17 +376,21 @@ const part = async (path) => {
 };
 const refreshRun = async () => { morphChildren($("now"), await part(`/r/${page.run}/now`)); };
 const ends = new WeakMap();
+const opened = () => document.querySelector("[data-part=logs] [aria-current]").getAttribute("href");
+const isLog = (path) => /^\/r\/[^/]+\/logs/.test(path);
 const follow = async () => {
-  const open = document.querySelector("[data-part=logs] [aria-current]").getAttribute("href");
+  const open = opened();
   const fresh = await part(open);
+  if (open !== opened()) return;
   const texts = [...$("logs").querySelectorAll("pre")];
   texts.forEach((text) => ends.set(text, text.scrollHeight - text.clientHeight - text.scrollTop < 40));
   morphChildren($("logs"), fresh);
+  if (!isLog(open)) return;
   for (const text of $("logs").querySelectorAll("pre")) if (ends.get(text) ?? true) text.scrollTop = text.scrollHeight;
 };
 const isOver = () => !document.querySelector("#now .tone-busy, #now .tone-asking, #now .is-running, #now .is-asking");
 const followRun = async () => {
-  for (const text of $("logs").querySelectorAll("pre")) text.scrollTop = text.scrollHeight;
+  if (isLog(opened())) for (const text of $("logs").querySelectorAll("pre")) text.scrollTop = text.scrollHeight;
   for (let round = 1; ; round += 1) {
     await pause(2000);
     if (document.hidden || (isOver() && round % 5)) continue;
@@ -411,7 +415,7 @@ document.addEventListener("click", async (event) => {
     toast("That could not be loaded. Try again.");
   }
   holder.ariaBusy = "false";
-  for (const text of holder.querySelectorAll(".logs pre")) text.scrollTop = text.scrollHeight;
+  if (isLog(tab.getAttribute("href"))) for (const text of holder.querySelectorAll(".logs pre")) text.scrollTop = text.scrollHeight;
 });
 
 // ---- beginning ----

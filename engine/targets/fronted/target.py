@@ -18,8 +18,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from engine.errors import Broken, Interrupted
+from engine.model import Json
 from engine.ports import Clock, Instance, Placement, Traffic
 from engine.rollout.fleet import Fleet, Launch, Move, ReleaseId, Reroute
+from engine.routing import envoy_config
 from engine.routing.envoy import as_yaml
 from engine.routing.envoy_config import Site, preview_name
 from engine.targets.fronted import readiness, report
@@ -69,6 +71,15 @@ class FrontedTarget:
     async def manifest(self, placement: Placement, release: ReleaseId) -> str:
         """The settings themselves are the configuration."""
         return placement.releases[release].manifest
+
+    async def applied(self, placement: Placement) -> Mapping[str, Json]:
+        """The release's settings, and the routes handed to Envoy: there is one wish at a time, the present run's."""
+        workload, release = (await self._all()).get(placement.workload), next(iter(placement.releases.values()), None)
+        if workload is None or release is None:
+            return {}
+        about: Json = {"workload": workload.name, "image": release.image, "digest": release.digest, **release.settings}
+        found = {each["name"]: each for each in envoy_config.routes(workload.site)}
+        return {f"Release {workload.name}": about} | {f"Routes {name}": each for name, each in found.items()}
 
     async def changes(self, placement: Placement, moves: Sequence[Move]) -> tuple[str, ...]:
         """Instances are all there is to change, and the moves say it; it is said here when a port cannot be had."""

@@ -35,6 +35,7 @@ from engine.targets.kubernetes import (
     names,
     objects,
     policies,
+    record,
     routers,
     ways,
     writing,
@@ -96,6 +97,10 @@ class KubernetesTarget:
         service = ways.asked(scene, scene.wish, moves.marks_of(placement))
         written = [objects.without_applied(each.thing) for each in (*things, service) if isinstance(each, Apply)]
         return yaml.safe_dump_all(written, sort_keys=False, allow_unicode=True)
+
+    async def applied(self, placement: Placement) -> Mapping[str, Json]:
+        """Every object that carries the run's name, as it was applied."""
+        return record.applied_by(await self._site(placement.workload).looking.look(placement), placement)
 
     async def observe(self, placement: Placement) -> Fleet:
         """What is there now."""
