@@ -39,11 +39,14 @@ def applied_cards(book: SqlBook, run: Run) -> list[Card]:
     if stages:
         about = book.releases.find(release)
         return [applied_card(run, run.stages[number].name, things, about) for number, things in stages.items()]
+    everywhere = next((stage.outputs["everywhere"] for stage in run.stages if "everywhere" in stage.outputs), "")
+    if everywhere:
+        return [Card(f"{run.id} has applied nothing", text=f"{everywhere} was everywhere already.")]
     whole = _whole(book, run, release)
     if whole is None:
         hint = f"`versions {run.pipeline}` lists what has been everywhere, `timeline {run.id}` tells what it did."
         raise Refused(f"What {run.id} applied is not kept any more.", hint)
-    text = "What it applied object by object is not kept any more. This is its release as a whole."
+    text = "What it applied object by object is not kept. This is its release as a whole."
     return [version_card(whole, title=f"{run.id} released {whole.image}", text=text)]
 
 

@@ -102,7 +102,7 @@ async def test_what_is_long_over_is_said_to_be_kept_no_more(tmp_path: Path) -> N
         assert await bot.app.store.read(lambda book: book.applied.of(run)) == []
         said = await bot.say(f"yaml {first}")
         assert f"{first} released shop/hello:v1" in said
-        assert "object by object is not kept any more" in said
+        assert "object by object is not kept." in said
         assert "SERVICE_VERSION: v1" in said
         again = await bot.start("run hello tag=v2")
         await bot.asks(again)
@@ -121,6 +121,15 @@ async def test_a_run_that_has_applied_nothing_says_so(tmp_path: Path) -> None:
         await bot.ends(run, RunState.CANCELLED)
         assert "ended before it came to that" in await bot.say(f"yaml {run}")
         await bot.shows(run, lambda card: [one.text for one in card.buttons] == [], "has nothing to show")
+
+
+async def test_a_run_of_what_was_everywhere_says_that(tmp_path: Path) -> None:
+    async with a_new_bot(Shop(tmp_path, rest="0s").gray(), target=ModelTarget()) as bot:
+        await bot.release("run hello")
+        again = await bot.release("run hello")
+        said = await bot.say(f"yaml {again}")
+        assert f"{again} has applied nothing" in said
+        assert "shop/hello:v1 was everywhere already." in said
 
 
 async def test_a_version_of_a_run_is_refused_with_both_ways_to_say_it(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ class ModelTarget:
     def __init__(self) -> None:
         self.fleets: dict[str, ModelFleet] = {}
         self.moves: list[Move] = []
+        self.last_run: dict[str, str] = {}
         self.standing: dict[str, Release] = {}
         self.disputed: dict[str, tuple[Dispute, ...]] = {}
         self.settled: list[tuple[str, str, tuple[Dispute, ...]]] = []
@@ -47,6 +48,8 @@ class ModelTarget:
         self.disputed.pop(placement.workload, None)
 
     async def applied(self, placement: Placement) -> Mapping[str, Json]:
+        if self.last_run.get(placement.workload) != placement.run:
+            return {}
         fleet = self._of(placement.workload).observe()
         groups = {
             f"Deployment {placement.workload}-{name}": {"kind": "Deployment", "count": group.count, "of": group.release}
@@ -59,6 +62,7 @@ class ModelTarget:
 
     async def perform(self, placement: Placement, move: Move) -> None:
         self.moves.append(move)
+        self.last_run[placement.workload] = placement.run
         self._of(placement.workload).perform(move)
 
     async def tend(self, placement: Placement) -> None:
