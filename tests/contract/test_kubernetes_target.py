@@ -200,13 +200,6 @@ async def test_a_group_that_somebody_removes_leaves_no_service_behind(place: Pla
     await _ours_are(place, deployed, {NAME})
 
 
-async def test_a_preview_that_a_definition_drops_stays_for_the_older_release_that_may_want_it(place: Place) -> None:
-    service = {"name": NAME, "port": foreign.PORT, "container_port": foreign.CONTAINER_PORT}
-    await place.release("v1", "blue_green", service={**service, "preview_port": 8081})
-    assert ("Service", f"{NAME}-preview") in await place.ours()
-    await _ours_are(place, await place.release("v2", "blue_green", service=service), {NAME, f"{NAME}-preview"})
-
-
 async def _ours_are(place: Place, deployed: Deployed, names: set[str]) -> None:
     """A run goes on looking until it is done; see which Services there are then."""
 

@@ -31,6 +31,7 @@ from engine.targets.kubernetes import (
     fitting,
     found,
     leaving,
+    leftovers,
     moves,
     names,
     objects,
@@ -113,11 +114,13 @@ class KubernetesTarget:
     async def changes(self, placement: Placement, moves_: Sequence[Move]) -> tuple[str, ...]:
         """What the API server says would become of the objects: every write is tried without being done."""
         site = self._site(placement.workload)
-        scene = await site.looking.look(placement)
+        scene = await _scene(site, placement)
         said: list[str] = []
         for move in moves_:
             for write in moves.planned(scene, placement, move, site.registry):
                 said += await writing.rehearse(site, scene, write)
+        for write in leftovers.planned(site, scene, placement, moves_):
+            said += await writing.rehearse(site, scene, write)
         if moves.brings_new(placement, moves_):
             said += await self._in_the_way(site, scene, placement)
         uncovered = await policies.uncovered(site, scene, moves_)
@@ -196,7 +199,7 @@ class KubernetesTarget:
         after = kept.seen(now)
         if ways.in_effect(scene, marks, site.settle, now):
             after = after.followed(now)
-            for write in ways.left_over(scene):
+            for write in leftovers.removals(site, scene):
                 await self._write(site, scene, write, placement)
         if after != kept:
             await self._write(site, scene, ways.asked(scene, after, marks), placement)
@@ -315,10 +318,9 @@ class KubernetesTarget:
 
 
 async def _scene(site: Site, placement: Placement) -> Scene:
-    """See the workload; a way back does without a preview whose Service's name is somebody else's."""
-    scene = await site.looking.look(placement)
-    service = scene.spec.service
-    name = scene.place.service(service.name, "preview")
+    """See the workload; a way back does without a preview that no version wants, or whose name is somebody else's."""
+    scene = leftovers.with_preview_wanted(await site.looking.look(placement), placement)
+    service, name = scene.spec.service, leftovers.preview_of(scene)
     if not placement.firm or service.preview_port is None or name in scene.services:
         return scene
     live = await site.looking.standing(SERVICE, scene.place.namespace, name)

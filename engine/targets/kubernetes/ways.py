@@ -66,11 +66,12 @@ def in_effect(scene: Scene, marks: Marks, settle: timedelta, now: datetime) -> b
     return says(scene, marks) and kept.set_at is not None and now - kept.set_at >= settle
 
 
-def left_over(scene: Scene) -> Iterator[Write]:
-    """The Services that led to a group of which nothing is left. A preview's stays: an older release may want it."""
+def left_over(scene: Scene, *, keeps_preview: bool) -> Iterator[Remove]:
+    """The Services that led to a group of which nothing is left, and the preview's unless it is kept."""
     there = {*scene.wish.route.groups(), *scene.wish.leaving, *scene.deployments, *scene.pods}
     kept = {name for group, name in scene.ways.groups.items() if group in there}
-    kept.add(scene.place.service(scene.spec.service.name, "preview"))
+    if keeps_preview:
+        kept.add(scene.place.service(scene.spec.service.name, "preview"))
     for name, live in sorted(scene.services.items()):
         if names.is_ours(live) and name not in kept:
             yield Remove(SERVICE, name, live["metadata"]["uid"])
