@@ -10,7 +10,8 @@ from engine.rollout.traffic import describe_rules
 
 def deployment_fields(workload: str, spec: Deployment) -> Iterator[Field]:
     """Tell what a definition says of its deployment."""
-    how = f"{_strategy(spec)}, {spec.instances} instances, port {spec.service.port}"
+    named = f", container {spec.container}" if spec.container else ""
+    how = f"{_strategy(spec)}, {spec.instances} instances, port {spec.service.port}{named}"
     yield Field("Releases", f"{workload} on {spec.target}, {how}")
     yield from meanwhile(spec)
     if isinstance(spec, Gray):

@@ -275,7 +275,8 @@ def leaves_quietly(release: Release) -> bool:
         return bool(said == "true")
     template = workload["spec"]["template"]
     if creation == FOUND:
-        return has_stop_hook(template, str(release.settings.get("workload", "")), release.image)
+        named = (str(release.settings.get(key, "")) for key in ("workload", "container"))
+        return has_stop_hook(template, next(named), release.image, next(named))
     return any((one.get("lifecycle") or {}).get("preStop") for one in template["spec"].get("containers", ()))
 
 

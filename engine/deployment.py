@@ -144,6 +144,7 @@ class Deployment(Section):
     cluster: Name | None = None
     namespace: Name | None = None
     workload: Name | None = None
+    container: Name | None = None
     strategy: Literal["canary", "blue_green", "istio"] = "canary"
     instances: Annotated[int, BeforeValidator(from_to(1, MAX_INSTANCES))] = 2
     max_unavailable: Amount = 0

@@ -10,6 +10,7 @@ _LEAVE_OUT = "target: kubernetes, or leave it out"
 _NOT_BY_DOCKER = {
     "cluster": ("the docker target runs on this machine and in no cluster", _LEAVE_OUT),
     "namespace": ("the docker target runs on this machine, which has no namespaces", _LEAVE_OUT),
+    "container": ("an instance is one container with the docker target", _LEAVE_OUT),
     "manifest": ("the docker target applies no manifest", _LEAVE_OUT),
     "liveness": ("the docker target starts again what has ended, but asks nobody whether it lives", _LEAVE_OUT),
     "log_path": ("the docker target keeps what an instance prints (docker logs), and no file beside it", _LEAVE_OUT),

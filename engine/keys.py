@@ -30,6 +30,7 @@ _LEAVE_OUT = "target: kubernetes, or leave it out"
 _NOT_BY_PROCESS = {
     "cluster": ("the process target runs on this machine and in no cluster", _LEAVE_OUT),
     "namespace": ("the process target runs on this machine, which has no namespaces", _LEAVE_OUT),
+    "container": ("the process target runs programs, and no containers", _LEAVE_OUT),
     "manifest": ("the process target applies no manifest", _LEAVE_OUT),
     "resources": ("the process target limits neither processors nor memory", _LEAVE_OUT),
     "liveness": ("the process target starts again what has ended, but asks nobody whether it lives", _LEAVE_OUT),
@@ -114,6 +115,7 @@ def _wanted(given: Mapping[str, Any], data: Any, path: Path) -> Wanted:
         instances=whole_number(given.get("instances", 2)),
         upgrade=_text(given.get("upgrade")) or "rolling",
         image=_text(given.get("image")) or _built(data, path),
+        container=_text(given.get("container")),
     )
 
 

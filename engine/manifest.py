@@ -85,27 +85,30 @@ def selector_of(text: str) -> str:
     return ", ".join(f"{key}={value}" for key, value in sorted(labels.items())) if isinstance(labels, dict) else ""
 
 
-def container_of(containers: Sequence[Json], workload: str, image: str) -> str:
+def container_of(containers: Sequence[Json], workload: str, image: str, wanted: str = "") -> str:
     """Name the container that a release replaces; empty when nobody can tell.
 
-    It is the only one, else the one that is called like the workload, else the only one of the image's repository.
+    It is the `wanted` one, if the definition says which. Else it is the only one, else the one that is called like the
+    workload, else the only one of the image's repository.
     """
+    if wanted:
+        return wanted if any(each["name"] == wanted for each in containers) else ""
     if len(containers) == 1:
         return str(containers[0]["name"])
     if any(each["name"] == workload for each in containers):
         return workload
-    wanted = repository_of(image)
-    alike = [str(each["name"]) for each in containers if wanted and _is_of(str(each.get("image", "")), wanted)]
+    repository = repository_of(image)
+    alike = [str(each["name"]) for each in containers if repository and _is_of(str(each.get("image", "")), repository)]
     return alike[0] if len(alike) == 1 else ""
 
 
-def has_stop_hook(template: Json, workload: str, image: str) -> bool:
+def has_stop_hook(template: Json, workload: str, image: str, wanted: str = "") -> bool:
     """Whether the container of a pod template that a release replaces is told to wait before it ends.
 
     Nobody can tell which one that is: then each of them has to. What stands beside it serves no requests.
     """
     containers: list[Json] = template["spec"].get("containers") or []
-    chosen = container_of(containers, workload, image) if containers else ""
+    chosen = container_of(containers, workload, image, wanted) if containers else ""
     serving = [each for each in containers if each["name"] == chosen] or containers
     return bool(serving) and all((each.get("lifecycle") or {}).get("preStop") for each in serving)
 

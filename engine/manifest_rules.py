@@ -70,6 +70,7 @@ class Wanted:
     instances: int | None = None
     upgrade: str = "rolling"
     image: str = ""
+    container: str = ""
 
 
 def manifest_faults(text: str, wanted: Wanted) -> Iterator[Fault]:
@@ -188,11 +189,13 @@ def _containers(document: Document, spec: Mapping[str, Any], wanted: Wanted) -> 
     if not all(isinstance(each, dict) and isinstance(each.get("name"), str) for each in containers):
         yield document.fault(path, "a container has no name", "name: before each image")
         return
-    chosen = container_of(containers, wanted.workload, wanted.image)
+    chosen = container_of(containers, wanted.workload, wanted.image, wanted.container)
     if not chosen:
-        named = ", ".join(each["name"] for each in containers)
+        named = listed([each["name"] for each in containers])
         problem = f"nobody can tell which of the containers {named} the release replaces"
-        yield document.fault(path, problem, f"name: {wanted.workload} for it")
+        if wanted.container:
+            problem = f"no container here is called {wanted.container}, as container: in the definition says"
+        yield document.fault(path, problem, f"container: in the definition, and one of {named}")
     for position, each in enumerate(containers):
         if chosen and each["name"] != chosen and not each.get("image"):
             yield document.fault((*path, position), f"the container {each['name']} has no image", "image: of its own")

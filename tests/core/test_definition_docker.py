@@ -44,6 +44,7 @@ def test_the_name_of_a_workload_says_where_it_runs(workload: str, target: str) -
     [
         ("cluster: prod", "cluster", "in no cluster"),
         ("namespace: shop", "namespace", "has no namespaces"),
+        ("container: web", "container", "is one container"),
         ("creation: yaml", "creation", "applies no manifest"),
         ("pull: always", "pull", "runs an image by its content"),
         ("liveness: {http: /healthz}", "liveness", "asks nobody whether it lives"),

@@ -207,6 +207,25 @@ def test_what_is_left_out_is_taken_from_what_somebody_else_made() -> None:
     assert isinstance(found.filled(Gray.model_validate(settings().model_dump()), adopted(), None), Gray)
 
 
+def test_the_port_is_that_of_the_container_that_the_definition_names() -> None:
+    two = [
+        {"name": name, "image": "shop/web:v1", "ports": [{"containerPort": port}]}
+        for name, port in (("app", 8080), ("worker", 9090))
+    ]
+    live = adopted(containers=two)
+    assert found.filled(settings(), live, None).service.container_port is None
+    for name, port in (("app", 8080), ("worker", 9090)):
+        assert found.filled(settings(container=name), live, None).service.container_port == port
+
+
+def test_of_what_was_found_the_container_is_noted_that_the_definition_names() -> None:
+    live = adopted(containers=[{"name": name, "image": f"shop/web:{name}"} for name in ("app", "worker")])
+    one = found.found_release(PLACE, live, service(), settings(container="worker"), NOW)
+    assert (one.settings["container"], one.image) == ("worker", "shop/web:worker")
+    other = found.found_release(PLACE, live, service(), settings(container="gone"), NOW)
+    assert "container" not in other.settings
+
+
 def test_what_sluice_made_itself_adds_nothing_to_the_settings() -> None:
     spec = settings()
     ours = service()

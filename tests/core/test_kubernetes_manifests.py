@@ -273,7 +273,11 @@ def test_a_container_that_nobody_can_tell_is_asked_for() -> None:
     text = around(WHOLE.replace("name: web\n          image: shop/web", "name: a\n          image: x/y"))
     (only,) = check(text)
     assert "which of the containers a, proxy the release replaces" in only.problem
-    assert only.instead == "name: web for it"
+    assert only.instead == "container: in the definition, and one of a, proxy"
+    assert check(text.replace("    creation: yaml\n", "    creation: yaml\n    container: proxy\n")) == ()
+    (other,) = check(text.replace("    creation: yaml\n", "    creation: yaml\n    container: web\n"))
+    assert "no container here is called web" in other.problem
+    assert other.instead == "container: in the definition, and one of a, proxy"
 
 
 def test_values_of_variables_are_looked_at_too() -> None:

@@ -190,7 +190,50 @@ def test_a_container_that_cannot_be_told_is_asked_for_by_name(images: tuple[str,
     base = adopted(containers=[{"name": f"c{n}", "image": image} for n, image in enumerate(images)])
     with pytest.raises(StageFailure, match="has the containers c0, c1, and nobody can tell which") as refused:
         deployment(settings(), base=base)
-    assert refused.value.hint == "Call the one that is released web."
+    assert refused.value.hint == "Write container: and one of c0, c1 in the definition."
+
+
+def test_the_container_that_the_definition_names_is_the_one_that_is_released() -> None:
+    alike = [{"name": name, "image": "shop/web:v1"} for name in ("web", "worker", "cron")]
+    thing = deployment(settings(container="worker"), base=adopted(containers=alike))
+    assert [(each["name"], each["image"]) for each in pod(thing)["containers"]] == [("worker", "shop/web:v2")]
+    assert thing["spec"]["template"]["metadata"]["annotations"][names.CONTAINER] == "worker"
+    copied = deployment(settings(container="worker"), "gray", base=adopted(containers=alike), apart=True)
+    assert {each["name"]: each["image"][-2:] for each in pod(copied)["containers"]} == {
+        "web": "v1",
+        "worker": "v2",
+        "cron": "v1",
+    }
+    assert [each["name"] for each in pod(deployment(settings(container="worker")))["containers"]] == ["worker"]
+    assert names.CONTAINER not in f"{deployment(settings())}"
+
+
+def test_a_container_that_is_not_there_is_refused_with_those_that_are() -> None:
+    base = adopted(containers=[{"name": name, "image": "shop/web:v1"} for name in ("app", "worker")])
+    with pytest.raises(StageFailure, match=r"Deployment shop/web has no container web\. It has app, worker\.") as said:
+        deployment(settings(container="web"), base=base)
+    assert said.value.hint == "Write container: and one of app, worker in the definition."
+
+
+def test_the_container_of_a_manifest_may_be_named() -> None:
+    thing = deployment(written(container="proxy"))
+    assert {each["name"]: each["image"] for each in pod(thing)["containers"]} == {
+        "proxy": "shop/web:v2",
+        "web": "shop/web:old",
+    }
+
+
+def test_another_container_does_not_take_over_from_the_one_that_was_released() -> None:
+    alike = [{"name": name, "image": "shop/web:v1"} for name in ("app", "worker")]
+    base = adopted(containers=alike)
+    first = deployment(settings(container="app"), base=base)
+    noted = objects.with_applied(first)["metadata"]["annotations"]
+    base["metadata"]["annotations"] = noted
+    with pytest.raises(StageFailure, match=r"container app of the Deployment shop/web .* cannot become worker") as said:
+        deployment(settings(container="worker"), base=base)
+    assert said.value.hint.startswith("Write container: app in the definition")
+    again = deployment(settings(container="app", environment={"A": "1"}), base=base)
+    assert [each["name"] for each in pod(again)["containers"]] == ["app"]
 
 
 def test_a_paused_deployment_is_not_written_to() -> None:

@@ -37,6 +37,15 @@ def test_a_hook_of_the_owner_or_of_sluice_lets_an_adopted_pod_leave_quietly(*, h
     assert bool(written) is not hook, "only what the owner has not written is written"
 
 
+@pytest.mark.parametrize("serving", ["web", "worker"])
+def test_the_container_that_is_named_is_the_one_whose_hook_counts(serving: str) -> None:
+    base = theirs(hook=True)
+    containers = base["spec"]["template"]["spec"]["containers"]
+    containers.append({**containers[0], "name": "worker", "lifecycle": {}})
+    one = replace(release(settings(creation="found", container=serving)), manifest=yaml.safe_dump(base))
+    assert leaves_quietly(one) is (serving == "web")
+
+
 MANIFEST = """
 apiVersion: apps/v1
 kind: Deployment

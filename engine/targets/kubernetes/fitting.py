@@ -146,7 +146,9 @@ async def _check_ratio(site: Site, place: Place, spec: Gray, ratio: int) -> None
 
 def _is_quiet(place: Place, spec: Gray, live: Json) -> bool:
     said = names.annotation(live, QUIETLY)
-    return said == "true" if said else has_stop_hook(live["spec"]["template"], place.name, spec.image or "")
+    if said:
+        return said == "true"
+    return has_stop_hook(live["spec"]["template"], place.name, spec.image or "", spec.container or "")
 
 
 async def _has_routes(site: Site, place: Place, spec: Deployment) -> bool:

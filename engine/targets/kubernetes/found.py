@@ -41,7 +41,7 @@ def found_release(place: Place, live: Json, service: Json | None, spec: Deployme
     _check_free(place, live)
     workload = f"{place.cluster}/{place.namespace}/{place.name}"
     containers = live["spec"]["template"]["spec"]["containers"]
-    chosen = container_of(containers, place.name, spec.image or "") or containers[0]["name"]
+    chosen = container_of(containers, place.name, spec.image or "", spec.container or "") or containers[0]["name"]
     reference = next(str(each["image"]) for each in containers if each["name"] == chosen)
     manifest = {"apiVersion": DEPLOYMENT.api_version, "kind": DEPLOYMENT.kind, **cleaned(live)}
     return Release(
@@ -108,7 +108,7 @@ def filled(spec: Deployment, live: Json | None, service: Json | None) -> Deploym
         return spec
     left: dict[str, Any] = {}
     theirs = service if service is not None and not names.is_ours(service) else None
-    port = _container_port(spec, live, theirs) or (_only_port(live) if live is not None else None)
+    port = _container_port(spec, live, theirs) or (_only_port(live, spec) if live is not None else None)
     if spec.service.container_port is None and port is not None:
         left["container_port"] = port
     if spec.service.access is None and theirs is not None:
@@ -137,6 +137,7 @@ def _settings(place: Place, live: Json, service: Json | None, spec: Deployment) 
         "cluster": place.cluster,
         "namespace": place.namespace,
         "workload": place.name,
+        "container": _named(spec, live),
         "strategy": spec.strategy,
         "instances": min(MAX_INSTANCES, max(1, live["spec"].get("replicas", 1))),
         "max_unavailable": 0 if recreate else _missing(rolling.get("maxUnavailable", "25%")),
@@ -146,6 +147,12 @@ def _settings(place: Place, live: Json, service: Json | None, spec: Deployment) 
         "drain": spec.model_dump(mode="json")["drain"],
     }
     return Deployment.model_validate(settings).model_dump(mode="json", exclude_none=True)
+
+
+def _named(spec: Deployment, live: Json) -> str | None:
+    """The container that the definition names, if there is one of that name."""
+    there = {str(each["name"]) for each in live["spec"]["template"]["spec"]["containers"]}
+    return spec.container if spec.container in there else None
 
 
 def _service(place: Place, spec: Deployment, live: Json, service: Json | None) -> dict[str, Any]:
@@ -192,10 +199,14 @@ def _container_port(spec: Deployment, live: Json | None, service: Json | None) -
     return next((int(port["containerPort"]) for port in ports if port.get("name") == target), None)
 
 
-def _only_port(live: Json) -> int | None:
-    """The port that a Deployment of somebody else's says it listens on, if it is one."""
+def _only_port(live: Json, spec: Deployment) -> int | None:
+    """The port that a Deployment of somebody else's says it listens on, if it is one.
+
+    What stands beside the container that the definition names has ports for others.
+    """
     containers: list[Json] = [] if names.is_ours(live) else live["spec"]["template"]["spec"]["containers"]
-    ports = [port for each in containers for port in each.get("ports") or ()]
+    meant = [each for each in containers if spec.container in (None, each["name"])]
+    ports = [port for each in meant for port in each.get("ports") or ()]
     return int(ports[0]["containerPort"]) if len(ports) == 1 else None
 
 

@@ -38,6 +38,8 @@ FOUND = f"{DOMAIN}/found"
 ADOPTED = f"{DOMAIN}/adopted"
 """Annotation on adopted objects: the managers whose fields may be taken over, and who said so, as JSON."""
 
+CONTAINER = f"{DOMAIN}/container"
+"""Annotation in pod templates: the container that a release replaces, where the definition names it."""
 LOG_PATH = f"{DOMAIN}/log-path"
 """Annotation in pod templates: the file or directory that a collector of logs is to read."""
 APP = "app.kubernetes.io/name"

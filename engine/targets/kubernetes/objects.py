@@ -176,13 +176,18 @@ def _written(place: Place, release: Release, spec: Deployment, base: Json | None
     if spec.creation == "yaml":
         written = manifests.parse(spec.manifest or "").workload
         containers = written["spec"]["template"]["spec"]["containers"]
-        chosen = _chosen(containers, place, release)
+        chosen = _chosen(containers, place, release, spec)
         next(each for each in containers if each["name"] == chosen)["image"] = image
-        return written
-    if base is None:
-        return {"spec": {"template": standard.template(spec, place.name, image)}}
-    chosen = _chosen(base["spec"]["template"]["spec"]["containers"], place, release)
-    return {"spec": {"template": standard.template(spec, chosen, image, without_ours(base)["spec"]["template"])}}
+    elif base is None:
+        written = {"spec": {"template": standard.template(spec, spec.container or place.name, image)}}
+    else:
+        chosen = _chosen(base["spec"]["template"]["spec"]["containers"], place, release, spec)
+        _check_still(place, base, chosen)
+        theirs = without_ours(base)["spec"]["template"]
+        written = {"spec": {"template": standard.template(spec, chosen, image, theirs)}}
+    if spec.container:
+        _note(written["spec"]["template"], names.CONTAINER, spec.container)
+    return written
 
 
 def _leaves_quietly(place: Place, release: Release, spec: Deployment, written: Json, base: Json | None) -> bool:
@@ -190,19 +195,35 @@ def _leaves_quietly(place: Place, release: Release, spec: Deployment, written: J
     template = written["spec"]["template"]
     if base is not None:
         template = laid_over(without_ours(base)["spec"]["template"], template)
-    return (spec.creation == "standard" and not spec.drain) or has_stop_hook(template, place.name, release.image)
+    return (spec.creation == "standard" and not spec.drain) or has_stop_hook(
+        template, place.name, release.image, spec.container or ""
+    )
 
 
-def _chosen(containers: Sequence[Json], place: Place, release: Release) -> str:
-    chosen = container_of(containers, place.name, release.image)
-    if not chosen:
-        listed = ", ".join(each["name"] for each in containers)
+def _chosen(containers: Sequence[Json], place: Place, release: Release, spec: Deployment) -> str:
+    chosen = container_of(containers, place.name, release.image, spec.container or "")
+    if chosen:
+        return chosen
+    there, listed = f"The Deployment {place.namespace}/{place.name}", ", ".join(each["name"] for each in containers)
+    if spec.container:
+        what = f"{there} has no container {spec.container}. It has {listed}."
+        raise StageFailure(what, f"Write container: and one of {listed} in the definition.")
+    raise StageFailure(
+        f"{there} has the containers {listed}, and nobody can tell which of them {release.image} replaces.",
+        f"Write container: and one of {listed} in the definition.",
+    )
+
+
+def _check_still(place: Place, base: Json, chosen: str) -> None:
+    """Another container cannot take over: the one that was released would be left without an image."""
+    pod = ((applied_of(base) or {}).get("spec", {}).get("template") or {}).get("spec", {})
+    released = [str(each["name"]) for each in pod.get("containers", ())]
+    if released and chosen not in released:
         raise StageFailure(
-            f"The Deployment {place.namespace}/{place.name} has the containers {listed}, and nobody can tell which of "
-            f"them {release.image} replaces.",
-            f"Call the one that is released {place.name}.",
+            f"The container {released[0]} of the Deployment {place.namespace}/{place.name} is what releases replace; "
+            f"it cannot become {chosen} once one is in effect.",
+            f"Write container: {released[0]} in the definition, or release under another workload name.",
         )
-    return chosen
 
 
 def _partial(

@@ -193,7 +193,7 @@ def _instance(
 
 def _image(pod: Json, workload: str) -> str:
     containers = pod["spec"].get("containers") or ()
-    chosen = container_of(containers, workload, "")
+    chosen = container_of(containers, workload, "", names.annotation(pod, names.CONTAINER))
     return next((without_registry(str(each.get("image", ""))) for each in containers if each["name"] == chosen), "")
 
 
@@ -221,7 +221,9 @@ def _requests(pod: Json, resource: str) -> Iterator[object]:
 
 def _address(pod: Json) -> str:
     where = str((pod.get("status") or {}).get("podIP") or "")
-    ports = [port["containerPort"] for each in pod["spec"].get("containers", ()) for port in each.get("ports") or ()]
+    meant = names.annotation(pod, names.CONTAINER)
+    containers = sorted(pod["spec"].get("containers", ()), key=lambda each: str(each["name"]) != meant)
+    ports = [port["containerPort"] for each in containers for port in each.get("ports") or ()]
     if not where or not ports:
         return where
     return f"[{where}]:{ports[0]}" if ":" in where else f"{where}:{ports[0]}"
