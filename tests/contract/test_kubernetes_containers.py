@@ -90,6 +90,8 @@ async def test_a_workload_that_is_wholly_ours_calls_its_container_so(place: Plac
     await place.release("v2", way, **NAMED)
     assert {each["name"] for pod in await place.pods() for each in pod["spec"]["containers"]} == {"web"}
     assert await tags(place) == {("v2",)}
+    await place.release("v3", way, container="app")
+    assert {each["name"] for pod in await place.pods() for each in pod["spec"]["containers"]} == {"app"}
 
 
 @every_way
