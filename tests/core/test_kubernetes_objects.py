@@ -190,7 +190,7 @@ def test_a_container_that_cannot_be_told_is_asked_for_by_name(images: tuple[str,
     base = adopted(containers=[{"name": f"c{n}", "image": image} for n, image in enumerate(images)])
     with pytest.raises(StageFailure, match="has the containers c0, c1, and nobody can tell which") as refused:
         deployment(settings(), base=base)
-    assert refused.value.hint == "Write container: and one of c0, c1 in the definition."
+    assert refused.value.hint == "Write container: and one of c0, c1 in the definition; the next run has it."
 
 
 def test_the_container_that_the_definition_names_is_the_one_that_is_released() -> None:
@@ -212,7 +212,7 @@ def test_a_container_that_is_not_there_is_refused_with_those_that_are() -> None:
     base = adopted(containers=[{"name": name, "image": "shop/web:v1"} for name in ("app", "worker")])
     with pytest.raises(StageFailure, match=r"Deployment shop/web has no container web\. It has app, worker\.") as said:
         deployment(settings(container="web"), base=base)
-    assert said.value.hint == "Write container: and one of app, worker in the definition."
+    assert said.value.hint == "Write container: and one of app, worker in the definition; the next run has it."
 
 
 def test_the_container_of_a_manifest_may_be_named() -> None:

@@ -35,6 +35,7 @@ async def console(tmp_path: Path) -> AsyncIterator[Console]:
             "status .*": say(cards.gray_release()),
             "logs .* image": say(cards.long_logs("image")),
             "logs .*": say(cards.long_logs()),
+            "yaml shop-api-42": say(Card("shop-api-42, gray: applied to shop-api", code="a: b\n" * 400)),
             "(show|runs|versions|instances|yaml) .*": say(cards.pipelines()),
             "press .*": say(Card("Your vote is counted", Tone.GOOD), private=True),
             "rollback .*|run .*|retry .*": say(Card("Sure?", buttons=(Button("Yes", "yes"),))),
@@ -257,6 +258,10 @@ async def test_the_page_of_a_run_follows_its_card_and_its_logs(console: Console,
         await expect(page.locator("#logs")).to_contain_text("Logs of image")
         console.dispatch.answers["logs .* image"] = say(Card("Logs", code="a new line"))
         await expect(page.locator("#logs pre")).to_have_text("a new line")
+        await page.get_by_role("link", name="YAML", exact=True).click()
+        await expect(page).to_have_url(console.url + "/r/shop-api-42/yaml")
+        await expect(page.locator("#logs")).to_contain_text("gray: applied")
+        assert await page.locator("#logs pre").evaluate("text => text.scrollTop") == 0, "it is read from its beginning"
 
 
 async def test_the_parts_of_a_pipeline_are_loaded_when_they_are_wanted(console: Console, browser: Browser) -> None:

@@ -181,8 +181,9 @@ def _written(place: Place, release: Release, spec: Deployment, base: Json | None
     elif base is None:
         written = {"spec": {"template": standard.template(spec, spec.container or place.name, image)}}
     else:
-        chosen = _chosen(base["spec"]["template"]["spec"]["containers"], place, release, spec)
-        _check_still(place, base, chosen)
+        released = _released(base)
+        chosen = _chosen(base["spec"]["template"]["spec"]["containers"], place, release, spec, released)
+        _check_still(place, released, chosen)
         theirs = without_ours(base)["spec"]["template"]
         written = {"spec": {"template": standard.template(spec, chosen, image, theirs)}}
     if spec.container:
@@ -192,32 +193,44 @@ def _written(place: Place, release: Release, spec: Deployment, base: Json | None
 
 def _leaves_quietly(place: Place, release: Release, spec: Deployment, written: Json, base: Json | None) -> bool:
     """Whether the pods that result answer on while visitors leave them, or their owner wants nothing waited for."""
-    template = written["spec"]["template"]
+    template, serving = written["spec"]["template"], spec.container or ""
     if base is not None:
+        if spec.creation not in ("yaml", FOUND):
+            serving = template["spec"]["containers"][0]["name"]
         template = laid_over(without_ours(base)["spec"]["template"], template)
-    return (spec.creation == "standard" and not spec.drain) or has_stop_hook(
-        template, place.name, release.image, spec.container or ""
-    )
+    quiet = has_stop_hook(template, place.name, release.image, serving)
+    return (spec.creation == "standard" and not spec.drain) or quiet
 
 
-def _chosen(containers: Sequence[Json], place: Place, release: Release, spec: Deployment) -> str:
+def _chosen(
+    containers: Sequence[Json], place: Place, release: Release, spec: Deployment, before: Sequence[str] = ()
+) -> str:
+    """The container that the release replaces. `before`: those that releases have replaced until now.
+
+    An older version that comes back says nothing of what has come to stand beside its container since.
+    """
     chosen = container_of(containers, place.name, release.image, spec.container or "")
     if chosen:
         return chosen
-    there, listed = f"The Deployment {place.namespace}/{place.name}", ", ".join(each["name"] for each in containers)
+    known = [str(each["name"]) for each in containers]
+    if spec.container is None and len(before) == 1 and before[0] in known:
+        return before[0]
+    there, listed = f"The Deployment {place.namespace}/{place.name}", ", ".join(known)
+    what = f"has the containers {listed}, and nobody can tell which of them {release.image} replaces"
     if spec.container:
-        what = f"{there} has no container {spec.container}. It has {listed}."
-        raise StageFailure(what, f"Write container: and one of {listed} in the definition.")
-    raise StageFailure(
-        f"{there} has the containers {listed}, and nobody can tell which of them {release.image} replaces.",
-        f"Write container: and one of {listed} in the definition.",
-    )
+        what = f"has no container {spec.container}. It has {listed}"
+    cure = f"Write container: and one of {listed} in the definition; the next run has it."
+    raise StageFailure(f"{there} {what}.", cure)
 
 
-def _check_still(place: Place, base: Json, chosen: str) -> None:
+def _released(base: Json) -> list[str]:
+    """The containers of somebody else's Deployment that releases have replaced."""
+    template = (applied_of(base) or {}).get("spec", {}).get("template") or {}
+    return [str(each["name"]) for each in template.get("spec", {}).get("containers", ())]
+
+
+def _check_still(place: Place, released: Sequence[str], chosen: str) -> None:
     """Another container cannot take over: the one that was released would be left without an image."""
-    pod = ((applied_of(base) or {}).get("spec", {}).get("template") or {}).get("spec", {})
-    released = [str(each["name"]) for each in pod.get("containers", ())]
     if released and chosen not in released:
         raise StageFailure(
             f"The container {released[0]} of the Deployment {place.namespace}/{place.name} is what releases replace; "
