@@ -27,7 +27,7 @@ class SqlApplied:
             if known.get(thing) == document or (missing and thing in known):
                 continue
             row = {"run": run, "stage": stage, "thing": thing, "at": at}
-            text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+            text = json.dumps(document, separators=(",", ":"))
             upsert(self._in, applied, {**row, "document": text}, update=("at", "document"))
 
     def of(self, run: RunId) -> list[AppliedThing]:

@@ -7,6 +7,7 @@ import pytest
 from engine.model import Json
 from engine.rollout.fleet import GoalKind
 from engine.targets.kubernetes import names
+from engine.targets.kubernetes.kinds import DEPLOYMENT
 from tests.contract.test_kubernetes_manifest import CONFIG_MAP, written
 from tests.support.kube_place import WAYS, Place
 from tests.support.kube_surroundings import NAME
@@ -58,6 +59,19 @@ async def test_what_another_run_has_written_is_not_told(place: Place, way: str) 
     deployed = await place.plan("v2", way)
     assert called(place, "Service", NAME) in await place.target.applied(deployed.placement())
     assert await place.target.applied(replace(deployed.placement(), run="hello-99")) == {}
+
+
+async def test_a_note_that_somebody_has_spoilt_keeps_nobody_from_going_back(place: Place) -> None:
+    await place.release("v1", "canary")
+    deployed = await place.plan("v2", "canary")
+    await place.drive(deployed, GRAY)
+    for spoilt in ("{}", '{"metadata": {}}', '{"metadata": {"annotations": 3, "labels": {}}}', "["):
+        note = {"metadata": {"annotations": {names.APPLIED: spoilt}}}
+        await place.hands.edit(DEPLOYMENT, f"{NAME}-gray", note)
+        for _ in range(3):
+            await place.ground.go_on()
+        assert called(place, "Service", NAME) in await place.target.applied(deployed.placement())
+    await place.drive(deployed, ROLL_BACK)
 
 
 async def test_what_a_manifest_brings_along_is_told_once_it_is_launched(place: Place) -> None:

@@ -9,7 +9,7 @@ from tests.support.store import T0, a_run, grown
 
 RUN = RunId("shop-1")
 GRAY: dict[str, Json] = {
-    "Deployment shop/web-gray": {"kind": "Deployment", "é": [1, {"b": "\0"}]},
+    "Deployment shop/web-gray": {"kind": "Deployment", "é": [1, {"b": "\0\ud800"}]},
     "Service shop/web": {"a": 1},
 }
 

@@ -24,20 +24,21 @@ def applied_by(scene: Scene, placement: Placement) -> dict[str, Json]:
     new = next(iter(placement.releases.values()), None)
     for kind, live in scene.all():
         thing = applied_of(live)
-        if thing is None or (thing["metadata"].get("annotations") or {}).get(names.RUN) != placement.run:
+        if thing is None or names.annotation(live, names.RUN) != placement.run:
             continue
-        found[_called(scene, thing)] = _plain(thing)
+        found[_called(scene, kind.kind, live)] = _plain(thing)
         launched |= kind == DEPLOYMENT and new is not None and names.annotation(live, names.RELEASE) == new.id
     for thing in objects.extra_objects(new, scene.place) if launched and new is not None else ():
-        found[_called(scene, thing)] = thing
+        found[_called(scene, thing["kind"], thing)] = thing
     return found
 
 
-def _called(scene: Scene, thing: Json) -> str:
-    return f"{thing['kind']} {scene.place.namespace}/{thing['metadata']['name']}"
+def _called(scene: Scene, kind: str, thing: Json) -> str:
+    return f"{kind} {scene.place.namespace}/{thing['metadata']['name']}"
 
 
 def _plain(thing: Json) -> dict[str, Any]:
     metadata = dict(thing["metadata"])
-    notes = {key: note for key, note in (metadata.pop("annotations", None) or {}).items() if key not in _REMEMBERED}
+    said = metadata.pop("annotations", None)
+    notes = {key: note for key, note in said.items() if key not in _REMEMBERED} if isinstance(said, dict) else {}
     return {**thing, "metadata": {**metadata, "annotations": notes}}
