@@ -80,15 +80,13 @@ class Views:
         """Show one run with its logs."""
         run = _checked(request, "run", NAME)
         stage = _checked(request, "stage", _STAGE) if "stage" in request.path_params else ""
-        logs = await self.speech.look(session_of(request).person, logs_line(run, stage))
-        return await self._run(request, run, logs, stage)
+        return await self._run(request, run, logs_line(run, stage), stage)
 
-    async def _run(
-        self, request: Request, run: str, shown: list[Card], stage: str = "", *, yaml: bool = False
-    ) -> Response:
-        """A run's page with one of its parts: its logs, of one stage or of all, or its YAML."""
+    async def _run(self, request: Request, run: str, line: str, stage: str = "", *, yaml: bool = False) -> Response:
+        """A run's page with what `line` answers: its logs, of one stage or of all, or its YAML."""
         position = self.speech.chat.hub.position
         status = await self.speech.look(session_of(request).person, f"status {run}")
+        shown = await self.speech.look(session_of(request).person, line)
         stages = next(([stop.name for stop in card.topology] for card in status if card.topology), [])
         return self._page(
             request,
@@ -119,8 +117,9 @@ class Views:
     async def applied(self, request: Request) -> Response:
         """Show what the run has applied; a part of the run's page for browsers that follow."""
         run = _checked(request, "run", NAME)
-        cards = await self.speech.look(session_of(request).person, f"yaml {run}")
-        return _part(cards) if FRAGMENT in request.headers else await self._run(request, run, cards, yaml=True)
+        if FRAGMENT not in request.headers:
+            return await self._run(request, run, f"yaml {run}", yaml=True)
+        return _part(await self.speech.look(session_of(request).person, f"yaml {run}"))
 
     def eyes(self, request: Request) -> Eyes:
         """The eyes of whoever asks for the page."""
