@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from bot.acting import Acting, audited, deed_of
+from bot.acts.adopting import Adopting
 from bot.acts.defining import Defining
 from bot.acts.locks import Locking
 from bot.acts.questions import Questions
@@ -101,7 +102,7 @@ class Dispatch:
             "lock": locking.lock,
             "unlock": locking.unlock,
             "restore": questions.settle,
-            "adopt": questions.settle,
+            "adopt": Adopting(self._acting, questions.ask, self.previews.targets, questions.settle).adopt,
             "trigger": self._runs.trigger,
             "delete": questions.delete,
             "retire": questions.retire,

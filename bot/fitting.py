@@ -20,6 +20,7 @@ from bot.rights.holders import Sight, sight_of, sight_of_pipelines
 from bot.rows import seen_page
 from bot.verbs.verb import Verb
 from engine import commands as c
+from engine.deployment import target_of
 from engine.errors import Refused
 from engine.model import PersonId, Run, RunId, StageState, Verdict
 from engine.transitions import decide, missing_reviewers, was_placed
@@ -168,7 +169,7 @@ def _fits(question: _Question) -> Iterator[Fit]:
         for button in _of_run(run, question):
             offered.add(run.pipeline)
             yield button, run
-    if "PIPELINE" in question.takes and question.name not in ("restore", "adopt"):
+    if "PIPELINE" in question.takes and question.name != "restore":
         verb = "versions" if question.name == "redeploy" else question.name
         for name in _pipelines(question):
             if name not in offered:
@@ -197,6 +198,9 @@ def _runs(question: _Question) -> list[Run]:
 def _pipelines(question: _Question) -> list[str]:
     book = question.book
     seen = _visible(book, question.sight)
+    if question.name == "adopt":
+        clusters = {pipeline for workload, pipeline in book.grants.released() if target_of(workload) == "kubernetes"}
+        return [name for name in seen if name in clusters]
     if question.name in _OF_RELEASES:
         released = {pipeline for _, pipeline in book.grants.released()}
         return [name for name in seen if name in released]

@@ -68,7 +68,7 @@ def present_instances(
         Tone.PLAIN,
         "\n".join(lines),
         table=_table(shown, images, now),
-        buttons=tuple(_buttons(name, tracks, wanted, pages)),
+        buttons=(*_adopt(name, found), *_buttons(name, tracks, wanted, pages)),
     )
 
 
@@ -121,6 +121,11 @@ def _table(shown: Sequence[Instance], images: Mapping[ReleaseId, str], now: date
     kept = [number for number in range(len(_COLUMNS)) if any(row[number] for row in rows)]
     head = list(_COLUMNS)
     return Table(tuple(head[number] for number in kept), tuple(tuple(row[number] for number in kept) for row in rows))
+
+
+def _adopt(name: str, found: Sequence[Instance]) -> tuple[Button, ...]:
+    """Offer to take as a version what somebody else has put there; it is asked about first."""
+    return (Button("Adopt what runs", f"adopt {name}"),) if any(one.changed_by for one in found) else ()
 
 
 def _buttons(name: str, tracks: Sequence[str], wanted: Wanted, pages: int) -> Iterator[Button]:

@@ -15,15 +15,16 @@ from engine.definition import Deployment, Pipeline
 from engine.deployed import Deployed
 from engine.errors import Refused
 from engine.freezes import Subject
-from engine.model import Json, PersonId, Release, RoomId, Run, RunId, StageKind, Way
+from engine.model import Json, PersonId, Release, RoomId, Run, RunId, StageKind
 from engine.orders import spec_of
 from engine.pipeline import parse, resolve
 from engine.ports import Clock, Target
 from engine.rollout.fleet import GoalKind, Move, ReleaseId, Wait
 from engine.rollout.plan import rehearse
 from engine.stages.gray import check_fixed
-from engine.stages.rollout import goal_of, is_found, is_news, placed_release, straight_spec
-from engine.standstill import subject_of
+from engine.stages.rollout import goal_of, placed_release, straight_spec
+from engine.stages.versions import is_found, is_news
+from engine.standstill import LET_THROUGH, subject_of
 from engine.worker import pipeline_of
 from storage.store import SqlStore
 
@@ -93,7 +94,7 @@ class Previews:
 
     async def _frozen(self, card: Card, run: Run) -> Card:
         """Add what freezes the run, unless it is let through."""
-        if run.override is not None or run.way is Way.ROLL_BACK:
+        if run.override is not None or run.way in LET_THROUGH:
             return card
         return await self._with_freezes(card, await self.store.read(lambda book: subject_of(book, run)))
 

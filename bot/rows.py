@@ -48,12 +48,14 @@ def run_row(run: Run, now: datetime) -> tuple[str, ...]:
 def release_row(release: Release, is_newest: bool, lock: Lock | None) -> tuple[str, ...]:  # noqa: FBT001 - a row's mark
     """Return a release: version, image, digest, run, when, what it is now."""
     when = clock_time(release.deployed_at) if release.deployed_at else ""
-    mark = "rolled back from" if lock is not None and release.id in lock.barred else ""
+    marks = ["everywhere now"] if is_newest else []
+    marks += ["rolled back from"] if not is_newest and lock is not None and release.id in lock.barred else []
+    marks += [f"put there by {release.changed_by}, adopted by {release.adopted_by}"] if release.adopted_by else []
     return (
         str(release.number),
         release.image,
         release.digest[7:19] or "by its tag",
         release.run,
         when,
-        "everywhere now" if is_newest else mark,
+        "; ".join(marks),
     )

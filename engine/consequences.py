@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from engine import events as e
-from engine.model import Mode, OnError, PersonId, Run, RunState, StageKind, StageState, Verdict
+from engine.model import Mode, OnError, PersonId, Run, RunState, StageKind, StageState, Verdict, Way
 from engine.voting import is_passed
 
 S = StageState
@@ -25,8 +25,10 @@ def consequence(run: Run, now: datetime) -> e.Event | None:
 
 
 def was_placed(run: Run) -> bool:
-    """Whether the run may have put anything of a new version in place."""
-    return any(stage.kind in (StageKind.GRAY, StageKind.OFFICIAL) and stage.attempt > 0 for stage in run.stages)
+    """Whether the run may have put anything of a new version in place. What it adopts was there before."""
+    return run.way is not Way.ADOPT and any(
+        stage.kind in (StageKind.GRAY, StageKind.OFFICIAL) and stage.attempt > 0 for stage in run.stages
+    )
 
 
 def _go_or_wait(run: Run, now: datetime) -> e.Event | None:
@@ -46,6 +48,8 @@ def _conditions_met(run: Run) -> bool:
 
 def _after_failure(run: Run, now: datetime) -> e.Event:
     rule, stage = run.rule, run.stage
+    if run.way is Way.ADOPT:
+        return e.RunEnded(at=now, by=ENGINE, state=R.FAILED, reason=stage.reason)
     if rule.on_error is OnError.IGNORE:
         return e.StageIgnored(at=now, by=ENGINE, stage=run.position)
     if rule.on_error is OnError.RETURN_TO_START:

@@ -151,6 +151,9 @@ class Control:
         holder = book.runs.holder(run.workload) if run.workload else None
         if holder is None:
             return
+        if run.way is Way.ADOPT:
+            hint = f"Say `adopt {holder}` when it stops at what was changed, or adopt it when that run is over."
+            raise Refused(f"{holder} has {run.workload} now.", hint)
         rule = "replace" if run.is_straight else _concurrency(book, run)
         if rule == "reject":
             raise Refused(f"{run.workload} is being released by {holder} already.", f"`stop {holder}` ends that run.")
@@ -182,7 +185,8 @@ class Control:
             aftermath.keep_deployment(book, run, now)
             if run.way is Way.ROLL_BACK:
                 aftermath.lock_what_was_gone_back_from(book, run, was, now)
-            if any(stage.kind is StageKind.OFFICIAL and stage.state is StageState.SUCCEEDED for stage in run.stages):
+            official = (stage for stage in run.stages if stage.kind is StageKind.OFFICIAL)
+            if run.way is not Way.ADOPT and any(stage.state is StageState.SUCCEEDED for stage in official):
                 self._end_left_gray(book, run, f"{run.id} released to everybody.")
         aftermath.lock_what_was_taken_back(book, before, run, now)
         if run.workload:

@@ -120,21 +120,25 @@ def fingerprint(plan: Json) -> str:
 class Disputed(StageFailure):
     """Somebody else manages or has changed what the release needs: it stands still until a person decides.
 
-    `ways` are the commands that decide it.
+    `ways` are the commands that decide it; `first` is said before all else. `is_hotfix`: what runs can be adopted as a
+    version.
     """
 
-    def __init__(self, disputes: Sequence[Dispute], name: str) -> None:
-        said = " ".join(str(each) for each in disputes[:_MOST_SAID])
+    def __init__(self, disputes: Sequence[Dispute], name: str, first: str = "") -> None:
+        said = " ".join(filter(None, (first, *(str(each) for each in disputes[:_MOST_SAID]))))
         more = f" And {len(disputes) - _MOST_SAID} more." if len(disputes) > _MOST_SAID else ""
         self.disputes = tuple(disputes)
         drifted = [each for each in disputes if not each.held]
         restore = ["restore"] if drifted else []
-        adopt = ["adopt"] if not any(each.decided for each in drifted) else []
+        adopt = ["adopt"] if not any(each.decided and not each.hotfix for each in drifted) else []
+        self.is_hotfix = any(each.hotfix for each in drifted)
         self.ways = (*restore, *adopt)
         words = {
             "restore": f"`restore {name}` puts Sluice's values there",
             "adopt": f"`adopt {name}` goes on with them",
         }
+        if self.is_hotfix:
+            words["adopt"] = f"`adopt {name}` takes what runs as a version to go back to, and goes on"
         if not drifted:
             words["adopt"] = f"`adopt {name}` lets Sluice manage that from now on; nothing changes by it"
         super().__init__(f"{said}{more}", f"{', '.join(words[way] for way in self.ways)}.")

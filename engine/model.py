@@ -87,11 +87,15 @@ class Verdict(StrEnum):
 
 
 class Way(StrEnum):
-    """How a run brings an earlier release back: because the present one is bad, at once, or through its reviews."""
+    """How a run brings an earlier release back: because the present one is bad, at once, or through its reviews.
+
+    One that adopts brings nothing: it takes what runs already as a version.
+    """
 
     ROLL_BACK = "roll_back"
     FAST = "fast"
     REVIEWED = "reviewed"
+    ADOPT = "adopt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,8 +198,9 @@ class Run:
     """One go through one version of a pipeline. `seq` counts its journal entries: the version of this value.
 
     `because` is why it was asked for, if whoever asked said so. `redeploys` is the earlier release that it brings back,
-    on which `way`. `depth` counts the runs that led to it, each by a hook or a channel. `gray_until` is set while a
-    gray release of this run may stand, also after the run: until when. `override` lets it through freezes.
+    or the one that it adopts, on which `way`. `depth` counts the runs that led to it, each by a hook or a channel.
+    `gray_until` is set while a gray release of this run may stand, also after the run: until when. `override` lets it
+    through freezes.
     """
 
     id: RunId
@@ -247,7 +252,8 @@ class Release:
     """A workload at a version, with the configuration that it is deployed with.
 
     `number` counts the releases of the workload that were deployed everywhere (None until then). `settings` is the
-    rendered deployment configuration, `manifest` the YAML that people are shown.
+    rendered deployment configuration, `manifest` the YAML that people are shown. What `changed_by`, somebody else, has
+    made of the release before was taken as a version by `adopted_by`.
     """
 
     id: ReleaseId
@@ -261,6 +267,8 @@ class Release:
     created_at: datetime
     number: int | None = None
     deployed_at: datetime | None = None
+    changed_by: str = ""
+    adopted_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,8 @@ class Order:
     """A run that somebody wants: of which pipeline, with which variables changed, told to which room.
 
     `redeploys` asks for a run that brings this release back, and `way` says how: reviewed, it goes through the gray,
-    review and official stages that the pipeline has now; otherwise in one stage of its own. `reason` is why, in the
+    review and official stages that the pipeline has now; otherwise in one stage of its own. One that adopts takes what
+    runs as this release. `reason` is why, in the
     words of whoever asks. Nobody waits for an answer to an order that is made `by_itself`, by a clock or a hook.
     A run that a push asks for is made of what was `pushed`.
     """
@@ -164,5 +165,7 @@ def _declared(text: str, system: Mapping[str, str]) -> dict[str, str]:
 
 
 def _straight_rule(release: Release, way: Way) -> StageRule:
+    if way is Way.ADOPT:
+        return StageRule("adopt what runs", StageKind.OFFICIAL)
     does = "roll back to" if way is Way.ROLL_BACK else "redeploy"
     return StageRule(f"{does} version {release.number}", StageKind.OFFICIAL)

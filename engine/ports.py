@@ -40,6 +40,7 @@ __all__ = [
     "Dispute",
     "Entry",
     "Forge",
+    "Hotfix",
     "Images",
     "Instance",
     "Journal",
@@ -109,6 +110,7 @@ class Dispute:
     `thing` names the object (``Deployment shop/web``), `field` its path (``spec.replicas``); `ours` and `theirs` are
     the two values as people read them. `decided` says that the release itself decides this field, so that theirs
     cannot stay. `held` says that nothing was changed: the field is somebody else's, and the release will need it.
+    `hotfix` says that it is part of a change that can be adopted as a version of its own.
     """
 
     thing: str
@@ -118,6 +120,7 @@ class Dispute:
     theirs: str
     decided: bool = False
     held: bool = False
+    hotfix: bool = False
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -129,6 +132,17 @@ class Dispute:
         if self.held:
             return f"{self.thing}: {self.field} ({self.theirs}) is managed by {self.manager}."
         return f"{self.thing}: {self.field} is {self.theirs} by {self.manager}; Sluice wants {self.ours}."
+
+
+@dataclass(frozen=True, slots=True)
+class Hotfix:
+    """What somebody else has put in the place of the release that is everywhere.
+
+    `release` is it as a version of its own, `disputes` is how it differs; nothing, if it is Sluice's already.
+    """
+
+    release: Release
+    disputes: tuple[Dispute, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,8 +218,20 @@ class Target(Protocol):
         """Put back what Sluice wants in the disputed fields; `by` is the person who decided it."""
         ...
 
-    async def adopt(self, placement: Placement, disputes: Sequence[Dispute], by: str) -> None:
-        """Make the disputed fields Sluice's own as they are now, without changing anything."""
+    async def hotfix(self, placement: Placement) -> Hotfix | None:
+        """What others have made of the last of `placement`'s releases, which is everywhere; None if it is still that.
+
+        Raises `StageFailure` while not every instance runs it.
+        """
+        ...
+
+    async def adopt(
+        self, placement: Placement, disputes: Sequence[Dispute], by: str, hotfix: Release | None = None
+    ) -> None:
+        """Make the disputed fields Sluice's own as they are now, without changing anything.
+
+        With `hotfix` what runs is that release from now on. Raises `StageFailure` when it runs no more.
+        """
         ...
 
     async def perform(self, placement: Placement, move: Move) -> None:

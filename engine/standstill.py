@@ -1,6 +1,6 @@
 """Whether a run stands still now: the stored freezes, held against what the run belongs to.
 
-Whatever goes back is let through, and so is a run that two people have let through.
+Whatever goes back is let through, and so is what moves nothing, and a run that two people have let through.
 """
 
 from datetime import datetime
@@ -9,10 +9,13 @@ from engine.book import Book
 from engine.freezes import Plea, Standing, Subject, standing
 from engine.model import Run, Way
 
+LET_THROUGH = (Way.ROLL_BACK, Way.ADOPT)
+"""Ways that no freeze keeps a run from."""
+
 
 def frozen(book: Book, run: Run, at: datetime, *, firmly: bool = False) -> Standing | None:
     """Tell what freezes the run at `at`. `firmly`: it stays so until this transaction ends."""
-    if run.override is not None or run.way is Way.ROLL_BACK:
+    if run.override is not None or run.way in LET_THROUGH:
         return None
     freezes = book.freezes.all(firmly=firmly)
     return standing(freezes, subject_of(book, run), at) if freezes else None

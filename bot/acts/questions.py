@@ -178,6 +178,11 @@ class Questions:
             "restore": "Sluice's values are written there, and the stage is tried again.",
             "adopt": "What is there is taken as it is, Sluice manages it from now on, and the stage is tried again.",
         }
+        if run.stage.outputs.get("hotfix"):
+            ends["restore"] += " What runs now is no version: it is lost by that."
+            ends["adopt"] = (
+                "What runs becomes a version, to which a way back can lead. Nothing restarts; the stage is tried again."
+            )
         listed = "\n".join(f"• {each}" for each in disputes)
         card = Card(f"{how.capitalize()} in {run.id}?", Tone.ASKING, f"{listed}\n{ends[how]}")
         what = {"verb": "settle", "run": run.id, "how": how, "attempt": run.stage.attempt}

@@ -43,8 +43,8 @@ RUNS = (
     Verb(
         "adopt",
         "adopt PIPELINE|RUN",
-        "go on with what somebody else manages or changed",
-        "adopt hello-2",
+        "keep what somebody else changed: go on with it in a release, and between two take it as a version",
+        "adopt hello",
         "act",
         1,
         1,

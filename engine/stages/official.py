@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from engine.deployed import Deployed, difference, fingerprint
 from engine.errors import Broken, StageFailure
-from engine.model import Run, StageKind
+from engine.model import Run, StageKind, Way
 from engine.rollout.fleet import GoalKind
 from engine.stages.gray import check_fixed
 from engine.stages.job import Changed, Finished, Job, Later, Outcome, Unwound
@@ -23,8 +23,10 @@ class OfficialStage:
     async def act(self, job: Job) -> Outcome:
         """One tick. Before the first move, what was approved is compared with what would be released now.
 
-        In a freeze window none is made.
+        In a freeze window none is made. A run that adopts moves nothing.
         """
+        if job.run.way is Way.ADOPT:
+            return Finished({"release": await self.rollouts.adopt(job)})
         deployed = await self.rollouts.deployed(job)
         check_fixed(deployed)
         if "release" not in job.state.outputs and (changed := await self._changed(job, deployed)) is not None:

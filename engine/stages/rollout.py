@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import yaml
@@ -30,10 +30,9 @@ from engine.deployed import (
     standing_of,
     tracks_of,
 )
-from engine.deployment import FOUND
 from engine.errors import InvariantViolation, StageFailure
-from engine.model import Json, Release, Run, RunId, StageKind, Way
-from engine.ports import Book, Builder, Dispute, Images, Placement, Store, Target
+from engine.model import Json, Release, Run, StageKind, Way
+from engine.ports import Builder, Dispute, Images, Placement, Store, Target
 from engine.rollout.fleet import Done, Fleet, Goal, GoalKind, ReleaseId, Reroute, Scale, Wait
 from engine.rollout.strategies import next_move
 from engine.rollout.traffic import rules_of
@@ -41,7 +40,8 @@ from engine.stages.applying import Applying
 from engine.stages.fleets import instances_of, picture, reaches, split_of
 from engine.stages.job import Job, Later, StandsStill
 from engine.stages.pace import TICK, Pace, until_next_look
-from engine.stages.settling import settled, shown
+from engine.stages.settling import overruled, settled, shown
+from engine.stages.versions import Versions, is_found
 from engine.standstill import frozen
 
 UNIDENTIFIED = (
@@ -95,23 +95,15 @@ class Rollouts:
         target = self.targets[spec.target]
         spec = await target.fit(job.run.workload, spec)
         if old is None or (is_found(old) and placed_release(job.run) is None):
-            old = await self._found(job, target, spec) or old
+            old = await self._versions.found(job, target, spec) or old
+        elif placed_release(job.run) is None:
+            place = self._of(job, straight_spec(old, None), old, None).placement()
+            old = await self._versions.healed(job, target, place, old)
         new = await self._release(job, target, spec, old)
         return self._of(job, spec, new, old)
 
     def _of(self, job: Job, spec: Deployment, new: Release, old: Release | None) -> Deployed:
         return Deployed(job.run.workload, spec, new, old, pipeline=job.run.pipeline, run=job.run.id)
-
-    async def _found(self, job: Job, target: Target, spec: Deployment) -> Release | None:
-        """What is there already, written down as a version: it is what a way back leads to.
-
-        Until a release takes its place it stays somebody else's, who may change it between two runs.
-        """
-        found = await target.found(job.run.workload, spec)
-        if found is None or not await self.store.read(lambda book: is_news(book, found)):
-            return None
-        now = job.now()
-        return await self.store.transact(lambda book: _adopted(book, found, job.run.id, now))
 
     async def _pinned(self, job: Job, old: Release | None) -> Deployed:
         """What is taken back or brought back, with the settings kept with it, whatever the variables are now."""
@@ -159,7 +151,9 @@ class Rollouts:
         target = self.targets[deployed.spec.target]
         place = placement_of(job.run, deployed, kind)
         if not place.firm:
-            place = replace(place, overruled=await settled(job, target, place))
+            if await settled(job, target, place, self._versions.keep(job)):
+                return Later(timedelta(0))
+            place = replace(place, overruled=overruled(job))
         if kind is GoalKind.ROLL_BACK:
             await self._applying.keep_before_the_way_back(job, target, place)
         await target.tend(place)
@@ -186,6 +180,15 @@ class Rollouts:
         await job.note(words, outputs)
         await target.perform(place, advice)
         return Later(self._pace.moved(job.run.id))
+
+    async def adopt(self, job: Job) -> ReleaseId:
+        """Take what runs as the version that the run is about; nothing moves."""
+        deployed = await self.deployed(job)
+        return await self._versions.adopt(job, self.targets[deployed.spec.target], deployed)
+
+    @property
+    def _versions(self) -> Versions:
+        return Versions(self.store)
 
     async def clear(self, deployed: Deployed) -> None:
         """After a way back from a first release: nothing is left of the workload, its address included."""
@@ -266,29 +269,6 @@ class Rollouts:
         what = _named(wait.what, deployed)
         more = "" if trouble in what else f" {trouble}"
         raise StageFailure(f"{what}: nothing has changed for {seconds} s.{more}")
-
-
-def is_found(release: Release) -> bool:
-    """Whether somebody else made what the release is."""
-    return bool(release.settings.get("creation") == FOUND)
-
-
-def is_news(book: Book, found: Release) -> bool:
-    """Whether what was found is not what is known to be everywhere, nor placed by a run, be it one taken back."""
-    known, standing = book.releases.find(found.id), book.releases.deployed(found.workload)
-    if known is not None and not is_found(known):
-        return False
-    if standing is None or not is_found(standing):
-        return standing is None
-    return (standing.id, standing.settings.get("instances")) != (found.id, found.settings.get("instances"))
-
-
-def _adopted(book: Book, found: Release, run: RunId, now: datetime) -> Release | None:
-    if not is_news(book, found):
-        return book.releases.deployed(found.workload)
-    was_there = book.releases.find(found.id) is not None
-    book.releases.add(found)
-    return book.releases.mark_deployed(found.id, run if was_there else found.run, now)
 
 
 def _named(text: str, deployed: Deployed) -> str:

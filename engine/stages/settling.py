@@ -6,10 +6,17 @@ when something else is there by the time of the yes, nothing is done and all of 
 overrule others in the decided fields alone.
 """
 
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+
 from engine.deployed import Disputed
-from engine.model import Json, StageRun
+from engine.errors import StageFailure
+from engine.model import Json, Release, StageRun
 from engine.ports import Dispute, Placement, Target
 from engine.stages.job import Job
+
+Keep = Callable[[Release], Awaitable[None]]
+"""Writes down that a release is everywhere."""
 
 Key = tuple[str, str, str]
 """An object, its field, and who is overruled: `Dispute.key`."""
@@ -22,18 +29,24 @@ def shown(stopped: Disputed) -> Json:
         "disputed": [str(each) for each in disputes],
         "ways": list(stopped.ways),
         "disputes": [[*each.key, each.theirs] for each in disputes],
+        "hotfix": stopped.is_hotfix,
     }
 
 
-async def settled(job: Job, target: Target, place: Placement) -> frozenset[Key]:
-    """Do once what a person has decided. Returns every field that others have been overruled in at this stage.
+def overruled(job: Job) -> frozenset[Key]:
+    """Every field that others have been overruled in at this stage."""
+    return frozenset(_key(each) for each in job.state.outputs.get("overruled") or ())
 
-    Raises `Disputed` when what is there is not what the person was shown.
+
+async def settled(job: Job, target: Target, place: Placement, keep: Keep) -> bool:
+    """Do once what a person has decided; whether there was anything to do.
+
+    What was adopted as a version is given to `keep`. Raises `Disputed` when what is there is not what the person was
+    shown.
     """
-    kept = frozenset(_key(each) for each in job.state.outputs.get("overruled") or ())
     decided = job.state.outputs.get("settle")
     if not decided or decided.get("done"):
-        return kept
+        return False
     seen, done = _seen(job.state), {**decided, "done": True}
     disputes = await target.disputes(place)
     if any(not _was_shown(each, seen, exactly=decided["how"] == "adopt") for each in disputes):
@@ -41,14 +54,30 @@ async def settled(job: Job, target: Target, place: Placement) -> frozenset[Key]:
             f"{decided['by']}: {decided['how']}, but more has changed since that was asked.", {"settle": done}
         )
         raise Disputed(disputes, job.run.pipeline)
-    if disputes:
-        settle = target.restore if decided["how"] == "restore" else target.adopt
-        await settle(place, disputes, decided["by"])
+    if decided["how"] == "adopt":
+        try:
+            await _adopted(job, target, place, disputes, keep)
+        except StageFailure as failure:
+            await job.note(f"{decided['by']}: adopt, but {failure}", {"settle": done})
+            raise Disputed(disputes, job.run.pipeline, str(failure)) if disputes else failure from failure
+    elif disputes:
+        await target.restore(place, disputes, decided["by"])
     said = "; ".join(f"{thing}: {field} by {manager}" for thing, field, manager in seen) or "nothing"
-    kept |= seen.keys()
-    overruled = [list(each) for each in sorted(kept)]
-    await job.note(f"{decided['by']}: {decided['how']} ({said})", {"settle": done, "overruled": overruled})
-    return kept
+    fields = [list(each) for each in sorted(overruled(job) | seen.keys())]
+    await job.note(f"{decided['by']}: {decided['how']} ({said})", {"settle": done, "overruled": fields})
+    return True
+
+
+async def _adopted(job: Job, target: Target, place: Placement, disputes: Sequence[Dispute], keep: Keep) -> None:
+    """Let what others have made stand, as a version if it can be one. It is kept after it is one in its place."""
+    by, hotfix = job.state.outputs["settle"]["by"], None
+    if job.state.outputs.get("hotfix"):
+        hotfix = await target.hotfix(place)
+    release = replace(hotfix.release, adopted_by=by) if hotfix else None
+    if disputes or release is not None:
+        await target.adopt(place, disputes, by, release)
+    if release is not None:
+        await keep(release)
 
 
 def _seen(stage: StageRun) -> dict[Key, str]:

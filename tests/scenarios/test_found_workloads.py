@@ -21,9 +21,9 @@ HELD = (Dispute(f"Deployment {WORKLOAD}", "image", "kubectl", "v2", "v1", held=T
 
 
 @asynccontextmanager
-async def a_cluster(home: Path) -> AsyncIterator[tuple[Bot, ModelTarget]]:
+async def a_cluster(home: Path, target: ModelTarget | None = None) -> AsyncIterator[tuple[Bot, ModelTarget]]:
     """A bot with a cluster in which others run web, version v1."""
-    target = ModelTarget()
+    target = target or ModelTarget()
     async with a_bot_with(home, {"prod": {}}, process=ModelTarget(), kubernetes=target) as bot:
         stand(target, "v1")
         yield bot, target

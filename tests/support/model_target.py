@@ -1,11 +1,12 @@
 """A target without processes: the model fleet behind the port, whose instances get ready as soon as they are there."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from engine.deployment import Deployment
 from engine.model import Json, Release
-from engine.ports import Dispute, Instance, Placement, Traffic
+from engine.ports import Dispute, Hotfix, Instance, Placement, Traffic
 from engine.rollout.fleet import Fleet, Move, ReleaseId
 from engine.rollout.rolling import InstanceState
 from tests.support.model_fleet import ModelFleet
@@ -21,6 +22,7 @@ class ModelTarget:
         self.standing: dict[str, Release] = {}
         self.disputed: dict[str, tuple[Dispute, ...]] = {}
         self.settled: list[tuple[str, str, tuple[Dispute, ...]]] = []
+        self.hot: dict[str, Hotfix] = {}
         self.tells_changes = False
         self.forgotten: list[str] = []
 
@@ -43,9 +45,27 @@ class ModelTarget:
         self.settled.append(("restore", by, tuple(disputes)))
         self.disputed.pop(placement.workload, None)
 
-    async def adopt(self, placement: Placement, disputes: Sequence[Dispute], by: str) -> None:
+    async def hotfix(self, placement: Placement) -> Hotfix | None:
+        return self.hot.get(placement.workload)
+
+    async def adopt(
+        self, placement: Placement, disputes: Sequence[Dispute], by: str, hotfix: Release | None = None
+    ) -> None:
         self.settled.append(("adopt", by, tuple(disputes)))
         self.disputed.pop(placement.workload, None)
+        if hotfix is not None:
+            self.hot.pop(placement.workload, None)
+            self._rename(placement, hotfix.id)
+
+    def _rename(self, placement: Placement, name: ReleaseId) -> None:
+        """What runs as the last of the placement's releases is called this from now on."""
+        fleet, old = self._of(placement.workload), list(placement.releases)[-1]
+        for kept in fleet.groups.values():
+            if kept.spec.release == old:
+                kept.spec = replace(kept.spec, release=name)
+        for copy in fleet.copies.values():
+            if copy.release == old:
+                copy.release = name
 
     async def applied(self, placement: Placement) -> Mapping[str, Json]:
         if self.last_run.get(placement.workload) != placement.run:

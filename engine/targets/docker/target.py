@@ -26,7 +26,7 @@ from engine.builders.docker_engine import Engine
 from engine.builders.registries import Registries
 from engine.deployment import Deployment
 from engine.errors import Broken, Interrupted, SluiceError, StageFailure
-from engine.model import Json
+from engine.model import Json, Release
 from engine.ports import Clock, Dispute, Placement
 from engine.targets.docker import names
 from engine.targets.docker.asking import Containers, Declined
@@ -117,7 +117,16 @@ class DockerTarget(FrontedTarget):
         for instance, found in by_instance.items():
             await self._containers.update(names.container_name(instance, self._mark.place), mended(found))
 
-    async def adopt(self, placement: Placement, disputes: Sequence[Dispute], by: str) -> None:  # noqa: ARG002
+    async def hotfix(self, placement: Placement) -> None:
+        """Nobody else puts anything in the place of a release: a container's image and environment are fixed."""
+
+    async def adopt(
+        self,
+        placement: Placement,
+        disputes: Sequence[Dispute],
+        by: str,  # noqa: ARG002
+        hotfix: Release | None = None,  # noqa: ARG002
+    ) -> None:
         """Let the values stand for as long as these containers live."""
         let: defaultdict[str, dict[str, str]] = defaultdict(dict)
         for each in disputes:

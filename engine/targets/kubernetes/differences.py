@@ -16,6 +16,7 @@ from engine.ports import Dispute
 from engine.targets.kubernetes import names
 from engine.targets.kubernetes.comparing import Difference, altered, lost, lost_at
 from engine.targets.kubernetes.lines import brief, one_line
+from engine.targets.kubernetes.merging import in_order
 from engine.targets.kubernetes.owners import Owner, owners_of
 from engine.targets.kubernetes.paths import NOTHING, Item, Path, at, read, with_value, written
 
@@ -92,7 +93,8 @@ def present(applied: Json, live: Json, disputes: Sequence[Dispute]) -> Json:
         path = read(dispute.field, applied, live) if dispute.thing == thing_of(live, applied) else None
         if path is not None:
             kept = with_value(kept, path, at(live, path))
-    return kept
+    ordered: Json = in_order(kept, live)
+    return ordered
 
 
 def thing_of(live: Json, applied: Json) -> str:

@@ -69,6 +69,21 @@ def is_whole(names: Sequence[str]) -> bool:
     return bool(names) and names[-1] in _WHOLE
 
 
+def in_order(thing: Any, live: Any, names: Sequence[str] = ()) -> Any:
+    """`thing` with the items of its lists in the order that they have in `live`; new ones come last.
+
+    The order that is applied is the one that the object gets: another one would be a change, and restart pods.
+    """
+    if isinstance(thing, Mapping) and isinstance(live, Mapping):
+        return {key: in_order(each, live.get(key), (*names, key)) for key, each in thing.items()}
+    keys = keys_of(names)
+    if not keys or not isinstance(thing, list) or not isinstance(live, list):
+        return thing
+    there = {values_of_keys(each, keys): (place, each) for place, each in enumerate(live)}
+    placed = [(*there.get(values_of_keys(each, keys), (len(live), None)), each) for each in thing]
+    return [in_order(each, other, names) for _, other, each in sorted(placed, key=lambda one: one[0])]
+
+
 def values_of_keys(item: Mapping[str, Any], keys: Sequence[str]) -> tuple[tuple[str, Any], ...]:
     """The keys of `item` with their values, those that the API server assumes included."""
     return tuple((key, item.get(key, _ASSUMED.get(key))) for key in keys)

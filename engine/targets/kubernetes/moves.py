@@ -50,6 +50,11 @@ def _launch(scene: Scene, placement: Placement, move: Launch, registry: str) -> 
         yield Apply(DEPLOYMENT, objects.with_applied(marked(DEPLOYMENT, scene, scene.adopted, placement)))
     for thing in objects.extra_objects(release, scene.place):
         yield Apply(kind_of(thing), objects.with_applied(thing))
+    live = scene.deployments.get(move.group)
+    applied = _stands(live, release)
+    if applied is not None:
+        yield Apply(DEPLOYMENT, objects.with_notes(objects.scaled(applied, move.count), marks_of(placement)))
+        return
     thing = objects.deployment(
         scene.place,
         move.group,
@@ -64,10 +69,20 @@ def _launch(scene: Scene, placement: Placement, move: Launch, registry: str) -> 
         recreate=move.recreate,
         marks=marks_of(placement),
     )
-    live = scene.deployments.get(move.group)
-    if live is not None and names.annotation(live, names.ADOPTED):
-        thing["metadata"]["annotations"][names.ADOPTED] = names.annotation(live, names.ADOPTED)
+    kept = (live or {}).get("metadata", {}).get("annotations") or {}
+    thing["metadata"]["annotations"] |= {note: kept[note] for note in (names.ADOPTED, names.HOTFIX) if note in kept}
     yield Apply(DEPLOYMENT, objects.with_applied(thing))
+
+
+def _stands(live: Json | None, release: Release) -> Json | None:
+    """What was applied of a Deployment that is this release as others made it; None if it is not.
+
+    Its template is not said anew, or all of its pods would restart.
+    """
+    hot = names.hotfix_of(live)
+    if live is None or hot is None or {hot.release, names.annotation(live, names.RELEASE)} != {release.id}:
+        return None
+    return objects.applied_of(live)
 
 
 def marked(kind: Kind, scene: Scene, live: Json, placement: Placement) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from engine.model import Json
+from engine.rollout.fleet import ReleaseId
 
 DOMAIN = "sluice.dev"
 MANAGED = "app.kubernetes.io/managed-by"
@@ -37,6 +38,11 @@ FOUND = f"{DOMAIN}/found"
 """Annotation on adopted objects: what they held before Sluice changed it, as JSON; what a restoration puts back."""
 ADOPTED = f"{DOMAIN}/adopted"
 """Annotation on adopted objects: the managers whose fields may be taken over, and who said so, as JSON."""
+HOTFIX = f"{DOMAIN}/hotfix"
+"""Annotation on Deployments: which of their pods are a release that others made and Sluice adopted, as JSON.
+
+Their template names the release before, and cannot be changed without restarting them.
+"""
 
 CONTAINER = f"{DOMAIN}/container"
 """Annotation in pod templates: the container that a release replaces, where the definition names it."""
@@ -44,6 +50,8 @@ LOG_PATH = f"{DOMAIN}/log-path"
 """Annotation in pod templates: the file or directory that a collector of logs is to read."""
 APP = "app.kubernetes.io/name"
 """Label by which the Service of a workload that is wholly Sluice's selects."""
+TEMPLATE_HASH = "pod-template-hash"
+"""Label that the cluster puts on pods: the same for all of one template of a Deployment, and no other."""
 STABLE = "stable"
 _LONGEST = 63
 
@@ -97,6 +105,33 @@ def annotation(thing: Json, key: str) -> str:
 def is_ours(thing: Json) -> bool:
     """Whether Sluice made the object, as against having found it."""
     return label(thing, MANAGED) == "sluice"
+
+
+@dataclass(frozen=True, slots=True)
+class Hot:
+    """What a Deployment's pods of the template `pods` (its hash) are: `release`, in the place of `instead`."""
+
+    release: ReleaseId
+    instead: ReleaseId
+    pods: str
+
+    def is_on(self, pod: Json) -> bool:
+        """Whether the pod is one of them."""
+        return label(pod, TEMPLATE_HASH) == self.pods
+
+    def noted(self) -> dict[str, str]:
+        """The annotation that says so."""
+        said = {"release": self.release, "instead": self.instead, "pods": self.pods}
+        return {HOTFIX: json.dumps(said, sort_keys=True, separators=(",", ":"))}
+
+
+def hotfix_of(live: Json | None) -> Hot | None:
+    """What was adopted on a Deployment; None if nothing was, or if the note cannot be read."""
+    try:
+        said = json.loads((annotation(live, HOTFIX) if live is not None else "") or "null")
+        return Hot(ReleaseId(said["release"]), ReleaseId(said["instead"]), str(said["pods"])) if said else None
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def selector_text(selector: Json) -> str:

@@ -250,16 +250,18 @@ def _partial(
     if release.settings.get("creation") == "yaml":
         made["metadata"] = laid_over(written["metadata"], made["metadata"])
     if release.settings.get("creation") == FOUND:
-        if not _has_template(base) and found.is_same(base, release):
+        if not has_template(base) and found.is_same(base, release):
             return {**made, "spec": {"replicas": spec["replicas"]}}
         spec = {key: spec[key] for key in ("replicas", "strategy", "template") if key in spec}
+        if release.adopted_by:
+            _note(spec["template"], names.RELEASE, release.id)
     else:
         _note(spec["template"], names.RELEASE, release.id)
     _check_same(place, base, spec)
     return {**made, "spec": spec}
 
 
-def _has_template(base: Json) -> bool:
+def has_template(base: Json) -> bool:
     """Whether anything of the pod template was applied by Sluice: then it has to be said again."""
     return "template" in (applied_of(base) or {}).get("spec", {})
 

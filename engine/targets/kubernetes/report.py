@@ -29,7 +29,6 @@ __all__ = ["UNKNOWN", "group_of", "instances_of", "is_ready", "pods_of", "split_
 
 UNKNOWN = ReleaseId("")
 """What a pod runs of which nobody can tell: no annotation, or a template that is no longer the Deployment's."""
-_HASH = "pod-template-hash"
 _REVISION = "deployment.kubernetes.io/revision"
 _GRAY = "gray"
 
@@ -55,6 +54,7 @@ def group_of(  # noqa: PLR0917 - what a Deployment is seen by, in the order in w
     count = int(asked) if asked.isdecimal() else int(live["spec"].get("replicas", 1))
     if not count and not here:
         return None
+    hot = names.hotfix_of(live)
     group = _counted(
         Group(
             name=name,
@@ -66,9 +66,10 @@ def group_of(  # noqa: PLR0917 - what a Deployment is seen by, in the order in w
         present,
         found,
         _outdated(live, present, replica_sets),
+        hot,
     )
     if group.is_settled():
-        group = _counted(group, present, found, _doubtful(live, present))
+        group = _counted(group, present, found, _doubtful(live, present), hot)
     lacking = group.ready.get(group.release, 0) < group.count
     return replace(group, trouble=_trouble(live, pods, events, now)) if lacking else group
 
@@ -81,10 +82,15 @@ def instances_of(
     now: datetime,
     *,
     name: str = "",
+    lives: Mapping[str, Json] = {},
 ) -> tuple[Instance, ...]:
-    """What people see of each pod that `groups` names a group for, by group and name. `name` is the workload's."""
-    said = _by_pod(events)
-    seen = [(pod, _instance(pod, groups[_name(pod)], found, said, now)) for pod in pods if _name(pod) in groups]
+    """What people see of each pod that `groups` names a group for, by group and name.
+
+    `name` is the workload's, `lives` are its Deployments by group.
+    """
+    said, hot = _by_pod(events), {group: names.hotfix_of(live) for group, live in lives.items()}
+    known = [(pod, groups[_name(pod)]) for pod in pods if _name(pod) in groups]
+    seen = [(pod, _instance(pod, group, _release(pod, found, hot.get(group)), said, now)) for pod, group in known]
     shown = [replace(one, image=_image(pod, name)) for pod, one in seen]
     return tuple(sorted(shown, key=lambda each: (each.group, each.name)))
 
@@ -115,8 +121,10 @@ def split_of(groups: Mapping[str, Group]) -> str:
     return ", ".join(said)
 
 
-def _counted(group: Group, present: Sequence[Json], found: ReleaseId | None, not_known: frozenset[str]) -> Group:
-    runs = {_name(pod): UNKNOWN if _name(pod) in not_known else _release(pod, found) for pod in present}
+def _counted(
+    group: Group, present: Sequence[Json], found: ReleaseId | None, not_known: frozenset[str], hot: names.Hot | None
+) -> Group:
+    runs = {_name(pod): UNKNOWN if _name(pod) in not_known else _release(pod, found, hot) for pod in present}
     ready = Counter(runs[_name(pod)] for pod in present if is_ready(pod))
     return replace(group, ready=ready, present=Counter(runs.values()))
 
@@ -125,11 +133,11 @@ def _outdated(live: Json, present: Sequence[Json], replica_sets: Sequence[Json])
     """Name the pods that were made from an earlier template of the Deployment, as far as `replica_sets` tell."""
     revision, uid = names.annotation(live, _REVISION), live["metadata"].get("uid")
     current = {
-        names.label(each, _HASH)
+        names.label(each, names.TEMPLATE_HASH)
         for each in replica_sets
         if revision and names.annotation(each, _REVISION) == revision and _owner(each).get("uid") == uid
     }
-    return frozenset(_name(pod) for pod in present if current and names.label(pod, _HASH) not in current)
+    return frozenset(_name(pod) for pod in present if current and names.label(pod, names.TEMPLATE_HASH) not in current)
 
 
 def _doubtful(live: Json, present: Sequence[Json]) -> frozenset[str]:
@@ -172,15 +180,13 @@ def _worst(pods: Iterable[Json], said: Mapping[str, Sequence[Json]], now: dateti
     return f"{sentence(told[trouble][0])} {trouble}{more}"
 
 
-def _instance(
-    pod: Json, group: str, found: ReleaseId | None, said: Mapping[str, Sequence[Json]], now: datetime
-) -> Instance:
+def _instance(pod: Json, group: str, release: ReleaseId, said: Mapping[str, Sequence[Json]], now: datetime) -> Instance:
     seen = state_of(pod, _about(pod, said), now)
     status = pod.get("status") or {}
     return Instance(
         name=_name(pod),
         group=group,
-        release=_release(pod, found),
+        release=release,
         status=seen.status,
         event=seen.event,
         node=sentence(pod["spec"].get("nodeName") or ""),
@@ -229,7 +235,9 @@ def _address(pod: Json) -> str:
     return f"[{where}]:{ports[0]}" if ":" in where else f"{where}:{ports[0]}"
 
 
-def _release(thing: Json, found: ReleaseId | None) -> ReleaseId:
+def _release(thing: Json, found: ReleaseId | None, hot: names.Hot | None = None) -> ReleaseId:
+    if hot is not None and hot.is_on(thing):
+        return hot.release
     return ReleaseId(names.annotation(thing, names.RELEASE)) or found or UNKNOWN
 
 
@@ -247,7 +255,7 @@ def _seems_of(live: Json, pod: Json) -> bool:
     template = live["spec"].get("template", {}).get("metadata", {}).get("labels") or {}
     if labels.get(names.GROUP) != template.get(names.GROUP):
         return False
-    by_name = f"{_name(live)}-{labels.get(_HASH)}"
-    if _owner(pod) and _HASH in labels and _owner(pod).get("name") != by_name:
+    by_name = f"{_name(live)}-{labels.get(names.TEMPLATE_HASH)}"
+    if _owner(pod) and names.TEMPLATE_HASH in labels and _owner(pod).get("name") != by_name:
         return False
     return selects(names.selector_text(selector), labels)

@@ -207,7 +207,8 @@ class Looking:
         groups = {pod["metadata"]["name"]: group for group, found in by_group.items() for pod in found}
         live = deployments.get(names.STABLE)
         standing = template_id(workload, live) if live is not None else None
-        return report.instances_of(pods, groups, standing, await self._events(place, pods), now, name=place.name)
+        events = await self._events(place, pods)
+        return report.instances_of(pods, groups, standing, events, now, name=place.name, lives=deployments)
 
     async def _events(self, place: Place, pods: Sequence[Json]) -> tuple[Json, ...]:
         """What the cluster says of the pods that are not ready: of a few, and seldom, for each costs a request."""
@@ -300,7 +301,9 @@ def _slices_of(place: Place, spec: Deployment) -> str:
 
 def _standing(placement: Placement, deployments: Mapping[str, Json]) -> ReleaseId | None:
     """The release that was found: as the book knows it, else as it would be called if it were found now."""
-    known = [one.id for one in placement.releases.values() if one.settings.get("creation") == "found"]
+    known = [
+        one.id for one in placement.releases.values() if one.settings.get("creation") == "found" and not one.adopted_by
+    ]
     live = deployments.get(names.STABLE)
     if known:
         return known[0]

@@ -23,13 +23,14 @@ import yaml
 from engine.deployment import Deployment
 from engine.errors import StageFailure
 from engine.model import Json, Release
-from engine.ports import Clock, Dispute, Instance, Placement, Traffic
+from engine.ports import Clock, Dispute, Hotfix, Instance, Placement, Traffic
 from engine.rollout.fleet import Fleet, Launch, Move, ReleaseId
 from engine.targets.kubernetes import (
     beside,
     differences,
     fitting,
     found,
+    hotfixes,
     leaving,
     leftovers,
     moves,
@@ -86,7 +87,7 @@ class KubernetesTarget:
         if live is None or not live["spec"].get("replicas", 1):
             return None
         release = found.found_release(scene.place, live, scene.service, spec, self._clock.now())
-        known = names.annotation(live, names.RELEASE)
+        known = names.annotation(live, names.RELEASE) if objects.has_template(live) else ""
         return replace(release, id=ReleaseId(known)) if known else release
 
     async def manifest(self, placement: Placement, release: ReleaseId) -> str:
@@ -122,7 +123,7 @@ class KubernetesTarget:
         for write in leftovers.planned(site, scene, placement, moves_):
             said += await writing.rehearse(site, scene, write)
         if moves.brings_new(placement, moves_):
-            said += await self._in_the_way(site, scene, placement)
+            said += await self._in_the_way(placement)
         uncovered = await policies.uncovered(site, scene, moves_)
         return (*dict.fromkeys(said), *moves.warnings_of(scene, placement, moves_), *uncovered)
 
@@ -133,7 +134,8 @@ class KubernetesTarget:
         if found := rivals(site, scene):
             return found
         drifted = [each for kind, live in _written(scene) for each in routers.disputes(site, scene, kind, live)]
-        return tuple(drifted) or await self._holding.held(site, scene, placement)
+        flagged = hotfixes.flagged(site, scene, placement, drifted)
+        return flagged or await self._holding.held(site, scene, placement)
 
     async def restore(self, placement: Placement, disputes: Sequence[Dispute], by: str) -> None:  # noqa: ARG002
         """Write again what was written last, on objects of which nothing but `disputes` was changed."""
@@ -145,13 +147,24 @@ class KubernetesTarget:
                 for again in routers.restored(scene, kind, live, moves.marks_of(placement)):
                     await writing.settle(site, scene, again, live, decided)
 
-    async def adopt(self, placement: Placement, disputes: Sequence[Dispute], by: str) -> None:
+    async def hotfix(self, placement: Placement) -> Hotfix | None:
+        """What others have made of the release that is everywhere, once every pod is that."""
+        site = self._site(placement.workload)
+        return await hotfixes.seen(site, await site.looking.look(placement), placement, self._clock.now())
+
+    async def adopt(
+        self, placement: Placement, disputes: Sequence[Dispute], by: str, hotfix: Release | None = None
+    ) -> None:
         """Write what is there as if it had been ours, and on each object who may be overruled from now on.
 
         What somebody has changed beside `disputes` is left to be asked about.
         """
         site = self._site(placement.workload)
         scene = await site.looking.look(placement)
+        if hotfix is not None:
+            await hotfixes.adopt(site, scene, placement, disputes, hotfix)
+            scene = await site.looking.look(placement)
+            disputes = [each for each in disputes if not each.hotfix]
         for kind, live in scene.all():
             thing = writing.thing_of(kind, scene, live["metadata"]["name"])
             theirs = [each for each in disputes if each.thing == thing]
@@ -236,10 +249,10 @@ class KubernetesTarget:
                     self._said += routers.news(site, scene, placement, kind, live)
         return righted > 0
 
-    async def _in_the_way(self, site: Site, scene: Scene, placement: Placement) -> list[str]:
+    async def _in_the_way(self, placement: Placement) -> list[str]:
         """What a run would be held by, or refused for."""
         try:
-            return [str(each) for each in rivals(site, scene) or await self._holding.held(site, scene, placement)]
+            return [str(each) for each in await self.disputes(placement)]
         except StageFailure as refused:
             return [str(refused)]
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from engine.deployment import Deployment
+from engine.model import Release
 from engine.ports import Clock, Dispute, Placement
 from engine.targets.fronted.front import Front
 from engine.targets.fronted.layout import Layout
@@ -38,5 +39,10 @@ class ProcessTarget(FrontedTarget):
     async def restore(self, placement: Placement, disputes: Sequence[Dispute], by: str) -> None:
         """Nothing is disputed here."""
 
-    async def adopt(self, placement: Placement, disputes: Sequence[Dispute], by: str) -> None:
+    async def hotfix(self, placement: Placement) -> None:
+        """Nobody else puts anything in the place of a release."""
+
+    async def adopt(
+        self, placement: Placement, disputes: Sequence[Dispute], by: str, hotfix: Release | None = None
+    ) -> None:
         """Nothing is disputed here."""

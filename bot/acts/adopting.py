@@ -1,0 +1,150 @@
+"""Adopting what somebody else has put in the place of a release, between two releases: it becomes a version.
+
+The danger: a yes to what is no longer there, or two of them. So what is shown is named by what it is, down to the last
+variable, and a run of its own takes it, if it is still exactly that: it has a journal, waits for no window because it
+moves nothing, and goes on after a crash. While a run has the workload, that one asks about it itself.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from bot.acting import Acting
+from bot.cards import Card, Field, Tone
+from bot.chat import Answer, Incoming
+from bot.feature import Ask, Doing
+from bot.grammar import Said
+from bot.ways_back import workload_of
+from engine.control import Order
+from engine.deployed import Deployed
+from engine.deployment import Deployment, target_of
+from engine.errors import Refused, StageFailure
+from engine.model import Json, Release, RunId, Way
+from engine.pipeline import parse, resolve
+from engine.ports import Dispute, StoredPipeline, Target
+from engine.stages.rollout import straight_spec
+from engine.stages.versions import is_found, is_news
+from engine.variables import system_variables
+from storage import codec
+from storage.book import SqlBook
+
+_MOST_SHOWN = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Adopting:
+    """Shows what would be adopted, and asks. What a run is held by is settled by `settle`."""
+
+    acting: Acting
+    ask: Ask
+    targets: Mapping[str, Target]
+    settle: Doing
+
+    async def adopt(self, incoming: Incoming, said: Said) -> list[Answer]:
+        """Answer ``adopt PIPELINE|RUN``."""
+        name = said.words[0]
+        if await self.acting.store.read(lambda book: _has_run(book, name)):
+            return await self.settle(incoming, said)
+        stored = await self.acting.store.read(lambda book: book.pipelines.load(name))
+        workload, old = await self.acting.store.read(lambda book: _deployed(book, stored))
+        holder = await self.acting.store.read(lambda book: book.runs.holder(workload)) if workload else None
+        if holder is not None:
+            raise _busy(holder, workload)
+        try:
+            release, disputes = await self._seen(stored, workload, old)
+        except StageFailure as failure:
+            raise Refused(str(failure), failure.hint) from failure
+        what = {
+            "verb": "adopt",
+            "pipeline": stored.name,
+            "release": codec.dump(release),
+            "now": old.number if old else None,
+        }
+        return await self.ask(incoming, _card(release, old, disputes), "yes", what, "Adopt")
+
+    async def _seen(
+        self, stored: StoredPipeline, workload: str, old: Release | None
+    ) -> tuple[Release, Sequence[Dispute]]:
+        """What runs there that is no version yet, and how it differs. Raises `Refused` when there is nothing."""
+        system = system_variables(self.acting.clock.now(), 0)
+        spec = resolve(stored.text, {**parse(stored.text).variables, **system}).deployment
+        if spec is None or not workload:
+            raise Refused(f"{stored.name} deploys nothing.")
+        target = self.targets[target_of(workload)]
+        if old is None or is_found(old):
+            return await self._found(stored, target, workload, spec), ()
+        place = Deployed(workload, straight_spec(old, spec), old, None, pipeline=stored.name).placement()
+        hotfix = await target.hotfix(place)
+        if hotfix is not None:
+            return hotfix.release, hotfix.disputes
+        rest = [str(each) for each in await target.disputes(place)]
+        said = "\n".join(f"• {each}" for each in rest[:_MOST_SHOWN])
+        if rest:
+            hint = (
+                f"How many instances there are, and who is routed to, is no version: the next `run {stored.name}` asks."
+            )
+            raise Refused(f"Of {workload} nothing that it runs was changed.", f"{said}\n{hint}")
+        now = f"version {old.number}, {old.image}"
+        raise Refused(f"{workload} runs {now}, as it was released: there is nothing to adopt.")
+
+    async def _found(self, stored: StoredPipeline, target: Target, workload: str, spec: Deployment) -> Release:
+        """What others have made before Sluice's first release of it."""
+        found = await target.found(workload, await target.fit(workload, spec))
+        if found is None:
+            raise Refused(f"Nothing of {workload} runs that could be adopted.", f"`run {stored.name}` releases it.")
+        if not await self.acting.store.read(lambda book: is_news(book, found)):
+            raise Refused(f"{workload} runs {found.image}, which is a version already: there is nothing to adopt.")
+        return found
+
+
+def adopted(acting: Acting, book: SqlBook, incoming: Incoming, what: Json) -> Card:
+    """Begin the run that adopts what was shown, if nothing else has become of the workload since."""
+    release, name = codec.load_release(what["release"]), what["pipeline"]
+    holder, old = book.runs.holder(release.workload), book.releases.deployed(release.workload)
+    if holder is not None:
+        raise _busy(holder, release.workload)
+    if (old.number if old else None) != what["now"]:
+        raise Refused(
+            f"{release.workload} has another version since you were asked; nothing was adopted.", f"`versions {name}`"
+        )
+    order = Order(
+        pipeline=name,
+        by=incoming.person,
+        room=incoming.room,
+        changes={},
+        redeploys=replace(release, adopted_by=incoming.person) if release.changed_by else release,
+        way=Way.ADOPT,
+        reason=f"{release.image} runs{_by(release)}.",
+    )
+    return Card(f"{acting.control.start(book, order).id} is on its way.", Tone.BUSY, "It adopts what runs.")
+
+
+def _card(release: Release, old: Release | None, disputes: Sequence[Dispute]) -> Card:
+    said = [f"• {each}" for each in disputes[:_MOST_SHOWN]]
+    said += [f"• and {len(disputes) - _MOST_SHOWN} more" for _ in range(1) if len(disputes) > _MOST_SHOWN]
+    text = "It becomes a version: the next release starts from it, and a way back can lead to it. Nothing restarts."
+    fields = [Field("Image", release.image), Field("Instances", str(release.settings["instances"]))]
+    fields += [Field("Changed by", release.changed_by)] if release.changed_by else []
+    fields += [Field("Before", f"version {old.number}, {old.image}")] if old else []
+    title = f"Adopt what runs of {release.workload}, {release.image}?"
+    return Card(title, Tone.ASKING, "\n".join([text, *said]), fields=tuple(fields))
+
+
+def _by(release: Release) -> str:
+    return f", put there by {release.changed_by}" if release.changed_by else ""
+
+
+def _busy(holder: RunId, workload: str) -> Refused:
+    return Refused(
+        f"{holder} has {workload} now, and asks by itself about what was changed before it goes on.",
+        f"`status {holder}` shows where it is.",
+    )
+
+
+def _has_run(book: SqlBook, name: str) -> bool:
+    """Whether a run is meant: by its name, or by that of its pipeline while one of those goes on."""
+    return book.runs.find(RunId(name)) is not None or bool(book.runs.active(name))
+
+
+def _deployed(book: SqlBook, stored: StoredPipeline) -> tuple[str, Release | None]:
+    workload = workload_of(book, stored)
+    return workload, book.releases.deployed(workload) if workload else None

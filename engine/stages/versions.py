@@ -1,0 +1,115 @@
+"""What others have made, as versions of a workload: what was there before its first release, and what they put there.
+
+The danger: a place and a book that do not say the same. A version that is in the book and runs nowhere would be gone
+back to; one that runs and is not in the book would be taken for drift, and overwritten.
+
+The promise: nothing becomes a version that does not run at that moment, and what a place was told that it runs is
+written down, by whoever comes next if need be.
+
+Why it holds: what was found is only read. What is adopted is written to the place first, which refuses it if it is
+another one by then, and says from then on what it is; the book follows.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from engine.deployed import Deployed
+from engine.deployment import FOUND, Deployment
+from engine.errors import StageFailure
+from engine.model import Release, RunId
+from engine.ports import Book, Placement, Store, Target
+from engine.rollout.fleet import ReleaseId
+from engine.stages.job import Job
+
+
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """Writes them down."""
+
+    store: Store
+
+    async def found(self, job: Job, target: Target, spec: Deployment) -> Release | None:
+        """What is there already, written down as a version: it is what a way back leads to.
+
+        Until a release takes its place it stays somebody else's, who may change it between two runs.
+        """
+        found = await target.found(job.run.workload, spec)
+        if found is None or not await self.store.read(lambda book: is_news(book, found)):
+            return None
+        now = job.now()
+        return await self.store.transact(lambda book: _found(book, found, job.run.id, now))
+
+    async def adopt(self, job: Job, target: Target, deployed: Deployed) -> ReleaseId:
+        """Take what runs as the new version of `deployed`, if it is still that. It is written down as the run ends."""
+        new = deployed.new
+        if is_found(new):
+            return _still(new, await target.found(deployed.workload, deployed.spec))
+        place = deployed.placement()
+        hotfix = await target.hotfix(place)
+        _still(new, hotfix.release if hotfix else None)
+        job.log(f"Adopting {new.image}")
+        await target.adopt(place, hotfix.disputes if hotfix else (), new.adopted_by, new)
+        return new.id
+
+    def keep(self, job: Job) -> Callable[[Release], Awaitable[None]]:
+        """What writes down what was adopted in the middle of a run."""
+
+        async def kept(release: Release) -> None:
+            now = job.now()
+            await self.store.transact(lambda book: _adopted(book, release, job.run.id, now))
+
+        return kept
+
+    async def healed(self, job: Job, target: Target, place: Placement, old: Release) -> Release:
+        """What is everywhere. The place knows of what a run has adopted that ended before it could write that down."""
+        try:
+            hotfix = await target.hotfix(place)
+        except StageFailure:
+            return old
+        if hotfix is None or hotfix.disputes:
+            return old  # what others have changed is asked about
+        release = await self.store.read(lambda book: book.releases.find(hotfix.release.id)) or hotfix.release
+        await self.keep(job)(release)
+        return release
+
+
+def is_found(release: Release) -> bool:
+    """Whether somebody else made what the release is."""
+    return bool(release.settings.get("creation") == FOUND) and not release.adopted_by
+
+
+def is_news(book: Book, found: Release) -> bool:
+    """Whether what was found is not what is known to be everywhere, nor placed by a run, be it one taken back."""
+    known, standing = book.releases.find(found.id), book.releases.deployed(found.workload)
+    if known is not None and not is_found(known):
+        return False
+    if standing is None or not is_found(standing):
+        return standing is None
+    return (standing.id, standing.settings.get("instances")) != (found.id, found.settings.get("instances"))
+
+
+def _found(book: Book, found: Release, run: RunId, now: datetime) -> Release | None:
+    if not is_news(book, found):
+        return book.releases.deployed(found.workload)
+    was_there = book.releases.find(found.id) is not None
+    book.releases.add(found)
+    return book.releases.mark_deployed(found.id, run if was_there else found.run, now)
+
+
+def _still(wanted: Release, seen: Release | None) -> ReleaseId:
+    """What is to be adopted, if it is what runs."""
+    if seen is None:
+        raise StageFailure(f"{wanted.image} runs no more as it was shown: nothing was adopted.")
+    if seen.id != wanted.id:
+        raise StageFailure(
+            "More was changed since that was shown: nothing was adopted.", "Say it again to see what runs now."
+        )
+    return wanted.id
+
+
+def _adopted(book: Book, release: Release, run: RunId, now: datetime) -> None:
+    standing = book.releases.deployed(release.workload)
+    if standing is None or standing.id != release.id:
+        book.releases.add(release)
+        book.releases.mark_deployed(release.id, run, now)

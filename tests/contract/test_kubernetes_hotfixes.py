@@ -1,0 +1,259 @@
+"""What others put in the place of a release can be adopted as a version, and no pod notices."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from engine.deployed import Deployed
+from engine.errors import StageFailure
+from engine.model import Release, Way
+from engine.ports import Hotfix
+from engine.rollout.fleet import GoalKind
+from engine.targets.kubernetes import names
+from engine.targets.kubernetes.access import compared
+from engine.targets.kubernetes.kinds import DEPLOYMENT
+from tests.contract.test_kubernetes_rights import EVERYTHING, role
+from tests.support.eventually import eventually
+from tests.support.kube_mortal import Killed
+from tests.support.kube_place import WAYS, Place
+from tests.support.kube_places import StandIn, on_stand_in
+from tests.support.kube_promises import is_ready
+from tests.support.kube_surroundings import NAME
+
+GRAY, PROMOTE, ROLL_BACK = GoalKind.GRAY, GoalKind.PROMOTE, GoalKind.ROLL_BACK
+every_way = pytest.mark.parametrize("way", WAYS)
+made_by = pytest.mark.parametrize("makers", ["others", "sluice"])
+KUBECTL = "kubectl-set"
+
+
+@pytest.fixture
+async def place() -> AsyncIterator[Place]:
+    async with on_stand_in(istio=True, gateway=True) as place:
+        yield place
+
+
+async def released(place: Place, way: str, makers: str, **settings: Any) -> Deployed:
+    """A workload at v1, which others or Sluice have made."""
+    await place.has_way(way)
+    if makers == "others":
+        await place.has_workload("v0")
+        place.decided_by = "ann"
+    return await place.release("v1", way, **settings)
+
+
+def live_name(way: str) -> str:
+    """The Deployment that serves after one release."""
+    return f"{NAME}-blue" if way == "blue_green" else NAME
+
+
+async def patched(place: Place, name: str, **container: Any) -> None:
+    """Let somebody change the container of a Deployment with kubectl."""
+    containers = (await place.hands.get(DEPLOYMENT, name))["spec"]["template"]["spec"]["containers"]
+    containers[0] |= container
+    change = {"spec": {"template": {"spec": {"containers": containers}}}}
+    await place.hands.edit(DEPLOYMENT, name, change, KUBECTL)
+
+
+async def hotfixed(place: Place, name: str, tag: str = "v1-hot", **container: Any) -> None:
+    """Let somebody put another image there, and wait until it runs everywhere."""
+    await patched(place, name, image=place.ground.images.pulled(tag), **container)
+
+    def is_done(pods: list[dict[str, Any]]) -> bool:
+        mine = [pod for pod in pods if pod["metadata"]["name"].startswith(f"{name}-")]
+        mine = [pod for pod in mine if name == f"{NAME}-gray" or names.label(pod, names.GROUP) != "gray"]
+        return all(is_ready(pod) and pod["spec"]["containers"][0]["image"].endswith(f":{tag}") for pod in mine)
+
+    await place.until(is_done, "the hotfix runs")
+    for _ in range(20):
+        await place.ground.go_on()
+
+
+async def adopted(place: Place, deployed: Deployed) -> Release:
+    """Let ann adopt what runs between two releases."""
+    where = replace(deployed, old=deployed.new).placement()
+    hotfix = await place.target.hotfix(where)
+    assert hotfix is not None
+    assert set(await place.target.disputes(where)) == {replace(each, hotfix=False) for each in hotfix.disputes}
+    release = replace(hotfix.release, adopted_by="ann")
+    await place.target.adopt(where, hotfix.disputes, "ann", release)
+    place.deployed = release
+    return release
+
+
+async def uids(place: Place) -> dict[str, int]:
+    return {
+        pod["metadata"]["uid"]: sum(each["restartCount"] for each in pod["status"].get("containerStatuses", ()))
+        for pod in await place.pods()
+    }
+
+
+@every_way
+@made_by
+async def test_what_somebody_has_put_there_is_adopted_and_no_pod_notices(place: Place, way: str, makers: str) -> None:
+    deployed = await released(place, way, makers, environment={"GREETING": "v1"})
+    name = live_name(way)
+    env = [{"name": "GREETING", "value": "hot"}, {"name": "PORT", "value": "8080"}]
+    await hotfixed(place, name, env=env)
+    before = await uids(place)
+    release = await adopted(place, deployed)
+    for _ in range(20):
+        await place.ground.go_on()
+    assert await uids(place) == before
+    assert (release.image, release.changed_by) == (place.ground.images.said("v1-hot"), KUBECTL)
+    assert "value: hot" in release.manifest
+    assert release.settings["instances"] == 3
+    where = replace(deployed, new=release, old=release).placement()
+    assert await place.target.disputes(where) == ()
+    assert await place.target.hotfix(where) is None
+    group = next(one for one in (await place.target.observe(where)).groups.values() if one.release == release.id)
+    assert group.is_settled()
+    assert {one.release for one in await place.target.instances(place.workload) if one.status == "ready"} >= {
+        release.id
+    }
+    assert all(one.changed_by == "" for one in await place.target.instances(place.workload))
+
+
+@every_way
+@made_by
+async def test_the_next_release_starts_from_it_and_its_way_back_leads_to_it(
+    place: Place, way: str, makers: str
+) -> None:
+    deployed = await released(place, way, makers, environment={"GREETING": "v1"})
+    await hotfixed(place, live_name(way))
+    release = await adopted(place, deployed)
+    before = await uids(place)
+    later = await place.plan("v2", way, environment={"GREETING": "v2"})
+    assert later.old == release
+    await place.drive(later, GRAY)
+    assert {tag for _, tag in await place.running()} == {"v1-hot", "v2"}
+    await place.drive(later, ROLL_BACK)
+    assert {tag for _, tag in await place.running()} - {"v1"} == {"v1-hot"}
+    kept = {uid for uid in await uids(place) if uid in before}
+    assert kept, "what stayed beside gray is still there"
+    place.deployed = release
+    again = await place.plan("v3", way, environment={"GREETING": "v3"})
+    await place.drive(again, PROMOTE)
+    assert {tag for _, tag in await place.running()} == {"v3"}
+    back = replace(again, new=release, old=again.new)
+    await place.drive(back, PROMOTE, way=Way.ROLL_BACK)
+    assert {tag for _, tag in await place.running() if _ == "stable" or way == "blue_green"} >= {"v1-hot"}
+
+
+async def test_what_was_written_before_a_crash_is_not_written_again(place: Place) -> None:
+    deployed = await released(place, "istio", "sluice")
+    await hotfixed(place, NAME)
+    where = replace(deployed, old=deployed.new).placement()
+    before, seen = await uids(place), await place.target.hotfix(where)
+    assert seen is not None
+    release = replace(seen.release, adopted_by="ann")
+    place.another_target(1)
+    with pytest.raises(Killed):
+        await place.target.adopt(where, seen.disputes, "ann", release)
+    place.another_target()
+    left = await place.target.hotfix(where)
+    assert left is not None
+    assert (left.release.id, left.disputes) == (release.id, ())
+    writes = place.writes
+    await place.target.adopt(where, left.disputes, "ann", release)
+    assert place.writes == writes
+    assert await uids(place) == before
+    place.deployed = release
+
+
+@pytest.mark.parametrize("tag", ["v1", "v1-hotter"])
+async def test_what_is_another_one_by_the_time_of_the_yes_is_not_adopted(place: Place, tag: str) -> None:
+    deployed = await released(place, "istio", "sluice")
+    await hotfixed(place, NAME)
+    where = replace(deployed, old=deployed.new).placement()
+    seen = await place.target.hotfix(where)
+    assert seen is not None
+    await hotfixed(place, NAME, tag)
+    with pytest.raises(StageFailure, match="runs no more" if tag == "v1" else "More was changed"):
+        await place.target.adopt(where, seen.disputes, "ann", replace(seen.release, adopted_by="ann"))
+    assert names.HOTFIX not in (await place.hands.get(DEPLOYMENT, NAME))["metadata"]["annotations"]
+
+
+async def test_what_does_not_run_everywhere_yet_cannot_be_adopted(place: Place) -> None:
+    deployed = await released(place, "istio", "sluice")
+    await patched(place, NAME, image=place.ground.images.pulled("bad"))
+    where = replace(deployed, old=deployed.new).placement()
+    for _ in range(10):
+        await place.ground.go_on()
+        with pytest.raises(StageFailure, match="of 3 instances are ready with what kubectl-set has changed"):
+            await place.target.hotfix(where)
+
+
+async def test_another_number_of_instances_is_no_version(place: Place) -> None:
+    deployed = await released(place, "istio", "sluice")
+    await place.hands.scale(NAME, 5)
+    where = replace(deployed, old=deployed.new).placement()
+
+    async def is_told() -> bool:
+        await place.ground.go_on()
+        return [each.field for each in await place.target.disputes(where)] == ["spec.replicas"]
+
+    await eventually(is_told, "it is told")
+    assert await place.target.hotfix(where) is None
+    await hotfixed(place, NAME)
+    release = await adopted(place, deployed)
+    assert release.settings["instances"] == 5
+    assert await place.target.disputes(replace(deployed, old=release, new=release).placement()) == ()
+
+
+async def test_the_one_that_serves_beside_gray_is_adopted_and_gray_goes_on(place: Place) -> None:
+    first = await released(place, "istio", "sluice")
+    deployed = await place.plan("v2", "istio")
+    await place.drive(deployed, GRAY)
+    await hotfixed(place, NAME)
+    disputes = await place.target.disputes(deployed.placement())
+    assert {(each.decided, each.hotfix) for each in disputes} == {(True, True)}
+    found: Hotfix | None = await place.target.hotfix(deployed.placement())
+    assert found is not None
+    release = replace(found.release, adopted_by="ann")
+    before = await uids(place)
+    await place.target.adopt(deployed.placement(), disputes, "ann", release)
+    later = replace(deployed, old=release)
+    await place.drive(later, GRAY)
+    assert await uids(place) == before
+    await place.drive(later, PROMOTE)
+    assert {tag for _, tag in await place.running()} == {"v2"}
+    await place.drive(replace(later, new=first.new, old=later.new), PROMOTE, way=Way.ROLL_BACK)
+    assert {tag for _, tag in await place.running()} == {"v1"}, "the release before it is another one"
+
+
+async def test_what_somebody_changes_of_gray_is_no_version(place: Place) -> None:
+    await released(place, "istio", "sluice")
+    deployed = await place.plan("v2", "istio")
+    await place.drive(deployed, GRAY)
+    await hotfixed(place, f"{NAME}-gray")
+    disputes = await place.target.disputes(deployed.placement())
+    assert {(each.decided, each.hotfix) for each in disputes} == {(True, False)}
+    assert await place.target.hotfix(deployed.placement()) is None
+
+
+async def test_the_role_that_is_shipped_is_enough(place: Place) -> None:
+    assert isinstance(place.ground, StandIn)
+    place.ground.kube.role(role(), place.namespace)
+    deployed = await released(place, "istio", "sluice")
+    await hotfixed(place, NAME)
+    await adopted(place, deployed)
+    assert compared(place.cluster.rights).missing == ()
+    place.ground.kube.role(EVERYTHING, place.namespace)
+
+
+async def test_what_its_makers_change_of_their_own_after_a_gray_release_was_taken_back_is_found_anew(
+    place: Place,
+) -> None:
+    await place.has_workload("v0")
+    place.decided_by = "ann"
+    deployed = await place.plan("v1", "canary")
+    await place.drive(deployed, GRAY)
+    await place.drive(deployed, ROLL_BACK)
+    assert deployed.old is not None
+    await hotfixed(place, NAME, "v0-hot")
+    found = await place.target.found(place.workload, deployed.spec)
+    assert found is not None
+    assert found.image == place.ground.images.said("v0-hot")
+    assert found.id != deployed.old.id
