@@ -50,6 +50,7 @@ def release_row(release: Release, is_newest: bool, lock: Lock | None) -> tuple[s
     when = clock_time(release.deployed_at) if release.deployed_at else ""
     marks = ["everywhere now"] if is_newest else []
     marks += ["rolled back from"] if not is_newest and lock is not None and release.id in lock.barred else []
+    marks += ["no instances"] if release.idle else []
     marks += [f"put there by {release.changed_by}, adopted by {release.adopted_by}"] if release.adopted_by else []
     return (
         str(release.number),

@@ -108,7 +108,7 @@ class WaysBack:
         if deployed is None:
             text = "Nothing of it takes traffic yet. The run ends rolled back."
             return Return(Card(f"Take {run.id} back?", Tone.ASKING, text), run=run, is_empty=True)
-        back_to = deployed.old.image if deployed.old else "nothing: this was its first release"
+        back_to = _place_back(deployed.old)
         title = f"Roll {run.id} back to {back_to}?"
         return Return(await self._shown(title, deployed, run, [GoalKind.ROLL_BACK]), run=run)
 
@@ -141,7 +141,7 @@ class WaysBack:
             raise Refused(f"Nothing is known of what {left.id} has left.", f"`retire {left.workload}` ends everything.")
         old = await self._store.read(lambda book: book.releases.deployed(left.workload))
         deployed = Deployed(left.workload, spec_of(gray), gray, old, pipeline=left.pipeline)
-        back_to = old.image if old else "nothing: this was its first release"
+        back_to = _place_back(old)
         title = f"Take {gray.image}, which {left.id} left standing as gray, back to {back_to}?"
         return Return(await self._shown(title, deployed, left, [GoalKind.ROLL_BACK]), left=left)
 
@@ -153,6 +153,9 @@ class WaysBack:
         spec = straight_spec(release, parse(stored.text).pipeline.deployment)
         deployed = Deployed(workload, spec, release, history[0], pipeline=stored.name)
         card = await self._shown(title, deployed, imagined_run(stored.name, workload), [GoalKind.PROMOTE])
+        if release.idle:
+            said = f"Careful: version {release.number} had no instances. Afterwards nothing of {workload} runs."
+            card = replace(card, tone=Tone.BAD, text=f"{said}\n{card.text}")
         return Return(card, release=release, pipeline=stored.name, way=way, now=history[0].number)
 
     async def _shown(self, title: str, deployed: Deployed, run: Run, kinds: list[GoalKind]) -> Card:
@@ -166,6 +169,12 @@ class WaysBack:
     @property
     def _store(self) -> SqlStore:
         return self.previews.store
+
+
+def _place_back(old: Release | None) -> str:
+    if old is None:
+        return "nothing: this was its first release"
+    return f"{old.image}, which had no instances" if old.idle else old.image
 
 
 def subject_of_pipeline(book: SqlBook, stored: StoredPipeline) -> Subject:

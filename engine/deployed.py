@@ -36,6 +36,11 @@ class Deployed:
     run: str = ""
 
     @property
+    def serving(self) -> Release | None:
+        """The version before, if it had instances."""
+        return None if self.old is None or self.old.idle else self.old
+
+    @property
     def is_everywhere(self) -> bool:
         """Whether the new version is the one that was deployed last: there is nothing to split."""
         return self.old is not None and self.old.id == self.new.id

@@ -253,7 +253,8 @@ class Release:
 
     `number` counts the releases of the workload that were deployed everywhere (None until then). `settings` is the
     rendered deployment configuration, `manifest` the YAML that people are shown. What `changed_by`, somebody else, has
-    made of the release before was taken as a version by `adopted_by`.
+    made of the release before was taken as a version by `adopted_by`. One that is `idle` was found without instances,
+    and a way back to it leads to none.
     """
 
     id: ReleaseId
@@ -269,6 +270,7 @@ class Release:
     deployed_at: datetime | None = None
     changed_by: str = ""
     adopted_by: str = ""
+    idle: bool = False
 
 
 @dataclass(frozen=True, slots=True)

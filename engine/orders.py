@@ -124,7 +124,7 @@ def reviewed(text: str, release: Release, system: Mapping[str, str]) -> tuple[di
         raise Refused(f"{pipeline.pipeline} has no stages any more that {release.image} could go through.", fast)
     settings = redeployed_settings(release, spec)
     manifest = _written(release, settings) if spec.target != "kubernetes" else release.manifest
-    return variables, pipeline, replace(release, settings=settings, manifest=manifest)
+    return variables, pipeline, replace(release, settings=settings, manifest=manifest, idle=False)
 
 
 def redeployed_settings(release: Release, now: Deployment) -> Json:

@@ -122,7 +122,8 @@ def _card(release: Release, old: Release | None, disputes: Sequence[Dispute]) ->
     said = [f"• {each}" for each in disputes[:_MOST_SHOWN]]
     said += [f"• and {len(disputes) - _MOST_SHOWN} more" for _ in range(1) if len(disputes) > _MOST_SHOWN]
     text = "It becomes a version: the next release starts from it, and a way back can lead to it. Nothing restarts."
-    fields = [Field("Image", release.image), Field("Instances", str(release.settings["instances"]))]
+    fields = [Field("Image", release.image)]
+    fields += [Field("Instances", "none" if release.idle else str(release.settings["instances"]))]
     fields += [Field("Changed by", release.changed_by)] if release.changed_by else []
     fields += [Field("Before", f"version {old.number}, {old.image}")] if old else []
     title = f"Adopt what runs of {release.workload}, {release.image}?"

@@ -125,10 +125,11 @@ class Goal:
     """What a strategy is to reach, with every setting that its order of moves depends on.
 
     `new` is the release on its way, `old` the last one that was deployed everywhere (None: there was none).
-    `instances` is how many the whole workload has, `gray_instances` how many the gray track has, `share` the percent of
-    plain requests that gray gets (0: only what matches `rules`, or only the preview). `shelter`: instances of the old
-    release may be sent requests for a moment longer than they answer, so none of them ends while requests reach it.
-    `shared`: gray has had its share in this run, and stable may have made room for it.
+    `instances` is how many the whole workload has (0: on the way back to what had none), `gray_instances` how many the
+    gray track has, `share` the percent of plain requests that gray gets (0: only what matches `rules`, or only the
+    preview). `shelter`: instances of the old release may be sent requests for a moment longer than they answer, so none
+    of them ends while requests reach it. `shared`: gray has had its share in this run, and stable may have made room
+    for it.
     """
 
     kind: GoalKind

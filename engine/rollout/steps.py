@@ -33,6 +33,8 @@ from engine.rollout.fleet import (
     Wait,
 )
 
+STABLE = "stable"
+
 
 @dataclass(frozen=True, slots=True)
 class Scene:
@@ -155,6 +157,25 @@ def retired(scene: Scene, names: Iterable[str]) -> Advice | None:
 def cleared(scene: Scene) -> Advice:
     """Go back to before the first deployment: nothing routed, nothing running."""
     return rerouted(scene, Route()) or followed(scene) or retired(scene, scene.fleet.groups) or Done()
+
+
+def emptied(scene: Scene, release: ReleaseId) -> Advice:
+    """Go back to a release that had no instances: nothing routed, nothing running, and `stable` is that one again."""
+    return (
+        rerouted(scene, Route())
+        or followed(scene)
+        or retired(scene, scene.fleet.groups.keys() - {STABLE})
+        or _without_instances(scene, release)
+        or Done()
+    )
+
+
+def _without_instances(scene: Scene, release: ReleaseId) -> Advice | None:
+    stable = scene.group(STABLE)
+    if stable is None:
+        return None
+    ended = asked(scene, STABLE, release, 0)
+    return unrouted(scene, STABLE, scene.goal.drain, f"{STABLE} to drain") or ended or Wait(f"{STABLE} to end")
 
 
 def adopted(scene: Scene) -> Advice:

@@ -9,7 +9,8 @@ from datetime import datetime
 
 from engine.errors import InvariantViolation
 from engine.rollout import blue_green, canary, istio
-from engine.rollout.fleet import Advice, Fleet, Goal
+from engine.rollout.fleet import Advice, Fleet, Goal, GoalKind
+from engine.rollout.steps import Scene, emptied
 
 Strategy = Callable[[Goal, Fleet, datetime], Advice]
 
@@ -21,8 +22,14 @@ STRATEGIES: Mapping[str, Strategy] = {
 
 
 def next_move(strategy: str, goal: Goal, fleet: Fleet, now: datetime) -> Advice:
-    """Say what `strategy` does next on the way to `goal`, seeing `fleet` at `now` (aware UTC)."""
+    """Say what `strategy` does next on the way to `goal`, seeing `fleet` at `now` (aware UTC).
+
+    Without instances there is nothing to decide for any of them.
+    """
     chosen = STRATEGIES.get(strategy)
     if chosen is None:
         raise InvariantViolation(f"{strategy!r} is not a strategy; there are {', '.join(STRATEGIES)}.")
+    back = {GoalKind.PROMOTE: goal.new, GoalKind.ROLL_BACK: goal.old}.get(goal.kind)
+    if back is not None and not goal.instances:
+        return emptied(Scene(goal, fleet, now), back)
     return chosen(goal, fleet, now)

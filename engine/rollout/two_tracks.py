@@ -21,6 +21,7 @@ The preview port leads to gray while there is one and it is routed to, else to s
 
 from engine.rollout.fleet import Advice, Done, GoalKind, Launch, ReleaseId, Route, Scale, Wait
 from engine.rollout.steps import (
+    STABLE,
     Scene,
     adopted,
     cleared,
@@ -36,7 +37,6 @@ from engine.rollout.steps import (
     unrouted,
 )
 
-STABLE = "stable"
 GRAY = "gray"
 
 

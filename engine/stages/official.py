@@ -37,7 +37,11 @@ class OfficialStage:
             reached = await self.rollouts.tick(job, deployed, GoalKind.PROMOTE)
         except StageFailure as failure:
             raise _stopped(job, deployed, failure) from failure
-        return reached if isinstance(reached, Later) else Finished({"release": deployed.new.id})
+        if isinstance(reached, Later):
+            return reached
+        if deployed.new.idle:
+            await self.rollouts.clear(deployed, deployed.new)
+        return Finished({"release": deployed.new.id})
 
     async def _changed(self, job: Job, deployed: Deployed) -> Changed | None:
         review = _last_review(job.run)
@@ -67,7 +71,7 @@ class WayBack:
             raise Broken(f"Taking {job.run.id} back does not get on: {failure}", "It is tried on and on.") from failure
         if isinstance(reached, Later):
             return reached
-        await self.rollouts.clear(deployed)
+        await self.rollouts.clear(deployed, deployed.old)
         return Unwound()
 
 

@@ -190,9 +190,9 @@ class Rollouts:
     def _versions(self) -> Versions:
         return Versions(self.store)
 
-    async def clear(self, deployed: Deployed) -> None:
-        """After a way back from a first release: nothing is left of the workload, its address included."""
-        if deployed.old is None:
+    async def clear(self, deployed: Deployed, to: Release | None) -> None:
+        """After a way back `to` what had no instances: nothing is left of the workload, its address included."""
+        if to is None or to.idle:
             await self.targets[deployed.spec.target].forget(deployed.workload)
 
     async def stands_still(self, job: Job) -> StandsStill | None:
@@ -244,11 +244,11 @@ class Rollouts:
             "earlier": {"requests": dict(earlier.requests), "failed": dict(earlier.failed)},
             "split": split,
             "tracks": tracks_of(fleet, deployed.new.id),
-            "share": deployed.share(job.run) if deployed.old else 100,
+            "share": deployed.share(job.run) if deployed.serving else 100,
             "rules": deployed.rules,
             "about": deployed.policy.description,
             "gray_image": deployed.new.image,
-            "stable_image": deployed.old.image if deployed.old else "",
+            "stable_image": deployed.serving.image if deployed.serving else "",
             "baseline": {"requests": dict(traffic.requests), "failed": dict(traffic.failed)},
             "instances": instances_of(fleet),
         }
@@ -310,7 +310,11 @@ def goal_of(run: Run, deployed: Deployed, kind: GoalKind) -> Goal:
     gray = spec if isinstance(spec, Gray) else None
     instances = spec.instances
     if kind is GoalKind.ROLL_BACK and old is not None:
-        instances = int(old.settings["instances"])
+        instances = 0 if old.idle else int(old.settings["instances"])
+    elif kind is GoalKind.PROMOTE and deployed.new.idle:
+        instances = 0
+    elif deployed.serving is None:
+        old = None
     gray_instances = gray.gray_count if gray else 0
     shelter = old is not None and not leaves_quietly(old)
     if gray is not None and run.share and gray.follows_share:

@@ -86,7 +86,11 @@ def is_news(book: Book, found: Release) -> bool:
         return False
     if standing is None or not is_found(standing):
         return standing is None
-    return (standing.id, standing.settings.get("instances")) != (found.id, found.settings.get("instances"))
+    return _what(standing) != _what(found)
+
+
+def _what(release: Release) -> tuple[object, ...]:
+    return release.id, release.settings.get("instances"), release.idle
 
 
 def _found(book: Book, found: Release, run: RunId, now: datetime) -> Release | None:

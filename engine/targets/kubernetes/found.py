@@ -54,6 +54,7 @@ def found_release(place: Place, live: Json, service: Json | None, spec: Deployme
         run=RunId(""),
         variables={},
         created_at=at,
+        idle=not live["spec"].get("replicas", 1),
     )
 
 

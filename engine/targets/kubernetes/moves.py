@@ -127,7 +127,7 @@ def warnings_of(scene: Scene, placement: Placement, moves: Sequence[Move]) -> tu
         f"{old.image}: its pods have no preStop hook, so gray grows to {count} instances and takes every request while "
         "they are replaced."
         for old in before
-        if count and not leaves_quietly(old)
+        if count and not old.idle and not leaves_quietly(old)
     ]
     if brings_new(placement, moves) and not leaves_quietly(new):
         where = "the manifest" if new.settings.get("creation") == "yaml" else "its Deployment"

@@ -81,10 +81,10 @@ class KubernetesTarget:
         return fitted
 
     async def found(self, workload: str, spec: Deployment) -> Release | None:
-        """The Deployment of that name as a release, if there is one and it is to have instances."""
+        """The Deployment of that name as a release, if there is one; without instances only if others made it."""
         scene = await self._site(workload).looking.look(_bare(workload, spec))
         live = scene.deployments.get(names.STABLE)
-        if live is None or not live["spec"].get("replicas", 1):
+        if live is None or (names.is_ours(live) and not live["spec"].get("replicas", 1)):
             return None
         release = found.found_release(scene.place, live, scene.service, spec, self._clock.now())
         known = names.annotation(live, names.RELEASE) if objects.has_template(live) else ""
