@@ -102,7 +102,7 @@ class Dispatch:
             "lock": locking.lock,
             "unlock": locking.unlock,
             "restore": questions.settle,
-            "adopt": Adopting(self._acting, questions.ask, self.previews.targets, questions.settle).adopt,
+            "adopt": Adopting(self._acting, questions.ask, self.previews, questions.settle).adopt,
             "trigger": self._runs.trigger,
             "delete": questions.delete,
             "retire": questions.retire,

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from bot.ballots import about_voters, ballot_of
 from bot.cards import Button, Card, Field, Split, Stop, Tone
 from engine.deployed import Observed, Standing, is_split_over, latest_split, observed_before
+from engine.deployment import target_of
 from engine.locks import Lock
 from engine.model import Json, Mode, Run, RunState, StageKind, StageRun, StageState, Way
 from engine.orders import TAKING_BACK
@@ -49,7 +50,7 @@ def present_run(
         split=split_of(run, seen, standing),
         ballot=ballot_of(run),
         fields=(*_by_others(run, standing), *_fields(run, now), *untold, *(locked_field(lock) if lock else ())),
-        buttons=(*_buttons(run), *(unlock_button(lock) if lock else ())),
+        buttons=(*_buttons(run), *_adopt(run, standing), *(unlock_button(lock) if lock else ())),
         key=run.id,
         badge=badge_of(run),
     )
@@ -169,6 +170,13 @@ def _by_others(run: Run, standing: Standing | None) -> Iterator[Field]:
         yield Field("Now", f"gray gets {standing.share} % of the plain requests, not {wanted_share(run)} %")
     if standing.changed:
         yield Field("Changed by others", "\n".join(standing.changed))
+
+
+def _adopt(run: Run, standing: Standing | None) -> tuple[Button, ...]:
+    """Offer to keep what others have changed in a cluster while people are asked; what it is, is shown first."""
+    is_asked = run.stage.state is S.AWAITING_REVIEW and target_of(run.workload) == "kubernetes"
+    changed = standing is not None and standing.changed and is_asked
+    return (Button("Adopt what runs", f"adopt {run.id}"),) if changed else ()
 
 
 def elapsed(span: timedelta) -> str:

@@ -15,7 +15,7 @@ from engine.definition import Deployment, Pipeline
 from engine.deployed import Deployed
 from engine.errors import Refused
 from engine.freezes import Subject
-from engine.model import Json, PersonId, Release, RoomId, Run, RunId, StageKind
+from engine.model import Json, PersonId, Release, RoomId, Run, RunId, StageKind, Way
 from engine.orders import spec_of
 from engine.pipeline import parse, resolve
 from engine.ports import Clock, Target
@@ -76,6 +76,9 @@ class Previews:
         deployed = await self.deployed_by(run)
         if deployed is None:
             return await self._plan_of_stages(run)
+        if run.way is Way.ADOPT:
+            text = f"{deployed.new.image} becomes a version, if it still runs everywhere. Nothing restarts."
+            return Card(f"What {run.id} does next", Tone.ASKING, text)
         if run.unwinding is not None:
             return await self.steps(f"What taking {run.id} back does", deployed, run, [GoalKind.ROLL_BACK])
         before_review = any(stage.kind is StageKind.GRAY for stage in run.stages[run.position :])

@@ -57,6 +57,16 @@ class Retry(Command):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Adopt(Command):
+    """While a review is open, take what somebody else has put in the place of the old version as a version.
+
+    `shown` is what the person saw of it, as `engine.stages.settling.shown` says it. The review begins again.
+    """
+
+    shown: Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CastVote(Command):
     """A reviewer's verdict. `stage`, `attempt` and `fingerprint`: what the person saw; empty means what is open now."""
 

@@ -29,6 +29,7 @@ _VERBS: Mapping[type[c.Command], str] = {
     c.RollBack: "rolled back",
     c.GiveUp: "given up",
     c.Retry: "retried",
+    c.Adopt: "adopted into",
     c.CastVote: "voted on",
     c.ChangeShare: "given another split",
     c.MeetCondition: "triggered",
@@ -37,6 +38,7 @@ _VERBS: Mapping[type[c.Command], str] = {
 _HINTS: Mapping[type[c.Command], str] = {
     c.GiveUp: "Only a run that is being taken back can be; `stop RUN` ends others.",
     c.Retry: "Only a stage that is held after a failure can be retried.",
+    c.Adopt: "What was changed can be adopted while its review is open, or when it stops at that.",
     c.CastVote: "A review has to be open.",
     c.ChangeShare: "The split can be changed while gray runs or its review is open.",
 }
@@ -99,13 +101,22 @@ def _give_up(run: Run, command: c.GiveUp, now: datetime) -> list[e.Event]:
 
 
 def _retry(run: Run, command: c.Retry, now: datetime) -> list[e.Event]:
-    if command.settle and (run.paused or run.stage.kind not in DEPLOYING):
+    if command.settle and (run.paused or run.stage.kind not in (*DEPLOYING, StageKind.REVIEW)):
         raise Refused(f"Run {run.id} is at {run.stage.name}; nothing is disputed there.")
     if run.paused:
         return [e.RunResumed(at=now, by=command.by)]
     if run.stage.state is not S.HELD:
         raise refusal(run, command)
     return [e.StageRetried(at=now, by=command.by, stage=run.position, settle=command.settle)]
+
+
+def _adopt(run: Run, command: c.Adopt, now: datetime) -> list[e.Event]:
+    outputs = {**command.shown, "disputed": [], "settle": {"how": "adopt", "by": command.by}}
+    said = f"{command.by} adopts what others have put in the place of the old version; what was voted before is void."
+    return [
+        e.StageNoted(at=now, by=command.by, stage=run.position, note=said, outputs=outputs),
+        e.VotesVoided(at=now, by=command.by, stage=run.position, difference=said),
+    ]
 
 
 def _vote(run: Run, command: c.CastVote, now: datetime) -> list[e.Event]:
@@ -296,6 +307,7 @@ DECISIONS: Mapping[type[c.Command], Decision] = dict(
         _for(c.RollBack, _roll_back),
         _for(c.GiveUp, _give_up),
         _for(c.Retry, _retry),
+        _for(c.Adopt, _adopt),
         _for(c.CastVote, _vote),
         _for(c.ChangeShare, _change_share),
         _for(c.MeetCondition, _meet),

@@ -120,7 +120,8 @@ def _review_fields(stage: StageRun, event: e.StageEvent) -> Fields:
 
 
 def _begun(stage: StageRun, event: e.StageStarted, state: StageState) -> StageRun:
-    goes_on = stage.kind in DEPLOYING and stage.started_at is not None
+    decided = stage.outputs.get("settle") or {"done": True}
+    goes_on = stage.started_at is not None and (stage.kind in DEPLOYING or not decided.get("done"))
     placed = stage.outputs.get("release") or stage.outputs.get("placed")
     outputs = stage.outputs if goes_on else {"placed": placed} if placed else {}
     return StageRun(

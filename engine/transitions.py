@@ -65,6 +65,7 @@ ACCEPTS: Mapping[tuple[StageState, type[c.Command]], type[e.Event]] = {
     (S.FROZEN, c.Expire): e.StageThawed,
     (S.FROZEN, c.Thaw): e.StageThawed,
     (S.AWAITING_REVIEW, c.Expire): e.StageRejected,
+    (S.AWAITING_REVIEW, c.Adopt): e.StageNoted,
     (S.AWAITING_REVIEW, c.CastVote): e.Voted,
     (S.AWAITING_REVIEW, c.Remind): e.Reminded,
     (S.AWAITING_REVIEW, c.Escalate): e.ReviewEscalated,

@@ -6,7 +6,7 @@ A question that was kept before a restart, or by an earlier version, is still on
 from collections.abc import Mapping
 
 from bot.acting import Acting
-from bot.acts.adopting import adopted
+from bot.acts.adopting import adopted, adopted_beside
 from bot.acts.in_the_way import InTheWay
 from bot.acts.locks import unlocked
 from bot.cards import Card, Tone
@@ -106,6 +106,7 @@ def _delete(acting: Acting, book: SqlBook, _incoming: Incoming, what: Json) -> C
 
 CONFIRMS: Mapping[str, Confirmed] = {
     "adopt": adopted,
+    "adopt_beside": adopted_beside,
     "run": _run,
     "unwind": _unwind,
     "take_back": _take_back,

@@ -257,3 +257,24 @@ async def test_what_its_makers_change_of_their_own_after_a_gray_release_was_take
     assert found is not None
     assert found.image == place.ground.images.said("v0-hot")
     assert found.id != deployed.old.id
+
+
+@made_by
+async def test_one_is_adopted_after_another_and_each_can_be_gone_back_to(place: Place, makers: str) -> None:
+    deployed = await released(place, "istio", makers)
+    await hotfixed(place, NAME)
+    first = await adopted(place, deployed)
+    later = replace(deployed, new=first, old=deployed.new)
+    await hotfixed(place, NAME, "v1-hotter")
+    second = await adopted(place, later)
+    assert first.id != second.id
+    before = await uids(place)
+    gray = await place.plan("v2", "istio")
+    assert gray.old == second
+    await place.drive(gray, GRAY)
+    await place.drive(gray, ROLL_BACK)
+    assert await uids(place) == before
+    for release, tag in ((first, "v1-hot"), (second, "v1-hotter"), (deployed.new, "v1"), (first, "v1-hot")):
+        assert place.deployed is not None
+        await place.drive(replace(deployed, new=release, old=place.deployed), PROMOTE, way=Way.ROLL_BACK)
+        assert {one for _, one in await place.running()} == {tag}

@@ -47,6 +47,7 @@ def commands_for(story: Story) -> dict[type[c.Command], c.Command]:
         c.RollBack(**who),
         c.GiveUp(**who),
         c.Retry(**who),
+        c.Adopt(**who, shown={"disputes": []}),
         c.CastVote(**who, verdict=Verdict.APPROVE),
         c.ChangeShare(**who, percent=30),
         c.MeetCondition(**who, key="webhook:go"),

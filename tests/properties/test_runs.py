@@ -121,6 +121,10 @@ class AnyCommands(RuleBasedStateMachine):
     def split(self, percent: int) -> None:
         self.say(c.ChangeShare(run=self.story.run.id, by=ANN, percent=percent))
 
+    @rule()
+    def adopt(self) -> None:
+        self.say(c.Adopt(run=self.story.run.id, by=ANN, shown={"disputes": [], "hotfix": True}))
+
     @rule(key=st.sampled_from((*KEYS, "webhook:else")))
     def meet(self, key: str) -> None:
         self.say(c.MeetCondition(run=self.story.run.id, by=ENGINE, key=key, variables={"tag": key}))

@@ -159,8 +159,8 @@ async def test_a_hotfix_beside_gray_is_adopted_and_the_way_back_leads_to_it(tmp_
         await released(bot, target)
         run = await bot.start("run web tag=v2")
         await bot.asks(run)
+        assert "nothing to adopt" in await bot.say("adopt web")
         await hotfixed(bot, target)
-        assert "nothing is disputed" in (await bot.say("adopt web")).lower()
         await bot.say(f"approve {run}")
         held = await bot.is_held(run)
         assert held.stage.outputs["ways"] == ["restore", "adopt"]
@@ -179,6 +179,60 @@ async def test_a_hotfix_beside_gray_is_adopted_and_the_way_back_leads_to_it(tmp_
         fleet = target.fleets[WORKLOAD].observe()
         assert {group.release for group in fleet.groups.values()} == {(await deployed_now(bot)).id}
     assert target.broken() == []
+
+
+async def test_while_people_are_asked_it_is_adopted_at_once_and_they_are_asked_again(tmp_path: Path) -> None:
+    async with a_cluster(tmp_path) as (bot, target):
+        await released(bot, target)
+        run = await bot.start("run web tag=v2")
+        before = await bot.asks(run)
+        await hotfixed(bot, target)
+        await bot.app.keeper.keep()
+        await bot.shows(run, lambda card: f"adopt {run}" in [one.line for one in card.buttons], "offers it")
+        shown = await bot.say("adopt web")
+        assert "its reviewers are asked again" in shown
+        stale = bot.heard[0]
+        assert "adopts what runs" in await bot.say("yes")
+
+        async def is_adopted() -> bool:
+            return await versions(bot) == ["v1-hot", "v1"]
+
+        await eventually(is_adopted, "it is a version")
+        again = await bot.until(
+            run, lambda run: run.stage.fingerprint not in ("", before.stage.fingerprint), "asks about the new way back"
+        )
+        assert again.stage.name == "review"
+        assert stale.buttons
+        assert "nothing to adopt" in await bot.say("adopt web")
+        await bot.say(f"rollback {run}")
+        assert "back to shop/web:v1-hot?" in bot.heard[0].title
+        await bot.say("no")
+        await bot.say(f"approve {run}")
+        await bot.ends(run, RunState.SUCCEEDED)
+        assert await versions(bot) == ["v2", "v1-hot", "v1"]
+    assert target.broken() == []
+
+
+async def test_what_changes_between_the_question_and_the_yes_while_people_are_asked_is_asked_about(
+    tmp_path: Path,
+) -> None:
+    async with a_cluster(tmp_path) as (bot, target):
+        await released(bot, target)
+        run = await bot.start("run web tag=v2")
+        await bot.asks(run)
+        await hotfixed(bot, target)
+        await bot.say("adopt web")
+        target.disputed[WORKLOAD] = (replace(IMAGE, theirs="v1-hotter"),)
+        await bot.say("yes")
+        held = await bot.is_held(run)
+        assert held.stage.name == "review"
+        assert "v1-hotter" in held.stage.reason
+        await hotfixed(bot, target, "v1-hotter")
+        target.disputed[WORKLOAD] = (replace(IMAGE, theirs="v1-hotter"),)
+        await bot.say(f"adopt {run}")
+        await bot.say("yes")
+        await bot.asks(run)
+        assert await versions(bot) == ["v1-hotter", "v1"]
 
 
 async def test_a_hotfix_that_does_not_run_everywhere_yet_is_asked_about_again(tmp_path: Path) -> None:
@@ -245,6 +299,8 @@ async def test_a_stop_leaves_what_runs_as_it_is_and_locks_nothing(tmp_path: Path
         target.moves.clear()
         run = (await bot.say("yes")).partition(" ")[0]
         assert "has not deployed anything" in await bot.say(f"rollback {run}")
+        assert "shop/web:v1-hot becomes a version" in await bot.say(f"plan {run}")
+        assert f"{run} has prod/shop/web now, and adopts what runs." in await bot.say("adopt web")
         await bot.say(f"stop {run}")
         target.is_back.set()
         await bot.ends(run, RunState.CANCELLED)

@@ -10,6 +10,7 @@ from typing import Any
 from bot.app import running
 from bot.settings import Settings
 from engine.model import Person, PersonId, RunState
+from engine.ports import Target
 from engine.targets.kubernetes import names
 from engine.targets.kubernetes.kinds import DEPLOYMENT
 from tests.support.bot import PEOPLE, Bot
@@ -61,7 +62,7 @@ async def a_bot_at(place: Place, home: Path) -> AsyncIterator[Bot]:
     """A bot that releases there; time goes on by itself."""
     target = place.another_target()
     given = {"home": home, "database": "", "port": 0, "hooks_port": 0, "clusters": {"here": {}}}
-    targets = {"process": ModelTarget(), "kubernetes": target}
+    targets: dict[str, Target] = {"process": ModelTarget(), "kubernetes": target}
     async with running(Settings.model_validate(given), targets=targets) as app:
         for name in PEOPLE:
             await app.store.transact(lambda book, name=name: book.people.add(Person(PersonId(name))))  # type: ignore[misc]
@@ -186,3 +187,29 @@ async def test_beside_gray_and_after_a_restart(tmp_path: Path) -> None:
             await bot.ends(run, RunState.SUCCEEDED)
             assert {tag for _, tag in await place.running()} == {"v2"}
             assert await history(bot) == ["v2", "v1-hot", "v1"]
+
+
+async def test_while_people_are_asked_and_the_bot_ends_at_that_moment(tmp_path: Path) -> None:
+    async with a_cluster() as place:
+        async with a_bot_at(place, tmp_path) as bot:
+            assert "is defined" in await bot.say(f"define\n{WEB}")
+            await bot.release("run web")
+            run = await bot.start("run web tag=v2")
+            await bot.asks(run)
+            await hotfix(place, "v1-hot", "hot")
+            await said_until(bot, "adopt web", "Adopt what runs")
+            before = await stable(place)
+            await bot.say("yes")
+        async with a_bot_at(place, tmp_path) as bot:
+
+            async def is_adopted() -> bool:
+                return await history(bot) == ["v1-hot", "v1"]
+
+            await eventually(is_adopted, "it is a version", within=20)
+            await bot.asks(run)
+            await bot.say(f"rollback {run}")
+            assert "back to shop/hello:v1-hot?" in bot.heard[0].title
+            await bot.say("yes")
+            await bot.ends(run, RunState.ROLLED_BACK)
+            assert await stable(place) == before
+            assert {tag for _, tag in await place.running()} == {"v1-hot"}
