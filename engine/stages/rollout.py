@@ -96,6 +96,8 @@ class Rollouts:
         spec = await target.fit(job.run.workload, spec)
         if old is None or (is_found(old) and placed_release(job.run) is None):
             old = await self._versions.found(job, target, spec) or old
+        elif is_found(old):
+            old = await self._versions.followed(job, target, spec, old)
         elif placed_release(job.run) is None:
             place = self._of(job, straight_spec(old, None), old, None).placement()
             old = await self._versions.healed(job, target, place, old)

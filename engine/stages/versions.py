@@ -11,7 +11,7 @@ another one by then, and says from then on what it is; the book follows.
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from engine.deployed import Deployed
@@ -39,6 +39,22 @@ class Versions:
             return None
         now = job.now()
         return await self.store.transact(lambda book: _found(book, found, job.run.id, now))
+
+    async def followed(self, job: Job, target: Target, spec: Deployment, old: Release) -> Release:
+        """`old`, or what its makers have put there while a release goes on beside it, written down as a version.
+
+        It is theirs until the release takes its place. How many instances there are is the release's affair meanwhile.
+        """
+        found = await target.found(job.run.workload, spec)
+        if found is None or found.id == old.id:
+            return old
+        known = await self.store.read(lambda book: book.releases.find(found.id))
+        if known is not None and not is_found(known):
+            return old  # the release has taken its place
+        count = old.settings["instances"]
+        release = replace(found, settings={**found.settings, "instances": count}, idle=old.idle)
+        await self.keep(job)(release)
+        return release
 
     async def adopt(self, job: Job, target: Target, deployed: Deployed) -> ReleaseId:
         """Take what runs as the new version of `deployed`, if it is still that. It is written down as the run ends."""

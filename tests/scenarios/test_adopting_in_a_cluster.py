@@ -213,3 +213,41 @@ async def test_while_people_are_asked_and_the_bot_ends_at_that_moment(tmp_path: 
             await bot.ends(run, RunState.ROLLED_BACK)
             assert await stable(place) == before
             assert {tag for _, tag in await place.running()} == {"v1-hot"}
+
+
+async def test_what_its_makers_put_there_beside_the_first_gray_release_is_not_lost(tmp_path: Path) -> None:
+    async with a_cluster() as place:
+        await place.has_workload("v0", lifecycle={"preStop": {"sleep": {"seconds": 1}}})
+        async with a_bot_at(place, tmp_path) as bot:
+            text = WEB.replace("strategy: istio", "strategy: canary").replace(
+                "policy: {ratio: 25}", "policy: {ratio: 33}"
+            )
+            assert "is defined" in await bot.say(f"define\n{text}")
+            run = await bot.start("run web")
+            await bot.is_held(run)
+            await bot.say(f"adopt {run}")
+            await bot.say("yes")
+            await bot.asks(run)
+            await patched_by_its_makers(place)
+            await bot.app.keeper.keep()
+
+            async def is_known() -> bool:
+                return await history(bot) == ["v0-hot", "v0"]
+
+            await eventually(is_known, "it is a version", within=20)
+            await bot.say(f"rollback {run}")
+            await bot.say("yes")
+            await bot.ends(run, RunState.ROLLED_BACK)
+            assert {tag for _, tag in await place.running()} == {"v0-hot"}
+
+
+async def patched_by_its_makers(place: Place) -> None:
+    containers = (await place.hands.get(DEPLOYMENT, NAME))["spec"]["template"]["spec"]["containers"]
+    containers[0]["image"] = "shop/hello:v0-hot"
+    change = {"spec": {"template": {"spec": {"containers": containers}}}}
+    await place.hands.edit(DEPLOYMENT, NAME, change, "kubectl-set")
+
+    async def is_done() -> bool:
+        return {tag for (group, tag) in await place.running() if group == "stable"} == {"v0-hot"}
+
+    await eventually(is_done, "it runs", within=20)

@@ -90,6 +90,35 @@ async def test_what_others_make_of_their_workload_between_two_runs_is_what_a_way
     assert target.broken() == []
 
 
+async def test_what_others_put_there_beside_gray_is_what_the_way_back_leads_to(tmp_path: Path) -> None:
+    async with a_cluster(tmp_path) as (bot, target):
+        await bot.say(defined("istio"))
+        run = await bot.start("run web")
+        await bot.asks(run)
+        stand(target, "v1-hot")
+        standing = target.standing[WORKLOAD]
+        target.standing[WORKLOAD] = replace(standing, settings={**standing.settings, "instances": 3})
+        await bot.app.keeper.keep()
+
+        async def is_known() -> bool:
+            return await versions(bot) == ["v1-hot", "v1"]
+
+        await eventually(is_known, "it is a version")
+        await bot.say(f"rollback {run}")
+        assert "back to shop/web:v1-hot?" in bot.heard[0].title
+        await bot.say("no")
+        await bot.say(f"approve {run}")
+        journal = await bot.until(run, lambda run: run.stage.name == "review" and not run.stage.votes, "is asked again")
+        assert journal.stages[2].outputs == {}
+        await bot.asks(run)
+        await bot.say(f"approve {run}")
+        await bot.ends(run, RunState.SUCCEEDED)
+        assert await versions(bot) == ["v2", "v1-hot", "v1"]
+        standing = await bot.app.store.read(lambda book: book.releases.history(WORKLOAD, 9)[1])
+        assert standing.settings["instances"] == 4
+    assert target.broken() == []
+
+
 async def test_others_may_go_back_to_what_they_had_before(tmp_path: Path) -> None:
     async with a_cluster(tmp_path) as (bot, target):
         await bot.say(defined())
