@@ -83,13 +83,17 @@ class Adopting:
         if deployed is None or hotfix is None or not hotfix.disputes:
             hint = f"`status {run.id}` shows where it is, and what others have changed."
             raise Refused(f"There is nothing to adopt in {run.id} while people are asked.", hint)
+        stopped = Disputed(disputes, run.pipeline)
+        if "adopt" not in stopped.ways:
+            others = " ".join(str(each) for each in disputes if each.decided and not each.hotfix)
+            raise Refused(f"{run.id} cannot go on with all that was changed. {others}", "Undo that first, then adopt.")
         card = _card(hotfix.release, deployed.old, hotfix.disputes)
         again = f"{run.id} goes on beside it, and its reviewers are asked again."
         what = {
             "verb": "adopt_beside",
             "run": run.id,
             "attempt": run.stage.attempt,
-            "shown": shown(Disputed(disputes, run.pipeline)),
+            "shown": shown(stopped),
         }
         return await self.ask(incoming, replace(card, text=f"{again}\n{card.text}"), "yes", what, "Adopt")
 
@@ -162,8 +166,8 @@ def adopted_beside(acting: Acting, book: SqlBook, incoming: Incoming, what: Json
 
 
 def _card(release: Release, old: Release | None, disputes: Sequence[Dispute]) -> Card:
-    said = [f"• {each}" for each in disputes[:_MOST_SHOWN]]
-    said += [f"• and {len(disputes) - _MOST_SHOWN} more" for _ in range(1) if len(disputes) > _MOST_SHOWN]
+    more = len(disputes) - _MOST_SHOWN
+    said = [f"• {each}" for each in disputes[:_MOST_SHOWN]] + ([f"• and {more} more"] if more > 0 else [])
     text = "It becomes a version: the next release starts from it, and a way back can lead to it. Nothing restarts."
     fields = [Field("Image", release.image)]
     fields += [Field("Instances", "none" if release.idle else str(release.settings["instances"]))]

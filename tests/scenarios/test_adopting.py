@@ -187,6 +187,12 @@ async def test_while_people_are_asked_it_is_adopted_at_once_and_they_are_asked_a
         run = await bot.start("run web tag=v2")
         before = await bot.asks(run)
         await hotfixed(bot, target)
+        gray = replace(IMAGE, thing="Deployment shop/web-gray", hotfix=False)
+        target.disputed[WORKLOAD] = (IMAGE, gray)
+        said = await bot.say("adopt web")
+        assert "Deployment shop/web-gray" in said
+        assert "Undo that first" in said
+        target.disputed[WORKLOAD] = (IMAGE,)
         await bot.app.keeper.keep()
         await bot.shows(run, lambda card: f"adopt {run}" in [one.line for one in card.buttons], "offers it")
         shown = await bot.say("adopt web")
