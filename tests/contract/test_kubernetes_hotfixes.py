@@ -73,8 +73,15 @@ async def hotfixed(place: Place, name: str, tag: str = "v1-hot", **container: An
 async def adopted(place: Place, deployed: Deployed) -> Release:
     """Let ann adopt what runs between two releases."""
     where = replace(deployed, old=deployed.new).placement()
-    hotfix = await place.target.hotfix(where)
-    assert hotfix is not None
+    seen: list[Hotfix] = []
+
+    async def is_told() -> bool:
+        await place.ground.go_on()
+        seen.extend(filter(None, [await place.target.hotfix(where)]))
+        return bool(seen)
+
+    await eventually(is_told, "it is told")
+    [hotfix] = seen
     assert set(await place.target.disputes(where)) == {replace(each, hotfix=False) for each in hotfix.disputes}
     release = replace(hotfix.release, adopted_by="ann")
     await place.target.adopt(where, hotfix.disputes, "ann", release)
@@ -179,9 +186,18 @@ async def test_what_does_not_run_everywhere_yet_cannot_be_adopted(place: Place) 
     deployed = await released(place, "istio", "sluice")
     await patched(place, NAME, image=place.ground.images.pulled("bad"))
     where = replace(deployed, old=deployed.new).placement()
+
+    async def is_seen() -> bool:
+        await place.ground.go_on()
+        try:
+            return await place.target.hotfix(where) is not None
+        except StageFailure as failure:
+            return "of 3 instances are ready with what kubectl-set has changed" in str(failure)
+
+    await eventually(is_seen, "it is said")
     for _ in range(10):
         await place.ground.go_on()
-        with pytest.raises(StageFailure, match="of 3 instances are ready with what kubectl-set has changed"):
+        with pytest.raises(StageFailure, match="it cannot be adopted yet"):
             await place.target.hotfix(where)
 
 
