@@ -86,7 +86,7 @@ def title_of(run: Run) -> str:
 def errand_of(run: Run) -> str:
     """Return what a run is for that does not release what its pipeline makes: ``rollback``; else nothing."""
     if run.way is not None:
-        return "rollback" if run.way is Way.ROLL_BACK else "redeploy"
+        return {Way.ROLL_BACK: "rollback", Way.ADOPT: "adoption"}.get(run.way, "redeploy")
     return TAKING_BACK if run.rules[0].name == TAKING_BACK else ""
 
 
