@@ -12,7 +12,7 @@ from bot.feature import CheckSources, Follow
 from bot.forms import DefineForm
 from bot.grammar import BY_NAME, Said
 from bot.rights.grants import unfenced
-from bot.rights.holders import sight_of
+from bot.rights.holders import check_name, sight_of
 from bot.rights.sights import Sights
 from bot.wiring import check_circles
 from engine.definition import Pipeline
@@ -118,6 +118,8 @@ class Defining:
         check_circles(book, definition, sight_of(book, incoming.person).hidden)
         now, pipeline = self.acting.clock.now(), definition.pipeline
         before = book.pipelines.load(pipeline.pipeline) if pipeline.pipeline in book.pipelines.names() else None
+        if before is None:
+            check_name(book, pipeline.pipeline)
         for check_sources in self.checks:
             check_sources(book, incoming.person, _sources(pipeline), _sources_before(before))
         version = book.pipelines.save(pipeline.pipeline, pipeline.group, definition.text, incoming.person, now)

@@ -23,8 +23,8 @@ from bot.rights.holders import (
     no_pipeline,
     no_run,
     no_template,
-    right_by_name,
     right_on,
+    rights_by_name,
     who_grants,
 )
 from bot.ways_back import workload_of
@@ -130,11 +130,12 @@ def _workload(question: _Question) -> None:
 def _named(question: _Question, names: Iterable[str], unknown: _Unknown) -> None:
     """Each pipeline that the line may mean: what is not seen is not there, and what is seen needs the right."""
     book, holder = question.book, question.holder
-    found = [right_by_name(book, holder, name) for name in dict.fromkeys(names)]
-    known = [one for one in found if one is not None]
-    if not any(right >= Right.SEE for _, right in known):
+    known = dict[str, Right]()
+    for name in names:
+        known |= rights_by_name(book, holder, name)
+    if not any(right >= Right.SEE for right in known.values()):
         raise unknown(book, holder, question.name)
-    for pipeline, right in known:
+    for pipeline, right in known.items():
         question.must(right, book.grants.group_of(pipeline) or "")
 
 
@@ -216,7 +217,7 @@ def _freeze(question: _Question) -> None:
     is_group = reach in (None, Reach.GROUP) and name in {*book.grants.made(), *book.grants.used()}
     right = question.holder.on(name) if is_group else Right.NONE
     meant = {None: (name, *pipelines_of(book, name)), Reach.PIPELINE: (name,), Reach.WORKLOAD: pipelines_of(book, name)}
-    names = [one for one in meant.get(reach, ()) if right_by_name(book, question.holder, one)]
+    names = [one for one in meant.get(reach, ()) if rights_by_name(book, question.holder, one)]
     if right is not Right.NONE:
         question.must(right, name)
     if names or right is Right.NONE:

@@ -116,16 +116,28 @@ def right_on(book: SqlBook, holder: Holder, pipeline: str) -> Right:
     return Right.SEE if asks_in(book.grants.text_of(pipeline), holder.person) else Right.NONE
 
 
-def right_by_name(book: SqlBook, holder: Holder, name: str) -> tuple[str, Right] | None:
-    """The pipeline that the name of a run or a pipeline means, and the right on it. None: there is no such thing."""
-    run = book.runs.find(RunId(name))
-    pipeline = run.pipeline if run is not None else name
-    if book.grants.group_of(pipeline) is None:
-        return None
-    right = right_on(book, holder, pipeline)
-    if run is not None and right is Right.NONE and asks(run, holder.person):
-        right = Right.SEE
-    return pipeline, right
+def rights_by_name(book: SqlBook, holder: Holder, name: str) -> dict[str, Right]:
+    """Every pipeline that the name of a run or a pipeline means, with the right on it; none if there is no such thing.
+
+    An older store may have a run and a pipeline of one name, see `check_name`. Then both are meant.
+    """
+    run, found = book.runs.find(RunId(name)), dict[str, Right]()
+    for pipeline in (name, *((run.pipeline,) if run is not None else ())):
+        if book.grants.group_of(pipeline) is not None:
+            found[pipeline] = right_on(book, holder, pipeline)
+    if run is not None and found.get(run.pipeline) is Right.NONE and asks(run, holder.person):
+        found[run.pipeline] = Right.SEE
+    return found
+
+
+def check_name(book: SqlBook, name: str) -> None:
+    """Raise `Refused` when a new pipeline of that name would have the name of a run, or its runs that of a pipeline."""
+    numbered = _NUMBERED.fullmatch(name)
+    if numbered is not None and book.grants.group_of(numbered[1]) is not None:
+        raise Refused(f"{name} is how a run of {numbered[1]} is called.", "Give it a name that ends otherwise.")
+    taken = (other for other in book.pipelines.names() if (of := _NUMBERED.fullmatch(other)) and of[1] == name)
+    if any(taken):
+        raise Refused(f"Runs of {name} would be called like a pipeline that there is.", "Choose another name.")
 
 
 def hidden_pipelines(book: SqlBook, holder: Holder) -> frozenset[str]:

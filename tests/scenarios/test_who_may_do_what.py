@@ -10,6 +10,7 @@ import pytest_asyncio
 from bot.grammar import VERBS
 from bot.rights.access import NEEDS, About, need_of, wanted
 from bot.verbs.verb import Verb
+from engine.model import PersonId
 from storage.grants import Right
 from tests.support.bot import Bot
 from tests.support.closed_shop import HIDDEN, WEB, a_closed_shop, everything, grant
@@ -150,6 +151,32 @@ async def test_a_name_or_a_workload_of_a_closed_group_is_not_for_others_to_take(
     assert await shop.runs("mine") == []
     inside = free.replace("name: mine", "name: mine2").replace("group: own", "group: shop")
     assert "You may not" in await shop.say(f"define\n{inside}", "cleo")
+
+
+async def test_a_pipeline_is_not_called_like_a_run_nor_its_runs_like_a_pipeline(tmp_path: Path) -> None:
+    async with a_closed_shop(tmp_path) as shop:
+        for name in ("hello-2", "hello-77"):
+            told = await shop.say(f"define\n{WEB.format(name=name, group='own', workload=name)}", "cleo")
+            assert f"{name} is how a run of hello is called" in told
+        assert "is defined" in await shop.say(f"define\n{WEB.format(name='evil-1', group='shop', workload='evil-1')}")
+        told = await shop.say(f"define\n{WEB.format(name='evil', group='own', workload='evil')}", "cleo")
+        assert "Runs of evil would be called like a pipeline" in told
+        assert "evil-1 is defined" in await shop.say(
+            f"define\n{WEB.format(name='evil-1', group='shop', workload='evil-2')}"
+        )
+
+
+async def test_a_run_of_ones_own_opens_no_pipeline_of_its_name_in_a_store_that_has_both(tmp_path: Path) -> None:
+    async with a_closed_shop(tmp_path) as shop:
+        own = WEB.format(name="evil", group="own", workload="evil")
+        assert "evil is defined" in await shop.say(f"define\n{own}", "cleo")
+        assert await shop.start("run evil", "cleo") == "evil-1"
+        closed = WEB.format(name="evil-1", group="shop", workload="evil-1")
+        at = shop.app.clock.now()
+        await shop.app.store.transact(lambda book: book.pipelines.save("evil-1", "shop", closed, PersonId("ann"), at))
+        for line in ("show evil-1", "export evil-1", "versions evil-1", "run evil-1", "delete evil-1", "yaml evil-1"):
+            assert f"You may not {line}" in await shop.say(line, "cleo")
+        assert "Start evil-1?" in await shop.say("run evil-1", "ann")
 
 
 async def test_a_reviewer_without_a_grant_sees_what_they_decide_about_and_starts_nothing(tmp_path: Path) -> None:
