@@ -272,6 +272,19 @@ async def test_the_parts_of_a_pipeline_are_loaded_when_they_are_wanted(console: 
         await expect(page).to_have_url(console.url + "/p/shop-api/yaml")
 
 
+@pytest.mark.parametrize("path", ["/r/shop-api-42/yaml", "/p/shop-api/yaml"])
+async def test_the_tab_that_is_open_is_in_sight_on_a_phone(console: Console, browser: Browser, path: str) -> None:
+    await console.chat.post(LOBBY, cards.gray_release())
+    async with a_page(browser, console, path, width=320) as page:
+        tab = page.locator(".tabs [aria-current]")
+        beside = "tab => tab.getBoundingClientRect().left >= 0 && tab.getBoundingClientRect().right <= innerWidth"
+        await expect(tab).to_have_text("YAML")
+        assert await tab.evaluate(beside)
+        first = page.locator(".tabs a").first
+        await first.click()
+        assert await first.evaluate(beside)
+
+
 async def test_the_console_works_without_its_script(console: Console, browser: Browser) -> None:
     await console.chat.post(LOBBY, cards.gray_release())
     async with a_page(browser, console, script=False) as page:

@@ -400,6 +400,10 @@ const followRun = async () => {
     } catch { /* the link's state says so already */ }
   }
 };
+const reveal = (tab) => {
+  const [row, at] = [tab.parentElement, tab.getBoundingClientRect()];
+  row.scrollLeft += at.left + at.width / 2 - row.getBoundingClientRect().left - row.clientWidth / 2;
+};
 document.addEventListener("click", async (event) => {
   const tab = event.target.closest(".tabs a");
   if (!tab || event.metaKey || event.ctrlKey || event.shiftKey) return;
@@ -407,6 +411,7 @@ document.addEventListener("click", async (event) => {
   const holder = $(tab.parentElement.dataset.part);
   for (const one of tab.parentElement.children) one.toggleAttribute("aria-current", false);
   tab.setAttribute("aria-current", "page");
+  reveal(tab);
   history.replaceState(null, "", tab.href);
   holder.ariaBusy = "true";
   try {
@@ -422,6 +427,7 @@ document.addEventListener("click", async (event) => {
 
 if (page.token) {
   localTimes(document);
+  for (const tab of document.querySelectorAll(".tabs [aria-current]")) reveal(tab);
   if (page.kind === "room") {
     composer();
     addEventListener("scroll", () => { follows = atEnd(); if (follows) $("newer").hidden = true; }, { passive: true });
