@@ -3,11 +3,11 @@
 import re
 
 from bot.grammar import WRAPPING, begins_with_no_command, plain
+from bot.secrecy.words import end_of
 
 ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 _CODE = re.compile(rf"[{ALPHABET}]{{4}}[-\u2010-\u2015 ]?[{ALPHABET}]{{4}}", re.IGNORECASE)
-_WRAPPING = re.escape(WRAPPING)
-_LINK = re.compile(rf"[\s{_WRAPPING}]*((?:/?sluice\s+)?/?link)[{_WRAPPING}]*\s+(\S.*)", re.IGNORECASE)
+_WRAPPING = f"{WRAPPING}<>()[]|\u00ab\u00bb"
 _NO_WORD = re.compile(r"[0-9\u2010-\u2015-]")
 
 
@@ -16,10 +16,9 @@ def code_in(line: str) -> str:
 
     One word behind `link` is taken for a code whatever it is: a wrong one has to be counted.
     """
-    said = _LINK.fullmatch(plain(line))
-    if said is None:
+    typed = _behind_link(plain(line))
+    if not typed:
         return _unwrapped(line) if _is_bare(line) else ""
-    typed = _unwrapped(said[2])
     return typed if len(typed.split()) == 1 or looks_like_code(typed) else ""
 
 
@@ -30,15 +29,21 @@ def looks_like_code(text: str) -> bool:
 
 def without_code(line: str) -> str:
     """Return the line as it may be shown: whatever stands behind `link` may be a code, as a code alone is."""
-    said = _LINK.fullmatch(plain(line).partition("\n")[0])
-    if said is not None:
-        return f"{said[1]} (a code)"
+    if _behind_link(plain(line).partition("\n")[0]):
+        return "link (a code)"
     return "(a code)" if _is_bare(line) else line
+
+
+def _behind_link(line: str) -> str:
+    """What stands behind `link` in the same line, without quotes and markup; empty when it is not said, or alone."""
+    end = end_of(line, "link")
+    said = "" if end is None else line[end:].strip()
+    return "" if "\n" in said else _unwrapped(said)
 
 
 def _unwrapped(text: str) -> str:
     """The text without quotes and markup round it."""
-    return text.strip(f" \t\r\n{WRAPPING}")
+    return text.strip(f" \t\r\n{_WRAPPING}")
 
 
 def _is_bare(line: str) -> bool:

@@ -14,17 +14,14 @@ import json
 import re
 from dataclasses import dataclass, field
 
-from bot.grammar import WRAPPING, plain
+from bot.grammar import plain
+from bot.secrecy.words import end_of
 from engine.redaction import HIDDEN
 from storage.vault import Vault
 
 SEALED = "sealed:"
-_BEFORE = rf"[\s{re.escape(WRAPPING)}]*(?:/?sluice\s+)?[{re.escape(WRAPPING)}]*/?"
-"""What may stand before a command, also where it is none for what is wrong about that."""
-_SET = re.compile(rf"{_BEFORE}secret\s+set\b", re.IGNORECASE)
 _OF_SET = 2
 """Words behind `secret set` that are not secret: the pipeline, and the variable."""
-_BIND = re.compile(rf"{_BEFORE}account\s+bind\b", re.IGNORECASE)
 _WORD = re.compile(r"\S+")
 _OPTIONS = frozenset({"as", "at", "app", "installation"})
 _TOKENS = re.compile(
@@ -85,6 +82,7 @@ def without_logins(text: str) -> str:
 
 def carries_secret(line: str) -> bool:
     """Whether there is a secret in the line, sealed or not."""
+    line = plain(line)
     end = _end_of_words(line)
     return bool(line[end:].strip()) if end is not None else False
 
@@ -94,14 +92,14 @@ def _end_of_words(line: str) -> int | None:
 
     `account bind FORGE [as NAME] [at URL] [app ID] [installation ID]`, or `secret set PIPELINE NAME`.
     """
-    if (setting := _SET.match(line)) is not None:
-        named = list(_WORD.finditer(line.partition("\n")[0], setting.end()))[:_OF_SET]
-        return named[-1].end() if len(named) == _OF_SET else len(line.partition("\n")[0])
-    said = _BIND.match(line)
-    if said is None:
+    setting, said = end_of(line, "secret", "set"), end_of(line, "account", "bind")
+    begin = setting or said
+    if begin is None:
         return None
-    first_end = len(line.partition("\n")[0])
-    words = list(_WORD.finditer(line, said.end(), first_end))
+    first_end = begin + len(line[begin:].partition("\n")[0])
+    words = list(_WORD.finditer(line, begin, first_end))
+    if setting is not None:
+        return words[_OF_SET - 1].end() if len(words) >= _OF_SET else first_end
     if not words:
         return first_end if line[first_end:].strip() else len(line)
     position, end = 1, words[0].end()

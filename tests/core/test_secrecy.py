@@ -55,6 +55,64 @@ def test_a_line_without_a_secret_stays_as_it_is(line: str) -> None:
     assert not carries_secret(line)
 
 
+QUOTED = (
+    "\u201c{}\u201d",
+    "\u2018{}\u2019",
+    "'{}'",
+    '"{}"',
+    "`{}`",
+    "*{}*",
+    "_{}_",
+    "\u00ab{}\u00bb",
+    "({})",
+    "||{}||",
+    "{},",
+)
+
+
+@pytest.mark.parametrize("around", QUOTED)
+@pytest.mark.parametrize("line", ["secret set hello pw", "/secret set hello pw", "sluice account bind github"])
+def test_no_mark_round_any_of_its_words_shows_a_secret_or_lets_it_be_kept(line: str, around: str) -> None:
+    words = line.split()
+    typed = [" ".join([*words[:at], around.format(word), *words[at + 1 :]]) for at, word in enumerate(words)]
+    for said in (*typed, around.format(line), " ".join(map(around.format, words))):
+        for given in (f"{said} hunter2", f"> {said} hunter2", f"{said}\nhunter2"):
+            kept = conceal(VAULT, given, alone=True)
+            assert "hunter2" not in kept
+            assert "hunter2" in reveal(VAULT, kept.split()[-1]).secret
+            assert carries_secret(given)
+            for shown in (masked(given), masked(kept), audited(given), audited(kept)):
+                assert "hunter2" not in shown
+                assert SEALED not in shown
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "secret@sluice_bot set hello pw hunter2",
+        "@sluice secret set hello pw hunter2",
+        "> /sluice account bind github hunter2",
+        "\u00absecret set hello pw hunter2\u00bb",
+        "secret\nset hello pw hunter2",
+        "secret s\\et hello pw hunter2",
+        'secret s"e"t hello pw hunter2',
+        'secret "set hello pw hunter2"',
+    ],
+)
+def test_a_secret_is_hidden_also_in_a_line_that_is_no_command(line: str) -> None:
+    assert carries_secret(line)
+    for shown in (masked(line), audited(line), conceal(VAULT, line, alone=True)):
+        assert "hunter2" not in shown
+
+
+@pytest.mark.parametrize(
+    "line", ["secret list hello", "the secret set of hello", "account unbind github", "secretset a b"]
+)
+def test_what_only_looks_like_it_stays(line: str) -> None:
+    assert conceal(VAULT, line, alone=True) == masked(line) == line
+    assert not carries_secret(line)
+
+
 @pytest.mark.parametrize(
     "secret", [TOKEN, PEM, "glpat-0123456789abcdefghij", "github_pat_0123456789abcdefghij", PEM[:50]]
 )
@@ -88,11 +146,18 @@ def test_what_was_sealed_by_nobody_is_not_opened() -> None:
         "`link AVSC-WBEL`",
         "```\nlink AVSC-WBEL\n```",
         "link `AVSC-WBEL`",
+        "link\nAVSC-WBEL",
         "link \u201cavsc wbel\u201d",
         "\u201cAVSC-WBEL\u201d",
         "\u2018avsc-wbel\u2019",
         "'AVSC WBEL'",
         "*link AVSC-WBEL",
+        "\u201clink\u201d AVSC-WBEL",
+        "sluice *link* AVSC-WBEL",
+        "> link AVSC-WBEL",
+        "\u00ablink AVSC-WBEL\u00bb",
+        "/link@sluice_bot AVSC-WBEL",
+        "> AVSC-WBEL",
     ],
 )
 def test_a_code_is_found_however_it_is_typed_and_never_written_down(line: str) -> None:

@@ -73,6 +73,17 @@ async def ready(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Bot]:
         yield bot
 
 
+@pytest.mark.parametrize(
+    "words", ["secret \u201cset\u201d", "secret 'set'", "`secret` set", "> secret set", "secret *set*"]
+)
+async def test_a_value_is_kept_and_shown_nowhere_though_marks_stand_round_the_words(tmp_path: Path, words: str) -> None:
+    async with a_new_bot(building(tmp_path)) as bot:
+        for name in ("key", "none"):
+            assert BEGINNING not in await bot.say(f"{words} shop {name} {VALUE}")
+        assert words in await bot.say("audit")
+        assert not kept_in(bot.app.settings.home, BEGINNING)
+
+
 async def test_a_build_uses_the_value_and_its_log_shows_none_of_it(tmp_path: Path) -> None:
     async with a_new_bot(building(tmp_path)) as bot:
         assert "is set." in await given(bot)
