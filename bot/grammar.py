@@ -60,7 +60,9 @@ _YAML = re.compile(r"-|#|[a-z_]+:")
 """How a line of a definition begins."""
 WRAPPING = "*_~`\"'\u201c\u201d\u201e\u201f\u2018\u2019\u201a\u201b"
 """Markup and quotes, plain and typographic: what may stand round a command, and what a phone makes of quotes."""
-_MARKED = re.compile(r"((?:/?sluice\s+)?)(\*{1,2}|_{1,2}|~{1,2}|`{1,3})(.+)\2", re.DOTALL)
+_LANGUAGE = r"(?:(?<=```)(?i:ya?ml|te?xt|console|shell|bash|sh)(?=[ \t\r]*\n\s*(?!```)\S))?"
+"""What a fence says of the text below it, if there is any."""
+_MARKED = re.compile(rf"((?:/?sluice\s+)?)(\*{{1,2}}|_{{1,2}}|~{{1,2}}|`{{1,3}}){_LANGUAGE}(.+)\2", re.DOTALL)
 _DEEP = 3
 """How often one in another is taken away."""
 _QUOTED = re.compile(

@@ -47,6 +47,7 @@ _ALL = ("", "all", "everything", "*")
 _PREFIXES = (Reach.GROUP, Reach.PIPELINE, Reach.WORKLOAD)
 _NUMBERED = re.compile(r"[fo][0-9]+")
 """How freezes, and what is asked for in spite of them, are numbered."""
+_FENCE = re.compile(r"\A\s*```(?:ya?ml(?=\s))?(?:[ \t\r]*\n)?|```\s*\Z", re.IGNORECASE)
 _Unknown = Callable[[SqlBook, Holder, str], Refused]
 
 
@@ -279,4 +280,4 @@ _CHECKS: Mapping[About, Callable[[_Question], None]] = {
 
 def unfenced(text: str) -> str:
     """A definition as it was meant, without the fence that chats put around code."""
-    return text.strip("\n").removeprefix("```yaml").removeprefix("```").removesuffix("```").strip("\n") + "\n"
+    return _FENCE.sub("", text).strip("\n") + "\n"

@@ -97,6 +97,7 @@ def test_no_mark_round_any_of_its_words_shows_a_secret_or_lets_it_be_kept(line: 
         "secret s\\et hello pw hunter2",
         'secret s"e"t hello pw hunter2',
         'secret "set hello pw hunter2"',
+        "```sh\nsecret set hello pw hunter2\n```",
     ],
 )
 def test_a_secret_is_hidden_also_in_a_line_that_is_no_command(line: str) -> None:

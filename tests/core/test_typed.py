@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from bot.grammar import bare, gives_reason, may_change, parse, plain
+from bot.grammar import bare, begins_with_no_command, gives_reason, may_change, parse, plain
 from engine.errors import Refused
 
 
@@ -88,6 +88,33 @@ def test_what_is_no_command_inside_stays_as_it_was_typed(said: str) -> None:
     assert plain(said) == said
 
 
+@pytest.mark.parametrize("language", ["", "yaml", "yml", "YAML", "yaml "])
+def test_a_definition_in_a_fence_is_told_as_one_whatever_the_fence_says(language: str) -> None:
+    for definition in ("pipeline: web", "pipeline: web\nstages:\n  - name: code\n", "\n# ours\npipeline: web"):
+        typed = f"```{language}\n{definition}\n```"
+        with pytest.raises(Refused, match="That looks like a definition") as refused:
+            parse(typed)
+        assert refused.value.hint.startswith("Say `define`")
+        assert begins_with_no_command(typed)
+        assert plain(typed) == typed
+
+
+@pytest.mark.parametrize("language", ["yaml", "text", "sh", "console"])
+def test_a_command_in_a_fence_is_one_whatever_the_fence_says(language: str) -> None:
+    said = parse(f"```{language}\ndefine\npipeline: web\n```")
+    assert (said.verb.name, said.text.strip()) == ("define", "pipeline: web")
+    assert plain(f"```{language}\nstatus hello\n```") == "status hello"
+
+
+def test_a_command_right_behind_a_fence_stays_one() -> None:
+    said = parse("```define\npipeline: web```")
+    assert (said.verb.name, said.text) == ("define", "pipeline: web")
+    assert parse("```yaml hello-3```").words == ("hello-3",)
+    assert parse("```list\n```").verb.name == "list"
+    with pytest.raises(Refused, match="how yaml is said"):
+        parse("```yaml\n```")
+
+
 def test_markup_inside_a_line_stays() -> None:
     assert parse("reject hello-2 *too slow*").words == ("hello-2", "*too", "slow*")
     assert parse("run hello a=_b_").words == ("hello", "a=_b_")
@@ -104,4 +131,12 @@ def test_no_line_keeps_anybody_waiting(sign: str) -> None:
         assert plain(typed) == typed
         with pytest.raises(Refused):
             parse(typed)
+    assert time.perf_counter() - begun < 5
+
+
+def test_no_fence_keeps_anybody_waiting() -> None:
+    begun = time.perf_counter()
+    for blank in ("\n", " ", " \n", "\n```yaml\n"):
+        typed = f"```yaml{blank * 60_000}```"
+        assert plain(typed).strip("`").strip().startswith("yaml")
     assert time.perf_counter() - begun < 5

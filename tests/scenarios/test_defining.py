@@ -23,6 +23,17 @@ async def test_a_definition_in_place_of_another_says_of_which_and_what_has_chang
         assert shop.gray() in await bot.say("export notes 1")
 
 
+async def test_a_definition_is_kept_without_the_fence_that_it_was_pasted_in(tmp_path: Path) -> None:
+    async with a_new_bot() as bot:
+        text = notes(tmp_path)
+        for language in ("", "yaml", "yml", "YAML", "yaml "):
+            fenced = f"```{language}\n{text}```"
+            assert "That looks like a definition" in await bot.say(fenced)
+            for said in (f"define\n{fenced}", f"define {fenced}\n", f"```{language}\ndefine\n{text}```"):
+                assert "notes is defined, version 1" in await bot.say(said), said
+        assert text.strip() in await bot.say("export notes")
+
+
 async def test_a_definition_that_takes_the_place_of_none_says_nothing_of_it(tmp_path: Path) -> None:
     async with a_new_bot() as bot:
         for number in (1, 1):
