@@ -1,8 +1,10 @@
 """Pods with several containers of one repository: the definition names the one that is released, in every strategy."""
 
+import json
 from typing import Any
 
 import pytest
+import yaml
 
 from engine.errors import StageFailure
 from engine.model import Way
@@ -113,6 +115,61 @@ async def test_once_it_is_in_effect_another_container_does_not_take_over(place: 
         await place.plan("v3", "canary", container="worker")
     live = await place.hands.get(DEPLOYMENT, NAME)
     assert [each["name"] for each in live["spec"]["template"]["spec"]["containers"]] == ["web", "worker"]
+
+
+@pytest.mark.parametrize("way", [way for way in WAYS if way != "blue_green"])
+async def test_nor_does_it_after_a_way_back_that_has_said_every_container(place: Place, way: str) -> None:
+    await has_two(place, way)
+    deployed = await place.plan("v2", way, **NAMED)
+    for kind in (GRAY, PROMOTE, ROLL_BACK):
+        await place.drive(deployed, kind)
+    assert await tags(place) == {("v1", "v1")}
+    with pytest.raises(StageFailure, match="cannot become worker once one is in effect") as refused:
+        await place.plan("v3", way, container="worker")
+    assert refused.value.hint.startswith("Write container: web in the definition")
+    await place.release("v3", way)
+    assert await tags(place) == {("v3", "v1")}
+
+
+async def test_another_one_does_where_what_was_found_has_its_images_still(place: Place) -> None:
+    await has_two(place, "blue_green")
+    deployed = await place.plan("v2", "blue_green", **NAMED)
+    for kind in (GRAY, PROMOTE, ROLL_BACK):
+        await place.drive(deployed, kind)
+    await place.release("v3", "blue_green", container="worker")
+    assert await tags(place) == {("v1", "v3")}
+
+
+def two_written(place: Place, *tags: str) -> dict[str, Any]:
+    """A manifest with the containers web and worker, of these images; a tag that is empty leaves one out."""
+    thing = foreign.deployment(NAME, place.ground.images.pulled(tags[0]))
+    beside = {**worker(place), "image": place.ground.images.pulled(tags[1])} if tags[1] else None
+    containers = [*thing["spec"]["template"]["spec"]["containers"], *([beside] if beside else [])]
+    thing["spec"]["template"]["spec"]["containers"] = containers
+    things = [json.loads(json.dumps(each)) for each in (thing, foreign.service(NAME))]
+    return written(place) | {"manifest": yaml.safe_dump_all(things), **NAMED}
+
+
+async def test_nor_after_a_manifest_that_has_said_every_container(place: Place) -> None:
+    await has_two(place, "canary")
+    await place.release("v2", "canary", **two_written(place, "v1", "v1"))
+    assert await tags(place) == {("v2", "v1")}
+    with pytest.raises(StageFailure, match=r"The container web .* cannot become worker once one is in effect"):
+        await place.plan("v3", "canary", container="worker")
+    await place.release("v3", "canary", **NAMED)
+    assert await tags(place) == {("v3", "v1")}
+
+
+async def test_what_has_its_image_from_a_manifest_alone_is_said_by_the_next_release_too(place: Place) -> None:
+    await has_two(place, "canary")
+    await place.release("v2", "canary", **two_written(place, "v1", "v2"))
+    assert await tags(place) == {("v2", "v2")}
+    for settings in (NAMED, {"container": "worker"}, two_written(place, "v1", "")):
+        with pytest.raises(StageFailure, match=r"image of the container .* comes from releases alone") as refused:
+            await place.plan("v3", "canary", **settings)
+        assert refused.value.hint.startswith("Write a manifest that has")
+    await place.release("v3", "canary", **two_written(place, "v1", "v3"))
+    assert await tags(place) == {("v3", "v3")}
 
 
 async def test_what_came_beside_later_is_told_apart_from_what_was_released_also_in_a_way_back(place: Place) -> None:

@@ -178,13 +178,15 @@ def _written(place: Place, release: Release, spec: Deployment, base: Json | None
         containers = written["spec"]["template"]["spec"]["containers"]
         chosen = _chosen(containers, place, release, spec)
         next(each for each in containers if each["name"] == chosen)["image"] = image
+        if base is not None:
+            _check_said(place, _stranded(without_ours(base)["spec"]["template"]), containers)
     elif base is None:
         written = {"spec": {"template": standard.template(spec, spec.container or place.name, image)}}
     else:
-        released = _released(base)
+        theirs = without_ours(base)["spec"]["template"]
+        released = _released(base, theirs)
         chosen = _chosen(base["spec"]["template"]["spec"]["containers"], place, release, spec, released)
         _check_still(place, released, chosen)
-        theirs = without_ours(base)["spec"]["template"]
         written = {"spec": {"template": standard.template(spec, chosen, image, theirs)}}
     if spec.container:
         _note(written["spec"]["template"], names.CONTAINER, spec.container)
@@ -223,19 +225,42 @@ def _chosen(
     raise StageFailure(f"{there} {what}.", cure)
 
 
-def _released(base: Json) -> list[str]:
-    """The containers of somebody else's Deployment that releases have replaced."""
+def _released(base: Json, theirs: Json) -> list[str]:
+    """The containers of somebody else's Deployment that releases have replaced. `theirs`: its pods without our fields.
+
+    A way back, or a manifest, says every container; then those are meant whose image nobody else says any more.
+    """
     template = (applied_of(base) or {}).get("spec", {}).get("template") or {}
-    return [str(each["name"]) for each in template.get("spec", {}).get("containers", ())]
+    said = [str(each["name"]) for each in template.get("spec", {}).get("containers", ())]
+    return said if len(said) == 1 else _stranded(theirs)
+
+
+def _stranded(theirs: Json) -> list[str]:
+    """The containers that would be left without an image if Sluice said none."""
+    return [str(each["name"]) for each in theirs["spec"].get("containers") or () if "image" not in each]
 
 
 def _check_still(place: Place, released: Sequence[str], chosen: str) -> None:
     """Another container cannot take over: the one that was released would be left without an image."""
-    if released and chosen not in released:
+    if len(released) > 1:
+        _check_said(place, released, [{"name": chosen}])
+    elif released and chosen not in released:
         raise StageFailure(
             f"The container {released[0]} of the Deployment {place.namespace}/{place.name} is what releases replace; "
             f"it cannot become {chosen} once one is in effect.",
             f"Write container: {released[0]} in the definition, or release under another workload name.",
+        )
+
+
+def _check_said(place: Place, stranded: Sequence[str], containers: Sequence[Json]) -> None:
+    """Of an image that Sluice alone has said, more must be said, or the container would be left without one."""
+    said = {str(each["name"]) for each in containers}
+    left = next((each for each in stranded if each not in said), None)
+    if left is not None:
+        raise StageFailure(
+            f"The image of the container {left} of the Deployment {place.namespace}/{place.name} comes from releases "
+            "alone, and this one says none.",
+            f"Write a manifest that has {left}, too, or release under another workload name.",
         )
 
 
