@@ -53,7 +53,6 @@ from engine.targets.kubernetes.standing import Standing
 from engine.targets.kubernetes.writes import Apply, Write
 
 _FIT_FOR = timedelta(seconds=5)
-"""How often an object is let go of that changes at the same moment."""
 
 
 class KubernetesTarget:

@@ -30,6 +30,7 @@ _READ_FIRST = (*_ROUTERS, SERVICE)
 """What is written is made from what was read: it is not written if that has changed meanwhile."""
 _OWN = (*_ROUTERS, DEPLOYMENT, SERVICE)
 _TRIES = 5
+"""How often an object is let go of that changes at the same moment."""
 
 
 async def write(site: Site, scene: Scene, one: Write, placement: Placement) -> tuple[str, ...]:
