@@ -145,3 +145,27 @@ async def test_a_service_of_that_name_with_copied_labels_is_somebody_elses_and_s
     await place.drive(deployed, PROMOTE)
     live = await place.hands.get(SERVICE, PREVIEW)
     assert KUBECTL in {each["manager"] for each in live["metadata"]["managedFields"]}
+
+
+@every_way
+async def test_a_copy_in_the_place_of_a_preview_is_not_taken_over_while_a_version_wants_it(
+    place: Place, way: str
+) -> None:
+    await previewed(place, way)
+    mine = await place.hands.get(SERVICE, PREVIEW)
+    copied = foreign.service(PREVIEW)
+    copied["metadata"]["labels"] = dict(mine["metadata"]["labels"])
+    copied["spec"]["ports"][0]["port"] = 9090
+    await place.hands.delete(SERVICE, PREVIEW)
+    await place.put(copied)
+    before = await place.hands.get(SERVICE, PREVIEW)
+    place.foreign.add(("Service", PREVIEW))
+    deployed = await place.plan("v2", way, service=PLAIN)
+    assert not [said for said in await planned(place, deployed, GRAY, PROMOTE) if PREVIEW in said]
+    await place.drive(deployed, GRAY)
+    await place.drive(deployed, ROLL_BACK)
+    after = await place.hands.get(SERVICE, PREVIEW)
+    assert (after["metadata"]["resourceVersion"], after["spec"]) == (
+        before["metadata"]["resourceVersion"],
+        before["spec"],
+    )

@@ -5,13 +5,13 @@ look at what runs: so a preview's Service goes when its route is over and no ver
 not before. An older version that comes back has it made anew.
 
 Removed is what Sluice has made: it carries the label, and this Sluice (under whatever name it had) has applied it. A
-copy with our labels is somebody else's, and stays.
+copy with our labels is somebody else's, and stays as it is.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
-from engine.model import Release
+from engine.model import Json, Release
 from engine.ports import Placement
 from engine.rollout.fleet import Launch, Move, ReleaseId, Retire, Scale
 from engine.targets.kubernetes import names
@@ -23,14 +23,14 @@ from engine.targets.kubernetes.ways import left_over
 from engine.targets.kubernetes.writes import Remove
 
 
-def with_preview_wanted(scene: Scene, placement: Placement) -> Scene:
+def with_preview_wanted(site: Site, scene: Scene, placement: Placement) -> Scene:
     """The scene with a preview port as long as a version that stands wants one, and without one in a way back from it.
 
     So a preview that is dropped follows its route until it goes, and no group ends to which it still leads.
     """
     service, live = scene.spec.service, scene.services.get(preview_of(scene))
     wanted, port = _is_wanted(placement, set(_groups(scene).values())), service.preview_port
-    if port is None and wanted and live is not None and names.is_ours(live):
+    if port is None and wanted and live is not None and _is_made_here(site, live):
         port = int(live["spec"]["ports"][0]["port"])
     elif placement.firm and not wanted:
         port = None
@@ -43,15 +43,16 @@ def with_preview_wanted(scene: Scene, placement: Placement) -> Scene:
 def removals(site: Site, scene: Scene) -> tuple[Remove, ...]:
     """What is to go now that the route is in effect."""
     keeps = scene.spec.service.preview_port is not None
-    return tuple(_ours(site, scene, left_over(scene, keeps_preview=keeps)))
+    found = left_over(scene, keeps_preview=keeps)
+    return tuple(each for each in found if _is_made_here(site, scene.services[each.name]))
 
 
 def planned(site: Site, scene: Scene, placement: Placement, moves: Sequence[Move]) -> tuple[Remove, ...]:
     """The preview's Service, if it goes after these moves."""
     live = scene.services.get(preview_of(scene))
-    if live is None or not names.is_ours(live) or _is_wanted(placement, _after(scene, moves)):
+    if live is None or not _is_made_here(site, live) or _is_wanted(placement, _after(scene, moves)):
         return ()
-    return tuple(_ours(site, scene, (Remove(SERVICE, preview_of(scene), live["metadata"]["uid"]),)))
+    return (Remove(SERVICE, preview_of(scene), live["metadata"]["uid"]),)
 
 
 def preview_of(scene: Scene) -> str:
@@ -88,6 +89,6 @@ def _has_preview(release: Release) -> bool:
     return release.settings["service"].get("preview_port") is not None
 
 
-def _ours(site: Site, scene: Scene, found: Iterator[Remove] | Sequence[Remove]) -> Iterator[Remove]:
-    mine = {site.cluster.manager, *site.before}
-    yield from (each for each in found if mine & appliers(scene.services[each.name]))
+def _is_made_here(site: Site, live: Json) -> bool:
+    """Whether this Sluice has made it; a copy has the label as well."""
+    return names.is_ours(live) and bool({site.cluster.manager, *site.before} & appliers(live))

@@ -331,7 +331,7 @@ class KubernetesTarget:
 
 async def _scene(site: Site, placement: Placement) -> Scene:
     """See the workload; a way back does without a preview that no version wants, or whose name is somebody else's."""
-    scene = leftovers.with_preview_wanted(await site.looking.look(placement), placement)
+    scene = leftovers.with_preview_wanted(site, await site.looking.look(placement), placement)
     service, name = scene.spec.service, leftovers.preview_of(scene)
     if not placement.firm or service.preview_port is None or name in scene.services:
         return scene
