@@ -1,10 +1,13 @@
 """What every target of one machine does, whoever runs the instances: processes of supervisord, or containers."""
 
+import socket
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from engine.errors import Broken
 from engine.rollout.fleet import Launch, Reroute, Retire, Route, Scale
 from tests.support.docker_place import docker_place
 from tests.support.process_target import Place
@@ -123,6 +126,33 @@ async def test_the_settings_and_the_routes_of_what_was_asked_for_are_told(here: 
     about, routes = told.values()
     assert about["image"] == here.placement.releases[release].image
     assert "/stable" in f"{routes}"
+
+
+async def test_of_several_runs_each_is_told_what_it_asked_for_itself(here: Place) -> None:
+    old, new = here.release("v1"), here.release("v2")
+    await here.launch("stable", old, 1)
+    await here.route({"stable": 100})
+    releases = {new: here.releases[new], old: here.releases[old]}
+    gray = replace(here.placement, releases=releases, run="hello-2")
+    assert await here.target.applied(gray) == {}, "it has asked for nothing yet"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        elsewhere = replace(gray, preview_port=taken.getsockname()[1])
+        with pytest.raises(Broken):
+            await here.target.perform(elsewhere, Launch("gray", new, 1))
+    assert await here.target.applied(gray) == {}, "what was refused was not begun"
+    await here.target.perform(gray, Launch("gray", new, 1))
+    (only,) = (await here.target.applied(gray)).values()
+    assert only["image"] == here.releases[new].image
+    await here.settled("gray")
+    await here.target.perform(gray, Reroute(Route({"stable": 80, "gray": 20})))
+    here.another_target()
+    told = await here.target.applied(gray)
+    assert [name.split()[0] for name in told] == ["Release", "Routes"]
+    back = replace(gray, run="hello-3", firm=True)
+    assert await here.target.applied(back) == {}, "the run that takes gray back has not applied it"
+    await here.target.perform(back, Reroute(Route({"stable": 100})))
+    assert [name.split()[0] for name in await here.target.applied(back)] == ["Routes"]
+    assert await here.target.applied(gray) == {}, "nothing of it is wished for any more"
 
 
 async def test_a_forgotten_workload_leaves_nothing_that_answers(here: Place) -> None:

@@ -92,7 +92,8 @@ class Tally:
 class Workload:
     """Everything about one workload. `serial` numbers its instances; `proxy` tells one life of Envoy from the next.
 
-    `name` is the one that all of Sluice's targets tell it by, see `engine.deployment.Deployment.workload_id`.
+    `name` is the one that all of Sluice's targets tell it by, see `engine.deployment.Deployment.workload_id`. `run` has
+    wished last, and so far for the release `launched`, and for the route if it is `rerouted`.
     """
 
     name: str
@@ -104,6 +105,9 @@ class Workload:
     serial: int = 0
     proxy: str = ""
     tallies: Mapping[str, Tally] = field(default_factory=dict)
+    run: str = ""
+    launched: ReleaseId | None = None
+    rerouted: bool = False
 
     @property
     def plain(self) -> str:

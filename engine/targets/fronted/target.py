@@ -73,13 +73,17 @@ class FrontedTarget:
         return placement.releases[release].manifest
 
     async def applied(self, placement: Placement) -> Mapping[str, Json]:
-        """The release's settings, and the routes handed to Envoy: there is one wish at a time, the present run's."""
+        """The release's settings, and the routes handed to Envoy: as far as the run itself has wished for them."""
         workload, release = (await self._all()).get(placement.workload), next(iter(placement.releases.values()), None)
-        if workload is None or release is None:
+        if workload is None or release is None or workload.run != placement.run:
             return {}
-        about: Json = {"workload": workload.name, "image": release.image, "digest": release.digest, **release.settings}
-        found = {each["name"]: each for each in envoy_config.routes(workload.site)}
-        return {f"Release {workload.name}": about} | {f"Routes {name}": each for name, each in found.items()}
+        told: dict[str, Json] = {}
+        if workload.launched == release.id:
+            about: Json = {"workload": workload.name, "image": release.image, "digest": release.digest}
+            told[f"Release {workload.name}"] = {**about, **release.settings}
+        if workload.rerouted:
+            told |= {f"Routes {each['name']}": each for each in envoy_config.routes(workload.site)}
+        return told
 
     async def changes(self, placement: Placement, moves: Sequence[Move]) -> tuple[str, ...]:
         """Instances are all there is to change, and the moves say it; it is said here when a port cannot be had."""

@@ -17,7 +17,7 @@ def blank(placement: Placement) -> Workload:
 
 def wish(workload: Workload, placement: Placement, move: Move, now: datetime) -> Workload:
     """The workload with `move` wanted."""
-    workload = replace(workload, port=placement.port, preview_port=placement.preview_port)
+    workload = _of_run(replace(workload, port=placement.port, preview_port=placement.preview_port), placement.run)
     match move:
         case Launch():
             return _launch(workload, placement, move, now)
@@ -33,10 +33,15 @@ def wish(workload: Workload, placement: Placement, move: Move, now: datetime) ->
             return _reroute(workload, route)
 
 
+def _of_run(workload: Workload, run: str) -> Workload:
+    """The workload with `run` as whose wishes come from now on."""
+    return workload if workload.run == run else replace(workload, run=run, launched=None, rerouted=False)
+
+
 def _launch(workload: Workload, placement: Placement, move: Launch, now: datetime) -> Workload:
     spec = GroupSpec(move.release, move.count, move.max_unavailable, move.recreate, placement.drain)
     group = workload.groups.get(move.group) or GroupRecord(spec, unrouted_since=now)
-    return _with(workload, move.group, replace(group, spec=spec, retiring=False))
+    return _with(replace(workload, launched=move.release), move.group, replace(group, spec=spec, retiring=False))
 
 
 def _reroute(workload: Workload, route: Route) -> Workload:
@@ -47,7 +52,7 @@ def _reroute(workload: Workload, route: Route) -> Workload:
         replace(each, exposed=True) if each.listed and route.refers_to(each.group) else each
         for each in workload.instances
     )
-    return replace(workload, groups=groups, instances=instances, route=route)
+    return replace(workload, groups=groups, instances=instances, route=route, rerouted=True)
 
 
 def _existing(workload: Workload, name: str) -> GroupRecord:
