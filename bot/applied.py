@@ -11,8 +11,6 @@ from engine.rollout.fleet import ReleaseId
 from engine.stages.rollout import noted_release
 from storage.book import SqlBook
 
-_LOOKED_THROUGH = 10_000
-
 
 def run_meant(book: SqlBook, words: Sequence[str]) -> Run | None:
     """The run that `yaml` is about; None where it is about a pipeline. Raises `Refused` for a version of a run."""
@@ -52,7 +50,6 @@ def applied_cards(book: SqlBook, run: Run) -> list[Card]:
 
 def _whole(book: SqlBook, run: Run, release: ReleaseId) -> Release | None:
     """The release as this run had it: with a deployment of its own, or where no later run has had the same one."""
-    history = book.releases.history(run.workload, _LOOKED_THROUGH)
     kept = book.releases.find(release)
     last = kept if kept is not None and kept.run == run.id else None
-    return next((one for one in history if one.run == run.id), last)
+    return book.releases.deployed_by(run.workload, run.id, release) or last

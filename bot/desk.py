@@ -273,10 +273,9 @@ class Desk:
     async def release(self, stored: StoredPipeline, number: int | None) -> Release | None:
         """Return a version of what the pipeline releases, or the newest; refuses a number that never was."""
         workload = await self.workload(stored)
-        history = await self.store.read(lambda book: book.releases.history(workload, 1 if number is None else 10_000))
         if number is None:
-            return next(iter(history), None)
-        found = next((release for release in history if release.number == number), None)
+            return next(iter(await self.store.read(lambda book: book.releases.history(workload, 1))), None)
+        found = await self.store.read(lambda book: book.releases.version(workload, number))
         if found is None:
             raise Refused(f"{workload} has no version {number}.", f"`versions {stored.name}` lists them.")
         return found

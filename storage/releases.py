@@ -22,7 +22,7 @@ _DEPLOYED = (
 )
 _HISTORY = _DEPLOYED.limit(bindparam("limit_"))
 _MARKED = _DEPLOYED.where(deployments.c.release == bindparam("release_"), deployments.c.run == bindparam("run_"))
-
+_VERSION = _DEPLOYED.where(deployments.c.number == bindparam("number_"))
 
 _LEFT_GRAY = select(left_grays.c.run).where(left_grays.c.workload == bindparam("workload_"))
 _RETIRED = select(retired.c.workload).where(retired.c.workload == bindparam("workload_"))
@@ -57,9 +57,9 @@ class SqlReleases:
     def mark_deployed(self, release: ReleaseId, run: RunId, at: datetime) -> Release:
         """Number it, once for each run."""
         found = self.load(release)
-        marked = self._in.read(_MARKED, {"workload_": found.workload, "release_": release, "run_": run}).first()
+        marked = self.deployed_by(found.workload, run, release)
         if marked is not None:
-            return _deployed(marked)
+            return marked
         highest = select(func.max(deployments.c.number)).where(deployments.c.workload == found.workload)
         number = (self._in.read(highest).scalar_one() or 0) + 1
         row = {
@@ -77,6 +77,16 @@ class SqlReleases:
     def history(self, workload: str, limit: int) -> list[Release]:
         """Newest first."""
         return [_deployed(row) for row in self._in.read(_HISTORY, {"workload_": workload, "limit_": limit})]
+
+    def version(self, workload: str, number: int) -> Release | None:
+        """The deployment of this number."""
+        row = self._in.read(_VERSION, {"workload_": workload, "number_": number}).first()
+        return None if row is None else _deployed(row)
+
+    def deployed_by(self, workload: str, run: RunId, release: ReleaseId) -> Release | None:
+        """The deployment of a release by a run."""
+        row = self._in.read(_MARKED, {"workload_": workload, "release_": release, "run_": run}).first()
+        return None if row is None else _deployed(row)
 
     def deployed(self, workload: str) -> Release | None:
         """What is everywhere now."""

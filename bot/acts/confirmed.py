@@ -45,12 +45,13 @@ def _take_back(acting: Acting, book: SqlBook, incoming: Incoming, what: Json) ->
 
 def _return(acting: Acting, book: SqlBook, incoming: Incoming, what: Json) -> Card:
     """Bring a version back, if what is deployed is still what was shown."""
-    history = book.releases.history(book.releases.load(what["release"]).workload, 10_000)
-    if not history or history[0].number != what["now"]:
+    workload = book.releases.load(what["release"]).workload
+    newest = next(iter(book.releases.history(workload, 1)), None)
+    release, way = book.releases.version(workload, what["number"]), Way(what.get("way", Way.ROLL_BACK))
+    if newest is None or release is None or newest.number != what["now"]:
         raise Refused(
             "Something else was released since you were asked; nothing was done.", "Say it again to see the way now."
         )
-    release, way = next(one for one in history if one.number == what["number"]), Way(what.get("way", Way.ROLL_BACK))
     straight = way is not Way.REVIEWED
     others = InTheWay.of_return(book, what["pipeline"], release.workload, incoming.person, straight=straight)
     if "ends" in what and not straight:  # a way back is not kept waiting by what has begun meanwhile

@@ -104,6 +104,22 @@ async def test_deployments_are_numbered_and_the_newest_comes_first(store: SqlSto
     assert await store.read(lambda book: book.releases.workloads()) == ["cart", "shop"]
 
 
+async def test_one_deployment_is_found_by_its_number_or_by_its_run(store: SqlStore) -> None:
+    for name in ("shop@1", "shop@2"):
+        await store.transact(lambda book, name=name: book.releases.add(a_release(name)))  # type: ignore[misc]
+    await deployed(store, "shop@1", SHOP_1)
+    await deployed(store, "shop@2", SHOP_2, 1)
+    await deployed(store, "shop@1", SHOP_2, 2)
+    history = await store.read(lambda book: book.releases.history("shop", 9))
+    for one in history:
+        assert await store.read(lambda book, one=one: book.releases.version("shop", one.number)) == one  # type: ignore[misc]
+        assert await store.read(lambda book, one=one: book.releases.deployed_by("shop", one.run, one.id)) == one  # type: ignore[misc]
+    assert await store.read(lambda book: book.releases.version("shop", 4)) is None
+    assert await store.read(lambda book: book.releases.version("cart", 1)) is None
+    assert await store.read(lambda book: book.releases.deployed_by("shop", SHOP_1, ReleaseId("shop@2"))) is None
+    assert await store.read(lambda book: book.releases.deployed_by("shop", SHOP_1, ReleaseId("shop@3"))) is None
+
+
 async def test_a_run_marks_its_release_once_even_after_a_later_one(store: SqlStore) -> None:
     for name in ("shop@1", "shop@2"):
         await store.transact(lambda book, name=name: book.releases.add(a_release(name)))  # type: ignore[misc]
