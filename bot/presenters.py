@@ -303,7 +303,7 @@ def _buttons(run: Run) -> Iterator[Button]:
             yield Button("Take gray back", f"rollback {run.id}", danger=True)
         elif run.state is RunState.SUCCEEDED and run.workload:
             yield Button("Roll back", f"rollback {run.id}", danger=True)
-        if noted_release(run) is not None:
+        if noted_release(run) is not None and errand_of(run) != TAKING_BACK:
             yield Button("YAML", f"yaml {run.id}")
         return
     if run.unwinding is not None:

@@ -9,6 +9,9 @@ import httpx
 from bot.tidying import Tidying
 from engine.model import Json, PersonId, RunId, RunState
 from engine.ports import Placement
+from tests.scenarios.test_adopting import hotfixed, released
+from tests.scenarios.test_found_workloads import a_cluster
+from tests.scenarios.test_left_gray import keeping, left
 from tests.support.bot import Bot, a_new_bot
 from tests.support.closed_shop import a_closed_shop
 from tests.support.model_target import ModelTarget
@@ -132,6 +135,54 @@ async def test_a_run_of_what_was_everywhere_says_that(tmp_path: Path) -> None:
         assert "shop/hello:v1 was everywhere already." in said
 
 
+async def test_a_run_that_only_takes_gray_back_says_that_and_has_no_button(tmp_path: Path) -> None:
+    async with a_new_bot(keeping(Shop(tmp_path, rest="0s")), target=ModelTarget()) as bot:
+        await bot.release("run hello")
+        run = await left(bot)
+        await bot.say(f"rollback {run}")
+        back = await bot.start(f"rollback {run}")
+        await bot.ends(back, RunState.ROLLED_BACK)
+        said = await bot.say(f"yaml {back}")
+        assert f"{back} has applied nothing" in said
+        assert f"It takes gray back: {run} left it standing." in said
+        assert "not kept" not in said
+        card = await bot.shows(back, lambda card: card.badge == "rolled back", "is taken back")
+        assert "YAML" not in [one.text for one in card.buttons]
+
+
+async def test_a_run_that_adopts_says_that_it_took_what_ran(tmp_path: Path) -> None:
+    async with a_cluster(tmp_path) as (bot, target):
+        await released(bot, target)
+        await hotfixed(bot, target)
+        await bot.say("adopt web")
+        run = await bot.start("adopt web")
+        await bot.ends(run, RunState.SUCCEEDED)
+        said = await bot.say(f"yaml {run}")
+        assert f"{run} adopted shop/web:v1-hot" in said
+        assert "It changed nothing: this is what ran." in said
+        assert "not kept" not in said
+
+
+async def test_what_a_run_has_adopted_on_its_way_is_not_what_it_released(tmp_path: Path) -> None:
+    async with a_cluster(tmp_path) as (bot, target):
+        await released(bot, target)
+        run = await bot.start("run web tag=v2")
+        await bot.asks(run)
+        await hotfixed(bot, target)
+        await bot.say(f"approve {run}")
+        await bot.is_held(run)
+        await bot.say(f"adopt {run}")
+        await bot.say("yes")
+        await bot.asks(run)
+        await bot.say(f"reject {run} no")
+        await bot.ends(run, RunState.REJECTED)
+        await tidied(bot, 91)
+        said = await bot.say(f"yaml {run}")
+        assert "released shop/web:v1-hot" not in said
+        assert "This is its release as a whole." in said
+        assert f"{run} released shop/web:v2" in said
+
+
 async def test_a_version_of_a_run_is_refused_with_both_ways_to_say_it(tmp_path: Path) -> None:
     async with a_new_bot(Shop(tmp_path, rest="0s").gray(), target=ModelTarget()) as bot:
         run = await bot.release("run hello")
@@ -139,6 +190,7 @@ async def test_a_version_of_a_run_is_refused_with_both_ways_to_say_it(tmp_path: 
         assert f"`yaml {run}`" in said
         assert "`yaml hello 1`" in said
         assert "hello, version 1" in await bot.say("yaml hello 1")
+        assert "hello has no version 999999999." in await bot.say("yaml hello 999999999")
         assert "There is no pipeline hello-77." in await bot.say("yaml hello-77")
 
 
