@@ -26,7 +26,8 @@ def _requested(_run: Run, event: e.Event) -> str:
 
 
 def _noted(run: Run, event: e.Event) -> str:
-    return f"{_stage(run, event)}: {getattr(event, 'note', '')}"
+    note = getattr(event, "note", "")
+    return f"{_stage(run, event)}: {note}" if note else ""
 
 
 def _failed(run: Run, event: e.Event) -> str:

@@ -57,6 +57,9 @@ async def test_what_a_gray_version_had_applied_can_be_read_when_it_is_gone(tmp_p
         assert "stable: 100" not in said, "the way back is not what it applied"
         card = await bot.shows(run, lambda card: card.badge == "rejected", "is refused")
         assert [one.line for one in card.buttons] == [f"yaml {run}"]
+        told = (await bot.say(f"timeline {run}")).splitlines()
+        assert any("going back: Bringing stable" in line for line in told)
+        assert not any(line.rstrip().endswith(":") for line in told), "what only the journal needs is no news"
 
 
 async def test_each_stage_says_what_it_changed(tmp_path: Path) -> None:
