@@ -11,6 +11,7 @@ Kubernetes' tools make of it. The reading itself is `engine.yaml_text`'s, so its
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from engine.complaints import Complaint, Path
@@ -77,6 +78,7 @@ def objects(text: str) -> tuple[dict[str, Any], ...]:
     return tuple(document.data for document in read(text)[0])
 
 
+@lru_cache(maxsize=256)  # asked for at every look at a release
 def selector_of(text: str) -> str:
     """By which labels the Deployment of a manifest finds its pods, for people; empty when it has none."""
     specs = (each.get("spec") for each in objects(text) if each.get("kind") == "Deployment")

@@ -370,12 +370,27 @@ def test_no_container_is_chosen_by_an_image_that_says_nothing() -> None:
 def test_the_selector_of_a_manifest_can_be_read() -> None:
     assert selector_of(WHOLE) == "app=web"
     assert selector_of("a: b") == selector_of("kind: Deployment") == ""
+    read_before = selector_of.cache_info().misses
+    assert selector_of(WHOLE) == "app=web"
+    assert selector_of.cache_info().misses == read_before
 
 
 def test_a_manifest_is_taken_apart() -> None:
     whole = manifests.parse(f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: a}}\n---\n{WHOLE}")
     assert (whole.workload["kind"], whole.service["kind"]) == ("Deployment", "Service")
     assert [each["kind"] for each in whole.beside] == ["ConfigMap"]
+
+
+def test_a_manifest_is_read_once_and_whoever_changes_it_changes_their_own() -> None:
+    text = f"# read once\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: a}}\n---\n{WHOLE}"
+    read_before = manifests._parsed.cache_info().misses
+    first, again = manifests.parse(text), manifests.parse(text)
+    assert first == again
+    for thing in (first.workload, first.service, *first.beside):
+        thing["metadata"]["name"] = "changed"
+    first.workload["spec"]["template"]["spec"]["containers"][0]["image"] = "changed"
+    assert manifests.parse(text) == again
+    assert manifests._parsed.cache_info().misses == read_before + 1
 
 
 @pytest.mark.parametrize("text", ["", "a: b", WHOLE + "---\nkind: Secret\n", WHOLE[: WHOLE.index("---")]])

@@ -4,7 +4,9 @@ What is wrong with a manifest is told when the definition is checked (`engine.ma
 right, but for one that was kept by a version of Sluice that looked less closely.
 """
 
+from copy import deepcopy
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from engine.errors import StageFailure
@@ -22,7 +24,16 @@ class Manifest:
 
 
 def parse(text: str) -> Manifest:
-    """Take a manifest apart. Raises `StageFailure` when it is not one workload and one service."""
+    """Take a manifest apart; what comes is the caller's to change.
+
+    Raises `StageFailure` when it is not one workload and one service.
+    """
+    return deepcopy(_parsed(text))
+
+
+@lru_cache(maxsize=64)
+def _parsed(text: str) -> Manifest:
+    """Read it once: a release asks for it at every look, and 50 KiB of YAML keep the bot busy for a while."""
     every = objects(text)
     workloads = [each for each in every if each.get("kind") == WORKLOAD]
     services = [each for each in every if each.get("kind") == SERVICE]
