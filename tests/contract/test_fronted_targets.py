@@ -145,6 +145,7 @@ async def test_of_several_runs_each_is_told_what_it_asked_for_itself(here: Place
     assert only["image"] == here.releases[new].image
     await here.settled("gray")
     await here.target.perform(gray, Reroute(Route({"stable": 80, "gray": 20})))
+    await here.target.perform(gray, Launch("stable", old, 2))
     here.another_target()
     told = await here.target.applied(gray)
     assert [name.split()[0] for name in told] == ["Release", "Routes"]

@@ -93,7 +93,7 @@ class Workload:
     """Everything about one workload. `serial` numbers its instances; `proxy` tells one life of Envoy from the next.
 
     `name` is the one that all of Sluice's targets tell it by, see `engine.deployment.Deployment.workload_id`. `run` has
-    wished last, and so far for the release `launched`, and for the route if it is `rerouted`.
+    wished last: it has `launched` that release of its own, and the route is its wish if it is `rerouted`.
     """
 
     name: str

@@ -41,7 +41,8 @@ def _of_run(workload: Workload, run: str) -> Workload:
 def _launch(workload: Workload, placement: Placement, move: Launch, now: datetime) -> Workload:
     spec = GroupSpec(move.release, move.count, move.max_unavailable, move.recreate, placement.drain)
     group = workload.groups.get(move.group) or GroupRecord(spec, unrouted_since=now)
-    return _with(replace(workload, launched=move.release), move.group, replace(group, spec=spec, retiring=False))
+    launched = move.release if move.release == next(iter(placement.releases), None) else workload.launched
+    return _with(replace(workload, launched=launched), move.group, replace(group, spec=spec, retiring=False))
 
 
 def _reroute(workload: Workload, route: Route) -> Workload:
