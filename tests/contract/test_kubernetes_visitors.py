@@ -16,7 +16,8 @@ import pytest
 from engine.targets.kubernetes.kinds import ENDPOINT_SLICE
 from tests.support.kube_lives import left_at
 from tests.support.kube_promises import Change
-from tests.support.kube_visitors import Endpoints, Json, Tally, Visitor
+from tests.support.kube_visitors import Endpoints, Json
+from tests.support.visitors import PLAIN, Errand, Tally, Visitor
 
 READY = {"ready": True, "serving": True, "terminating": False}
 ENDING = {"ready": False, "serving": True, "terminating": True}
@@ -33,14 +34,14 @@ def piece(*endpoints: tuple[str, Json], port: int = 8080, name: str = "hello-1")
 
 
 @contextlib.contextmanager
-def pod(*connections: list[str]) -> Iterator[Visitor]:
-    """A visitor who stays, and the only pod there is."""
+def pod(*connections: list[str], errand: Errand = PLAIN, heard: list[bytes] | None = None) -> Iterator[Visitor]:
+    """A visitor who stays, and the only pod there is; `heard` is given every request."""
     with socket.create_server(("127.0.0.1", 0)) as server:
-        serving = threading.Thread(target=_serve, args=(server, connections))
+        serving = threading.Thread(target=_serve, args=(server, connections, [] if heard is None else heard))
         serving.start()
         endpoints = Endpoints(lag=0.0)
         endpoints.hear({"hello-1": piece(("127.0.0.1", READY), port=server.getsockname()[1])})
-        visitor = Visitor(endpoints, Tally(), stays=True)
+        visitor = Visitor(endpoints, Tally(), stays=True, errand=errand)
         try:
             yield visitor
         finally:
@@ -49,14 +50,15 @@ def pod(*connections: list[str]) -> Iterator[Visitor]:
             serving.join()
 
 
-def _serve(server: socket.socket, connections: tuple[list[str], ...]) -> None:
+def _serve(server: socket.socket, connections: tuple[list[str], ...], heard: list[bytes]) -> None:
     server.settimeout(10)
     for acts in connections:
         connection, _ = server.accept()
         with connection:
             connection.settimeout(10)
             for act in acts:
-                assert connection.recv(4096).endswith(b"\r\n\r\n")
+                heard.append(connection.recv(4096))
+                assert heard[-1].endswith(b"\r\n\r\n")
                 if act == "reset":
                     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 connection.sendall(SENT.get(act, b""))
@@ -106,6 +108,18 @@ def test_who_finds_a_connection_closed_before_a_request_makes_it_on_a_new_one() 
         visitor.ask()
     tally = visitor.tally
     assert (tally.failures, tally.again, tally.closed, tally.total) == ([], [], 1, 2)
+
+
+def test_a_visitor_asks_for_what_the_errand_says_and_its_answers_are_counted_apart() -> None:
+    heard: list[bytes] = []
+    errand = Errand("reports", "/reports", {"host": "shop.example.com", "x-tester": "yes"})
+    with pod(["answer"], errand=errand, heard=heard) as visitor:
+        visitor.ask()
+    first, *headers = heard[0].decode().strip().split("\r\n")
+    assert first == "GET /reports HTTP/1.1"
+    assert {"host: shop.example.com", "x-tester: yes"} <= set(headers)
+    assert len([one for one in headers if one.lower().startswith("host:")]) == 1
+    assert visitor.tally.answers == {"reports v1": 1}
 
 
 def test_what_visitors_tell_is_taken_over_whole() -> None:

@@ -22,7 +22,7 @@ from tests.support.kube_places import on_cluster
 from tests.support.kube_promises import Change
 from tests.support.kube_surroundings import NAME
 from tests.support.kube_traffic import visited
-from tests.support.kube_visitors import Mishap, Tally
+from tests.support.visitors import Mishap, Tally
 
 pytestmark = [pytest.mark.live, pytest.mark.cluster, pytest.mark.timeout(600)]
 

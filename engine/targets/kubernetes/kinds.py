@@ -53,7 +53,7 @@ def kind_of(thing: Mapping[str, Any]) -> Kind:
 
 
 def _plural(word: str) -> str:
-    if word.endswith("y"):
+    if word.endswith("y") and word[-2:-1] not in "aeiou":
         return f"{word[:-1]}ies"
     return f"{word}es" if word.endswith(("s", "x", "ch")) else f"{word}s"
 
