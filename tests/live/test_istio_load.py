@@ -8,8 +8,8 @@ Beside what tests marked `cluster` need anyway, they take proxies that a control
 * For VirtualServices within the mesh, a sidecar that is an HTTP proxy as well (``proxyHttpPort`` in Istio's settings of
   the mesh): ``SLUICE_TEST_ISTIO_PROXY=HOST:PORT`` says where that is reached.
 * For HTTPRoutes, a Gateway of the Gateway API, Istio's or another's, that takes routes of every namespace:
-  ``SLUICE_TEST_GATEWAY=NAMESPACE/NAME@HOST:PORT`` names it, and where its listener for HTTP is reached. The image has to
-  answer every path as it answers ``/``.
+  ``SLUICE_TEST_GATEWAY=NAMESPACE/NAME@HOST:PORT`` names it, and where its listener for HTTP is reached. The image has
+  to answer every path as it answers ``/``.
 
 Each test makes a namespace, which is not labelled for injection: the proxy has to speak plain HTTP to the pods there.
 At a gateway it asks for a host of its own, ``NAMESPACE.example.com``, of which no DNS has to know.
