@@ -403,3 +403,10 @@ def test_a_fault_of_yaml_is_told_alone() -> None:
     documents, faults = read("a: [\n---\nb: c\n")
     assert [document.data for document in documents] == [{"b": "c"}]
     assert [fault.row for fault in faults] == [0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "plural"), [("NetworkPolicy", "networkpolicies"), ("Gateway", "gateways"), ("Ingress", "ingresses")]
+)
+def test_the_plural_of_a_kind_is_as_the_api_spells_it(kind: str, plural: str) -> None:
+    assert kind_of({"apiVersion": "example.com/v1", "kind": kind}).plural == plural
