@@ -90,6 +90,24 @@ async def test_a_manifest_goes_gray_to_everybody_and_back(place: Place, way: str
     await place.until(lambda pods: images(pods) == {("v2", "v1")}, "only the old instances are left")
 
 
+@every_way
+async def test_a_manifests_service_may_have_several_ports(place: Place, way: str) -> None:
+    await place.has_way(way)
+    said = written(place)
+    every = list(yaml.safe_load_all(said["manifest"]))
+    more = [
+        {"name": "metrics", "port": 9191, "targetPort": 9999},
+        {"name": "http-too", "port": 8081, "targetPort": 8080},
+    ]
+    next(each for each in every if each["kind"] == "Service")["spec"]["ports"] += more
+    said["manifest"] = yaml.safe_dump_all(every)
+    for tag in ("v1", "v2"):
+        await place.release(tag, way, **said)
+        place.foreign.add((CONFIG_MAP.kind, "settings"))
+        ports = (await place.hands.get(SERVICE, NAME))["spec"]["ports"]
+        assert [(each["port"], each["targetPort"]) for each in ports[1:]] == [(9191, 9999), (8081, 8080)]
+
+
 async def test_what_stands_beside_a_workload_is_applied_with_labels_and_outlives_it(place: Place) -> None:
     await released(place, "canary")
     settings = await place.hands.get(CONFIG_MAP, "settings")

@@ -18,11 +18,14 @@ _KEYS: Mapping[str, tuple[str, ...]] = {
     "containers": ("name",),
     "initContainers": ("name",),
     "env": ("name",),
-    "ports": ("containerPort", "protocol"),
+    "ports": ("containerPort", "port", "protocol"),
     "volumes": ("name",),
     "volumeMounts": ("mountPath",),
 }
-"""The lists of a pod template that are merged item by item; every other list is replaced as a whole."""
+"""The lists that are merged item by item; every other list is replaced as a whole.
+
+The ports of a container have a `containerPort`, those of a Service a `port`; none has both.
+"""
 _DEFAULTS = {"protocol": "TCP"}
 
 
