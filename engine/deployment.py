@@ -35,7 +35,10 @@ DEFAULT_CLUSTER = "default"
 """The cluster of a definition that names none."""
 DEFAULT_NAMESPACE = "default"
 FOUND = "found"
-"""The creation of a release that was there before Sluice: stored with it, and written by no author."""
+"""The creation of a release that others made: stored with it, and written by no author.
+
+One that was made of a release with a manifest keeps that: what stands beside its workload is as it says.
+"""
 _CREATIONS = ("standard", "yaml")
 _UNTESTABLE = frozenset(
     {"host", "connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
@@ -207,7 +210,7 @@ _SAID_BY_A_MANIFEST = ("pull", "resources", "liveness", "log_path", "volumes", "
 
 def _creation(given: Mapping[str, Any]) -> Iterator[Conflict]:
     if given.get("creation") != "yaml":
-        if "manifest" in given:
+        if "manifest" in given and given.get("creation") != FOUND:
             yield Conflict("manifest", "stands beside creation: standard, which has no use for it", "creation: yaml")
         return
     if not given.get("manifest"):

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from bot.cards import Card
-from engine.deployment import target_of
+from engine.deployment import FOUND, target_of
 from engine.manifest import objects
 from engine.model import Json, Release, Run
 
@@ -45,7 +45,8 @@ def _shown(text: str, workload: str, release: Release | None) -> str:
 
 def said_by(settings: Json) -> frozenset[str]:
     """The variables whose values a release's settings say themselves. What was found says none of its own."""
-    written = (each for thing in objects(settings.get("manifest") or "") for each in _variables(thing))
+    text = "" if settings.get("creation") == FOUND else settings.get("manifest") or ""
+    written = (each for thing in objects(text) for each in _variables(thing))
     return _OWN | frozenset(settings.get("environment") or ()) | {str(each.get("name")) for each in written}
 
 

@@ -11,9 +11,11 @@ from engine.errors import StageFailure
 from engine.model import Release, Way
 from engine.ports import Hotfix
 from engine.rollout.fleet import GoalKind
+from engine.stages.rollout import straight_spec
 from engine.targets.kubernetes import names
 from engine.targets.kubernetes.access import compared
-from engine.targets.kubernetes.kinds import DEPLOYMENT
+from engine.targets.kubernetes.kinds import DEPLOYMENT, SERVICE
+from tests.contract.test_kubernetes_manifest import CONFIG_MAP, written
 from tests.contract.test_kubernetes_rights import EVERYTHING, role
 from tests.support.eventually import eventually
 from tests.support.kube_mortal import Killed
@@ -70,9 +72,9 @@ async def hotfixed(place: Place, name: str, tag: str = "v1-hot", **container: An
         await place.ground.go_on()
 
 
-async def adopted(place: Place, deployed: Deployed) -> Release:
-    """Let ann adopt what runs between two releases."""
-    where = replace(deployed, old=deployed.new).placement()
+async def told(place: Place, deployed: Deployed) -> Hotfix:
+    """What others have made of the release before, once it can be told."""
+    where = deployed.placement()
     seen: list[Hotfix] = []
 
     async def is_told() -> bool:
@@ -82,6 +84,13 @@ async def adopted(place: Place, deployed: Deployed) -> Release:
 
     await eventually(is_told, "it is told")
     [hotfix] = seen
+    return hotfix
+
+
+async def adopted(place: Place, deployed: Deployed) -> Release:
+    """Let ann adopt what runs between two releases."""
+    everywhere = replace(deployed, old=deployed.new)
+    where, hotfix = everywhere.placement(), await told(place, everywhere)
     assert set(await place.target.disputes(where)) == {replace(each, hotfix=False) for each in hotfix.disputes}
     release = replace(hotfix.release, adopted_by="ann")
     await place.target.adopt(where, hotfix.disputes, "ann", release)
@@ -294,3 +303,53 @@ async def test_one_is_adopted_after_another_and_each_can_be_gone_back_to(place: 
         assert place.deployed is not None
         await place.drive(replace(deployed, new=release, old=place.deployed), PROMOTE, way=Way.ROLL_BACK)
         assert {one for _, one in await place.running()} == {tag}
+
+
+async def beside(place: Place) -> dict[str, Any]:
+    """What stands beside the workload, and its own Service."""
+    service = await place.hands.get(SERVICE, NAME)
+    ports = [(each["port"], each["targetPort"]) for each in service["spec"]["ports"]]
+    said = (await place.hands.get(CONFIG_MAP, "settings"))["data"]["colour"]
+    return {"colour": said, "team": service["metadata"]["labels"].get("team"), "ports": ports}
+
+
+@pytest.mark.parametrize("way", ["canary", "blue_green", "istio"])
+@pytest.mark.parametrize("kind", [GRAY, PROMOTE])
+async def test_what_stands_beside_a_manifest_goes_back_with_what_was_adopted(
+    place: Place, way: str, kind: GoalKind
+) -> None:
+    deployed = await released(place, way, "sluice", **written(place, "red"))
+    place.foreign.add((CONFIG_MAP.kind, "settings"))
+    was = await beside(place)
+    assert was["colour"] == "red"
+    await hotfixed(place, live_name(way))
+    release = await adopted(place, deployed)
+    later = await place.plan("v2", way, **written(place, "blue"))
+    await place.drive(later, kind)
+    assert (await beside(place))["colour"] == "blue"
+    await place.drive(later, ROLL_BACK)
+    assert await beside(place) == was
+    later = await place.plan("v3", way, **written(place, "blue"))
+    await place.drive(later, PROMOTE)
+    spec = straight_spec(release, later.spec)
+    back = Deployed(place.workload, spec, release, later.new, pipeline="hello", run="hello-1")
+    await place.drive(back, PROMOTE, way=Way.ROLL_BACK)
+    assert {tag for _, tag in await place.running()} - {"v1"} == {"v1-hot"}
+    assert await beside(place) == was
+    where = replace(back, old=release).placement()
+    assert await place.target.disputes(where) == ()
+    assert await place.target.hotfix(where) is None
+
+
+@made_by
+async def test_what_is_adopted_has_the_settings_of_the_release_it_was_made_of(place: Place, makers: str) -> None:
+    deployed = await released(place, "istio", makers, drain="9s")
+    await hotfixed(place, NAME)
+    service = {**deployed.new.settings["service"], "preview_port": 8081}
+    later = await place.plan("v2", "istio", service=service, drain="4s", readiness={"within": "9s"})
+    assert later.old == deployed.new
+    between = await told(place, replace(deployed, old=deployed.new))
+    inside = await told(place, later)
+    assert inside.release.settings == between.release.settings
+    assert "preview_port" not in inside.release.settings["service"]
+    assert (inside.release.settings["drain"], inside.release.id) == ("9s", between.release.id)

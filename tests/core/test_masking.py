@@ -48,6 +48,11 @@ def test_of_what_was_found_no_value_is_shown() -> None:
     assert "hunter2" not in said
 
 
+def test_of_what_others_made_of_a_manifest_no_value_is_shown_either() -> None:
+    said = said_by({"creation": "found", "manifest": WRITTEN})
+    assert said == said_by({"creation": "found"}) < said_by({"creation": "yaml", "manifest": WRITTEN})
+
+
 def test_what_a_definition_says_itself_is_shown_as_it_was_written() -> None:
     assert masked(WRITTEN, said_by({"creation": "yaml", "manifest": WRITTEN})) == WRITTEN
     ours = deployment(PORT="8080", COLOUR="red", EMPTY="")

@@ -21,7 +21,7 @@ from engine.errors import StageFailure
 from engine.model import Json, Release
 from engine.ports import Dispute, Hotfix, Placement
 from engine.rollout.fleet import ReleaseId
-from engine.targets.kubernetes import differences, found, names, objects, report, writing
+from engine.targets.kubernetes import differences, found, moves, names, objects, report, writing
 from engine.targets.kubernetes.kinds import DEPLOYMENT, POD
 from engine.targets.kubernetes.scene import Scene
 from engine.targets.kubernetes.site import Site
@@ -30,6 +30,8 @@ from engine.targets.kubernetes.writes import Apply
 _RESTARTS = "Release what it runs instead, by its image."
 _TEMPLATE = "spec.template"
 _REPLICAS = "spec.replicas"
+_KEPT = ("strategy", "upgrade", "max_unavailable", "service", "manifest")
+"""Settings of a release that are still so when its pods are others: how it is replaced, and what is not its pods."""
 
 
 def flagged(site: Site, scene: Scene, placement: Placement, drifted: Sequence[Dispute]) -> tuple[Dispute, ...]:
@@ -134,14 +136,15 @@ async def _pods_of(site: Site, live: Json, changes: Sequence[Dispute]) -> str:
 
 def _release(scene: Scene, placement: Placement, live: Json, changes: Sequence[Dispute], now: datetime) -> Release:
     old, plain = _everywhere(placement), _plain(scene, live)
-    spec = scene.spec.model_copy(update={"image": old.image})
+    spec = moves.settings_of(old).model_copy(update={"image": old.image})
     made = found.found_release(scene.place, plain, scene.service, spec, now)
+    kept = {key: old.settings[key] for key in _KEPT if key in old.settings}
     is_scaled = any(each.field == _REPLICAS for each in changes)
     count = made.settings["instances"] if is_scaled else old.settings["instances"]
     return replace(
         made,
         id=_named(scene, live),
-        settings={**made.settings, "instances": count, "strategy": old.settings["strategy"]},
+        settings={**made.settings, **kept, "instances": count},
         variables=old.variables,
         changed_by=", ".join(sorted({each.manager for each in changes})) or differences.NOBODY,
     )

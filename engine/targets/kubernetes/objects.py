@@ -103,7 +103,7 @@ def selects(place: Place, spec: Deployment) -> dict[str, str]:
 
 def extra_objects(release: Release, place: Place) -> tuple[dict[str, Any], ...]:
     """What a manifest brings along beside its workload and its service, with Sluice's labels."""
-    if release.settings.get("creation") != "yaml":
+    if not release.settings.get("manifest"):
         return ()
     labels = {names.MANAGED: "sluice", names.WORKLOAD: place.name}
     additions = {"metadata": {"namespace": place.namespace, "labels": labels}}
@@ -369,7 +369,7 @@ def _but_selector(written: Json) -> dict[str, Any]:
 
 
 def _service_of_manifest(spec: Deployment) -> dict[str, Any] | None:
-    return manifests.parse(spec.manifest or "").service if spec.creation == "yaml" else None
+    return manifests.parse(spec.manifest).service if spec.manifest else None
 
 
 def _port(spec: Deployment, port: int, model: Json | None) -> dict[str, Any]:
