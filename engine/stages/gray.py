@@ -8,7 +8,7 @@ from engine.deployed import Deployed
 from engine.deployment import FOUND
 from engine.errors import StageFailure
 from engine.manifest import selector_of
-from engine.model import Json
+from engine.model import Json, Release
 from engine.rollout.fleet import GoalKind
 from engine.stages.job import Finished, Job, Later, Outcome
 from engine.stages.rollout import Rollouts
@@ -38,7 +38,8 @@ def check_fixed(deployed: Deployed) -> None:
         return
     now = deployed.spec.model_dump(mode="json", exclude_none=True)
     was = deployed.old.settings
-    in_a_cluster = _fixed_in_a_cluster(was, now) if deployed.spec.target == "kubernetes" else ()
+    creations = _creation(was, deployed.old), _creation(now, deployed.new)
+    in_a_cluster = _fixed_in_a_cluster(was, now, creations) if deployed.spec.target == "kubernetes" else ()
     for name, before, after in (
         ("service.port", was["service"]["port"], now["service"]["port"]),
         ("service.protocol", was["service"]["protocol"], now["service"]["protocol"]),
@@ -52,11 +53,18 @@ def check_fixed(deployed: Deployed) -> None:
             )
 
 
-def _fixed_in_a_cluster(was: Json, now: Json) -> Iterator[tuple[str, Any, Any]]:
+def _creation(settings: Json, release: Release) -> str:
+    """How a release is made. What was adopted in the place of another is held to what that one was."""
+    made = str(settings.get("creation", _STANDARD))
+    if made != FOUND or not release.adopted_by:
+        return made
+    return "yaml" if settings.get("manifest") else _STANDARD
+
+
+def _fixed_in_a_cluster(was: Json, now: Json, creations: tuple[str, str]) -> Iterator[tuple[str, Any, Any]]:
     """The one Service, which both versions stand behind, and the labels by which a Deployment finds its pods."""
     before, after = was["service"], now["service"]
     yield "service.name", before.get("name"), after.get("name")
-    creations = (was.get("creation", _STANDARD), now.get("creation", _STANDARD))
     found = FOUND in creations
     if not found:
         yield "creation", *creations

@@ -1,13 +1,16 @@
 """What cannot change once a workload is in effect in a cluster."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from engine.deployed import Deployed
-from engine.deployment import Deployment
+from engine.deployment import FOUND, Deployment
 from engine.errors import StageFailure
+from engine.model import Release
 from engine.stages.gray import check_fixed
+from engine.stages.rollout import straight_spec
 from tests.support.kube_releases import release, settings
 
 MANIFEST = "{apiVersion: apps/v1, kind: Deployment, spec: {selector: {matchLabels: {app: APP}}}}"
@@ -71,6 +74,33 @@ ALLOWED = [
 @pytest.mark.parametrize(("before", "after"), ALLOWED)
 def test_everything_else_may_change(before: Deployment, after: Deployment) -> None:
     changed(before, after)
+
+
+def adopted(spec: Deployment, number: int) -> Release:
+    """What others made of a release with these settings, and somebody adopted."""
+    made = release(spec, number=number)
+    return replace(made, settings={**made.settings, "creation": "found"}, adopted_by="ann")
+
+
+PLAIN = [case for case in REFUSED if FOUND not in (case[0].creation, case[1].creation)]
+
+
+@pytest.mark.parametrize(("before", "after", "said"), PLAIN)
+def test_what_is_fixed_stays_so_when_a_hotfix_was_adopted(before: Deployment, after: Deployment, said: str) -> None:
+    with pytest.raises(StageFailure) as refused:
+        check_fixed(Deployed("production/shop/web", after, release(after), adopted(before, 1)))
+    assert said in str(refused.value)
+    back = adopted(after, 2)
+    with pytest.raises(StageFailure) as refused:
+        check_fixed(Deployed("production/shop/web", straight_spec(back, None), back, release(before, number=1)))
+    assert said in str(refused.value)
+
+
+@pytest.mark.parametrize("spec", [service(access="node", container_port=8080), manifest("web")])
+def test_what_was_adopted_is_no_change_of_what_is_fixed(spec: Deployment) -> None:
+    hot = adopted(spec, 2)
+    check_fixed(Deployed("production/shop/web", spec, release(spec, number=3), hot))
+    check_fixed(Deployed("production/shop/web", straight_spec(hot, None), hot, release(spec, number=3)))
 
 
 def test_a_first_release_may_be_anything() -> None:
