@@ -353,3 +353,20 @@ async def test_what_is_adopted_has_the_settings_of_the_release_it_was_made_of(pl
     assert inside.release.settings == between.release.settings
     assert "preview_port" not in inside.release.settings["service"]
     assert (inside.release.settings["drain"], inside.release.id) == ("9s", between.release.id)
+
+
+@every_way
+async def test_what_a_run_and_a_version_are_made_of_is_told_without_the_note_of_what_was_adopted(
+    place: Place, way: str
+) -> None:
+    deployed = await released(place, way, "sluice")
+    await hotfixed(place, live_name(way))
+    await adopted(place, deployed)
+    later = await place.plan("v2", way)
+    await place.drive(later, PROMOTE)
+    for one in (deployed, later):
+        said = await place.target.applied(one.placement())
+        assert said
+        notes = {note for thing in said.values() for note in thing["metadata"]["annotations"]}
+        assert names.HOTFIX not in notes
+        assert names.HOTFIX not in await place.target.manifest(one.placement(), one.new.id)

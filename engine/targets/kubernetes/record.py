@@ -14,7 +14,7 @@ from engine.targets.kubernetes.kinds import DEPLOYMENT
 from engine.targets.kubernetes.objects import applied_of
 from engine.targets.kubernetes.scene import Scene
 
-_REMEMBERED = (names.ROUTE, names.FOUND, names.UNROUTED, names.ADOPTED)
+_REMEMBERED = (names.ROUTE, names.FOUND, names.UNROUTED, names.ADOPTED, names.HOTFIX)
 
 
 def applied_by(scene: Scene, placement: Placement) -> dict[str, Json]:
@@ -26,7 +26,7 @@ def applied_by(scene: Scene, placement: Placement) -> dict[str, Json]:
         thing = applied_of(live)
         if thing is None or names.annotation(live, names.RUN) != placement.run:
             continue
-        found[_called(scene, kind.kind, live)] = _plain(thing)
+        found[_called(scene, kind.kind, live)] = plain(thing)
         launched |= kind == DEPLOYMENT and new is not None and names.annotation(live, names.RELEASE) == new.id
     for thing in objects.extra_objects(new, scene.place) if launched and new is not None else ():
         found[_called(scene, thing["kind"], thing)] = thing
@@ -37,8 +37,9 @@ def _called(scene: Scene, kind: str, thing: Json) -> str:
     return f"{kind} {scene.place.namespace}/{thing['metadata']['name']}"
 
 
-def _plain(thing: Json) -> dict[str, Any]:
+def plain(thing: Json) -> dict[str, Any]:
+    """What was applied, without what Sluice remembers for itself on it."""
     metadata = dict(thing["metadata"])
     said = metadata.pop("annotations", None)
     notes = {key: note for key, note in said.items() if key not in _REMEMBERED} if isinstance(said, dict) else {}
-    return {**thing, "metadata": {**metadata, "annotations": notes}}
+    return {**thing, "metadata": {**metadata, "annotations": notes} if notes else metadata}

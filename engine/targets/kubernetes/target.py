@@ -96,7 +96,9 @@ class KubernetesTarget:
         count = placement.spec.instances if placement.spec else 1
         things = moves.writes_of(scene, placement, Launch(names.STABLE, release, count), site.registry)
         service = ways.asked(scene, scene.wish, moves.marks_of(placement))
-        written = [objects.without_applied(each.thing) for each in (*things, service) if isinstance(each, Apply)]
+        written = [
+            record.plain(objects.without_applied(each.thing)) for each in (*things, service) if isinstance(each, Apply)
+        ]
         return yaml.safe_dump_all(written, sort_keys=False, allow_unicode=True)
 
     async def applied(self, placement: Placement) -> Mapping[str, Json]:
