@@ -82,7 +82,7 @@ class Rollouts:
 
     async def deployed(self, job: Job) -> Deployed:
         """What this run releases, from what, with which settings."""
-        old = await self.store.read(lambda book: book.releases.deployed(job.run.workload))
+        old = await self._healed(job, await self.store.read(lambda book: book.releases.deployed(job.run.workload)))
         wanted = job.run.redeploys
         if wanted is not None and job.run.is_straight:
             new = await self.store.read(lambda book: book.releases.load(wanted))
@@ -98,11 +98,17 @@ class Rollouts:
             old = await self._versions.found(job, target, spec) or old
         elif is_found(old):
             old = await self._versions.followed(job, target, spec, old)
-        elif placed_release(job.run) is None:
-            place = self._of(job, straight_spec(old, None), old, None).placement()
-            old = await self._versions.healed(job, target, place, old)
         new = await self._release(job, target, spec, old)
         return self._of(job, spec, new, old)
+
+    async def _healed(self, job: Job, old: Release | None) -> Release | None:
+        """What is everywhere, by what the place says of it: before anything is placed, and on the way back from it."""
+        placed = noted_release(job.run)
+        if old is None or is_found(old) or job.run.way is Way.ADOPT or (placed and job.run.unwinding is None):
+            return old
+        spec = straight_spec(old, None)
+        place = self._of(job, spec, old, None).placement()
+        return await self._versions.healed(job, self.targets[spec.target], place, old)
 
     def _of(self, job: Job, spec: Deployment, new: Release, old: Release | None) -> Deployed:
         return Deployed(job.run.workload, spec, new, old, pipeline=job.run.pipeline, run=job.run.id)
@@ -153,7 +159,7 @@ class Rollouts:
         target = self.targets[deployed.spec.target]
         place = placement_of(job.run, deployed, kind)
         if not place.firm:
-            if await settled(job, target, place, self._versions.keep(job)):
+            if await settled(job, target, place, self._versions):
                 return Later(timedelta(0))
             place = replace(place, overruled=overruled(job))
         if kind is GoalKind.ROLL_BACK:

@@ -6,17 +6,15 @@ when something else is there by the time of the yes, nothing is done and all of 
 overrule others in the decided fields alone.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from engine.deployed import Disputed
 from engine.errors import StageFailure
-from engine.model import Json, Release, StageRun
+from engine.model import Json, StageRun
 from engine.ports import Dispute, Placement, Target
 from engine.stages.job import Job
-
-Keep = Callable[[Release], Awaitable[None]]
-"""Writes down that a release is everywhere."""
+from engine.stages.versions import Versions
 
 Key = tuple[str, str, str]
 """An object, its field, and who is overruled: `Dispute.key`."""
@@ -38,10 +36,10 @@ def overruled(job: Job) -> frozenset[Key]:
     return frozenset(_key(each) for each in job.state.outputs.get("overruled") or ())
 
 
-async def settled(job: Job, target: Target, place: Placement, keep: Keep) -> bool:
+async def settled(job: Job, target: Target, place: Placement, versions: Versions) -> bool:
     """Do once what a person has decided; whether there was anything to do.
 
-    What was adopted as a version is given to `keep`. Raises `Disputed` when what is there is not what the person was
+    What was adopted as a version is written down. Raises `Disputed` when what is there is not what the person was
     shown.
     """
     decided = job.state.outputs.get("settle")
@@ -56,7 +54,7 @@ async def settled(job: Job, target: Target, place: Placement, keep: Keep) -> boo
         raise Disputed(disputes, job.run.pipeline)
     if decided["how"] == "adopt":
         try:
-            await _adopted(job, target, place, disputes, keep)
+            await _adopted(job, target, place, disputes, versions)
         except StageFailure as failure:
             await job.note(f"{decided['by']}: adopt, but {failure}", {"settle": done})
             raise Disputed(disputes, job.run.pipeline, str(failure)) if disputes else failure from failure
@@ -68,16 +66,18 @@ async def settled(job: Job, target: Target, place: Placement, keep: Keep) -> boo
     return True
 
 
-async def _adopted(job: Job, target: Target, place: Placement, disputes: Sequence[Dispute], keep: Keep) -> None:
+async def _adopted(job: Job, target: Target, place: Placement, disputes: Sequence[Dispute], versions: Versions) -> None:
     """Let what others have made stand, as a version if it can be one. It is kept after it is one in its place."""
     by, hotfix = job.state.outputs["settle"]["by"], None
     if job.state.outputs.get("hotfix"):
         hotfix = await target.hotfix(place)
     release = replace(hotfix.release, adopted_by=by) if hotfix else None
+    if release is not None:
+        await versions.announce(release)
     if disputes or release is not None:
         await target.adopt(place, disputes, by, release)
     if release is not None:
-        await keep(release)
+        await versions.keep(job, release)
 
 
 def _seen(stage: StageRun) -> dict[Key, str]:

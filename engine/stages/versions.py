@@ -6,11 +6,11 @@ back to; one that runs and is not in the book would be taken for drift, and over
 The promise: nothing becomes a version that does not run at that moment, and what a place was told that it runs is
 written down, by whoever comes next if need be.
 
-Why it holds: what was found is only read. What is adopted is written to the place first, which refuses it if it is
-another one by then, and says from then on what it is; the book follows.
+Why it holds: what was found is only read. What is adopted is described in the book, then written to the place, which
+refuses it if it is another one by then and says from then on what it is; that it is everywhere, the book says after
+that. Whoever begins to move anything, or goes back, asks the place first.
 """
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -53,7 +53,7 @@ class Versions:
             return old  # the release has taken its place
         count = old.settings["instances"]
         release = replace(found, settings={**found.settings, "instances": count}, idle=old.idle)
-        await self.keep(job)(release)
+        await self.keep(job, release)
         return release
 
     async def adopt(self, job: Job, target: Target, deployed: Deployed) -> ReleaseId:
@@ -68,14 +68,14 @@ class Versions:
         await target.adopt(place, hotfix.disputes if hotfix else (), new.adopted_by, new)
         return new.id
 
-    def keep(self, job: Job) -> Callable[[Release], Awaitable[None]]:
-        """What writes down what was adopted in the middle of a run."""
+    async def announce(self, release: Release) -> None:
+        """Write down what a place is about to be told that it runs: whoever comes next is to know all about it."""
+        await self.store.transact(lambda book: book.releases.add(release))
 
-        async def kept(release: Release) -> None:
-            now = job.now()
-            await self.store.transact(lambda book: _adopted(book, release, job.run.id, now))
-
-        return kept
+    async def keep(self, job: Job, release: Release) -> None:
+        """Write down that what was adopted in the middle of a run is everywhere."""
+        now = job.now()
+        await self.store.transact(lambda book: _adopted(book, release, job.run.id, now))
 
     async def healed(self, job: Job, target: Target, place: Placement, old: Release) -> Release:
         """What is everywhere. The place knows of what a run has adopted that ended before it could write that down."""
@@ -83,10 +83,10 @@ class Versions:
             hotfix = await target.hotfix(place)
         except StageFailure:
             return old
-        if hotfix is None or hotfix.disputes:
-            return old  # what others have changed is asked about
+        if hotfix is None or hotfix.disputes or hotfix.release.id == job.run.redeploys:
+            return old  # what others have changed is asked about, and what the run itself brings is taken back
         release = await self.store.read(lambda book: book.releases.find(hotfix.release.id)) or hotfix.release
-        await self.keep(job)(release)
+        await self.keep(job, release)
         return release
 
 

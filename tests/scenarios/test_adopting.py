@@ -1,9 +1,12 @@
 """Whoever has put something right with kubectl has it taken as a version: between two releases, and in one."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+
+import pytest
 
 from engine.errors import StageFailure
 from engine.events import VotesVoided
@@ -40,6 +43,16 @@ async def hotfixed(bot: Bot, target: ModelTarget, tag: str = "v1-hot") -> None:
     """Let somebody put another image in the place of what is deployed."""
     target.hot[WORKLOAD] = hotfix(await deployed_now(bot), tag)
     target.disputed[WORKLOAD] = (IMAGE,)
+
+
+async def left_adopted(bot: Bot, target: ModelTarget, tag: str) -> None:
+    """Let a run have adopted something that ended before it could write that down."""
+    left = replace(hotfix(await deployed_now(bot), tag), disputes=())
+    target.hot[WORKLOAD] = left
+    for group in target.fleets[WORKLOAD].groups.values():
+        group.spec = replace(group.spec, release=left.release.id)
+    for copy in target.fleets[WORKLOAD].copies.values():
+        copy.release = left.release.id
 
 
 async def released(bot: Bot, target: ModelTarget, tag: str = "v1") -> None:
@@ -274,16 +287,84 @@ async def test_what_was_adopted_in_the_cluster_by_a_run_that_was_stopped_is_writ
     async with a_cluster(tmp_path) as (bot, target):
         await released(bot, target)
         old = await deployed_now(bot)
-        left = replace(hotfix(old), disputes=())
-        target.hot[WORKLOAD] = left
-        for group in target.fleets[WORKLOAD].groups.values():
-            group.spec = replace(group.spec, release=left.release.id)
-        for copy in target.fleets[WORKLOAD].copies.values():
-            copy.release = left.release.id
+        await left_adopted(bot, target, "v1-hot")
         target.moves.clear()
         await bot.asks(await bot.start("run web tag=v2"))
         assert await versions(bot) == ["v1-hot", "v1"]
         assert not any("stable" in str(move) and old.id in str(move) for move in target.moves)
+    assert target.broken() == []
+
+
+class Mortal(ModelTarget):
+    """A place that is told what it runs by a bot that is killed before it writes that down."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told = asyncio.Event()
+        self.killed = asyncio.Event()
+
+    async def hotfix(self, placement: Placement) -> Hotfix | None:
+        hot = await super().hotfix(placement)
+        return None if hot is None or list(placement.releases)[-1] == hot.release.id else hot
+
+    async def adopt(
+        self, placement: Placement, disputes: Sequence[Dispute], by: str, hotfix: Release | None = None
+    ) -> None:
+        if not self.told.is_set():
+            await super().adopt(placement, disputes, by, hotfix)
+            assert hotfix is not None
+            self.hot[placement.workload] = Hotfix(replace(hotfix, adopted_by=""), ())
+            self.told.set()
+        await self.killed.wait()
+        raise StageFailure("The bot is gone.")
+
+
+async def test_a_way_back_leads_to_what_was_adopted_by_a_bot_that_was_killed_at_that_moment(tmp_path: Path) -> None:
+    target = Mortal()
+    async with a_cluster(tmp_path, target) as (bot, _):
+        await released(bot, target)
+        run = await bot.start("run web tag=v2")
+        await bot.asks(run)
+        await hotfixed(bot, target)
+        await bot.say(f"approve {run}")
+        await bot.is_held(run)
+        await bot.say(f"adopt {run}")
+        await bot.say("yes")
+        await asyncio.wait_for(target.told.wait(), 20)
+        assert await versions(bot) == ["v1"]
+        target.moves.clear()
+        await bot.say(f"rollback {run}")
+        await bot.say("yes")
+        target.killed.set()
+        await bot.ends(run, RunState.ROLLED_BACK)
+        assert await versions(bot) == ["v1-hot", "v1"]
+        now = await deployed_now(bot)
+        assert (now.adopted_by, now.changed_by) == ("ann", "kubectl-set")
+        fleet = target.fleets[WORKLOAD].observe()
+        assert {group.release for group in fleet.groups.values()} == {now.id}
+    assert target.broken() == []
+
+
+@pytest.mark.parametrize("how", ["fast", "reviewed"])
+async def test_a_version_is_brought_back_in_the_place_of_what_was_adopted_by_a_run_that_was_stopped(
+    tmp_path: Path, how: str
+) -> None:
+    target = Mortal()
+    target.told.set()
+    async with a_cluster(tmp_path, target) as (bot, _):
+        await released(bot, target)
+        old = await deployed_now(bot)
+        await bot.release("run web tag=v2")
+        await left_adopted(bot, target, "v2-hot")
+        run = await bot.start(f"redeploy web 1 {how}".removesuffix(" reviewed"))
+        if how == "reviewed":
+            await bot.asks(run)
+            assert await versions(bot) == ["v2-hot", "v2", "v1"]
+            assert (await bot.run(run)).stages[1].outputs["plan"]["from"] == (await deployed_now(bot)).id
+            await bot.say(f"approve {run}")
+        await bot.ends(run, RunState.SUCCEEDED)
+        assert await versions(bot) == ["v1", "v2-hot", "v2", "v1"]
+        assert (await deployed_now(bot)).id == old.id
     assert target.broken() == []
 
 
