@@ -10,7 +10,7 @@ from engine.deployed import Deployed
 from engine.errors import StageFailure
 from engine.model import Release, Way
 from engine.ports import Hotfix
-from engine.rollout.fleet import GoalKind
+from engine.rollout.fleet import Fleet, GoalKind, Launch
 from engine.stages.rollout import straight_spec
 from engine.targets.kubernetes import names
 from engine.targets.kubernetes.access import compared
@@ -171,11 +171,65 @@ async def test_what_was_written_before_a_crash_is_not_written_again(place: Place
     left = await place.target.hotfix(where)
     assert left is not None
     assert (left.release.id, left.disputes) == (release.id, ())
+    assert (left.release.changed_by, left.release.adopted_by) == (KUBECTL, "ann")
     writes = place.writes
     await place.target.adopt(where, left.disputes, "ann", release)
     assert place.writes == writes
     assert await uids(place) == before
     place.deployed = release
+
+
+@pytest.mark.parametrize("again", [False, True])
+async def test_what_was_adopted_before_a_crash_is_told_though_somebody_has_scaled_it(
+    place: Place, *, again: bool
+) -> None:
+    deployed = await released(place, "istio", "sluice")
+    first = deployed.new
+    if again:
+        await hotfixed(place, NAME, "v1-warm")
+        first = await adopted(place, deployed)
+    await hotfixed(place, NAME)
+    release = await adopted(place, replace(deployed, new=first))
+    await place.hands.scale(NAME, 5)
+
+    async def is_told() -> bool:
+        await place.ground.go_on()
+        where = replace(deployed, new=release, old=release).placement()
+        return [each.field for each in await place.target.disputes(where)] == ["spec.replicas"]
+
+    await eventually(is_told, "it is told")
+    left = await place.target.hotfix(replace(deployed, new=first, old=first).placement())
+    assert left is not None
+    assert (left.release.id, left.disputes) == (release.id, ())
+    await place.hands.scale(NAME, 3)
+    place.deployed = release
+
+
+@every_way
+@made_by
+async def test_what_a_way_back_to_an_adopted_version_has_not_brought_everywhere_was_not_adopted(
+    place: Place, way: str, makers: str
+) -> None:
+    deployed = await released(place, way, makers)
+    release = await adopted_and_left(place, deployed, way)
+
+    def is_launched(_: Fleet) -> bool:
+        return any(isinstance(move, Launch) and move.release == release.id for move in place.moves)
+
+    place.moves.clear()
+    await place.drive(replace(deployed, new=release, old=deployed.new), PROMOTE, way=Way.FAST, until=is_launched)
+    assert {tag for _, tag in await place.running()} != {"v1-hot"}
+    assert await place.target.hotfix(replace(deployed, old=deployed.new).placement()) is None
+    await place.drive(replace(deployed, new=release, old=deployed.new), PROMOTE, way=Way.FAST)
+    assert await place.target.hotfix(replace(deployed, new=release, old=release).placement()) is None
+
+
+async def adopted_and_left(place: Place, deployed: Deployed, way: str) -> Release:
+    """Let ann adopt what somebody has put there, and bring back what was there before."""
+    await hotfixed(place, live_name(way))
+    release = await adopted(place, deployed)
+    await place.drive(replace(deployed, old=release), PROMOTE, way=Way.FAST)
+    return release
 
 
 @pytest.mark.parametrize("tag", ["v1", "v1-hotter"])

@@ -49,14 +49,15 @@ async def seen(site: Site, scene: Scene, placement: Placement, now: datetime) ->
     live = _deployment(scene, old)
     if live is None:
         return None
-    hot, changes = names.hotfix_of(live), _changes(site, live)
-    is_left = hot is not None and hot.instead == old.id and names.annotation(live, names.RELEASE) == hot.release
-    if not changes and not is_left:
+    left, changes = _left(live, old), _changes(site, live)
+    if left is None and not changes:
         return None
     if changes:
         await _pods_of(site, live, changes)
     made = _release(scene, placement, live, changes, now)
-    return Hotfix(replace(made, id=hot.release) if hot and is_left and not changes else made, changes)
+    if left is not None and not changes:
+        made = replace(made, id=left.release, changed_by=left.changed_by or made.changed_by, adopted_by=left.adopted_by)
+    return Hotfix(made, changes)
 
 
 async def adopt(site: Site, scene: Scene, placement: Placement, disputes: Sequence[Dispute], release: Release) -> None:
@@ -72,10 +73,10 @@ async def adopt(site: Site, scene: Scene, placement: Placement, disputes: Sequen
         raise StageFailure(f"{release.image} runs no more: somebody has put back what was there before.")
     if _named(scene, live) != release.id or not {each.key for each in changes} <= {each.key for each in disputes}:
         raise StageFailure(f"More was changed of {_thing(scene, live)} since that was asked about.", "Say it again.")
-    noted = names.Hot(release.id, _everywhere(placement).id, await _pods_of(site, live, changes)).noted()
+    pods, instead = await _pods_of(site, live, changes), _everywhere(placement).id
     notes = {
         names.RELEASE: release.id,
-        **noted,
+        **names.Hot(release.id, instead, pods, release.changed_by, release.adopted_by).noted(),
         **names.let(live, {each.manager for each in changes}, release.adopted_by),
     }
     if any(each.field == _REPLICAS for each in changes):
@@ -105,6 +106,17 @@ def _deployment(scene: Scene, old: Release) -> Json | None:
 def _names_of(live: Json) -> set[str]:
     now, hot = names.annotation(live, names.RELEASE), names.hotfix_of(live)
     return {now, hot.instead} if hot is not None and hot.release == now else {now}
+
+
+def _left(live: Json, old: Release) -> names.Hot | None:
+    """What was adopted in the place of `old` and runs since, though nobody has written that down.
+
+    A template that names it was written by a way back to it, which may not be everywhere.
+    """
+    hot = names.hotfix_of(live)
+    if hot is None or hot.instead != old.id or names.annotation(live, names.RELEASE) != hot.release:
+        return None
+    return None if names.annotation(live["spec"]["template"], names.RELEASE) == hot.release else hot
 
 
 def _changes(site: Site, live: Json) -> tuple[Dispute, ...]:

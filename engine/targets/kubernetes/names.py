@@ -8,7 +8,7 @@ lead to one group alone.
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from engine.model import Json
 from engine.rollout.fleet import ReleaseId
@@ -109,11 +109,16 @@ def is_ours(thing: Json) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Hot:
-    """What a Deployment's pods of the template `pods` (its hash) are: `release`, in the place of `instead`."""
+    """What a Deployment's pods of the template `pods` (its hash) are: `release`, in the place of `instead`.
+
+    `changed_by` has put it there, `adopted_by` has adopted it.
+    """
 
     release: ReleaseId
     instead: ReleaseId
     pods: str
+    changed_by: str = ""
+    adopted_by: str = ""
 
     def is_on(self, pod: Json) -> bool:
         """Whether the pod is one of them."""
@@ -121,15 +126,17 @@ class Hot:
 
     def noted(self) -> dict[str, str]:
         """The annotation that says so."""
-        said = {"release": self.release, "instead": self.instead, "pods": self.pods}
-        return {HOTFIX: json.dumps(said, sort_keys=True, separators=(",", ":"))}
+        return {HOTFIX: json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))}
 
 
 def hotfix_of(live: Json | None) -> Hot | None:
     """What was adopted on a Deployment; None if nothing was, or if the note cannot be read."""
     try:
         said = json.loads((annotation(live, HOTFIX) if live is not None else "") or "null")
-        return Hot(ReleaseId(said["release"]), ReleaseId(said["instead"]), str(said["pods"])) if said else None
+        if not said:
+            return None
+        by = (str(said.get(key, "")) for key in ("changed_by", "adopted_by"))
+        return Hot(ReleaseId(said["release"]), ReleaseId(said["instead"]), str(said["pods"]), *by)
     except (ValueError, KeyError, TypeError):
         return None
 
