@@ -220,7 +220,7 @@ class Releases(Protocol):
         ...
 
     def mark_deployed(self, release: ReleaseId, run: RunId, at: datetime) -> Release:
-        """It is deployed everywhere: it gets the workload's next number. The same run marks it once."""
+        """It is deployed everywhere: it gets the workload's next number, unless it is what `run` has marked last."""
         ...
 
     def history(self, workload: str, limit: int) -> list[Release]:

@@ -16,13 +16,15 @@ from storage.tables import deployments, left_grays, releases, retired
 
 _FIND = select(releases.c.document).where(releases.c.id == bindparam("id_"))
 _DEPLOYED = (
-    select(deployments.c.document, deployments.c.number, deployments.c.run, deployments.c.at)
+    select(deployments.c.document, deployments.c.number, deployments.c.run, deployments.c.at, deployments.c.release)
     .where(deployments.c.workload == bindparam("workload_"))
     .order_by(deployments.c.number.desc())
 )
 _HISTORY = _DEPLOYED.limit(bindparam("limit_"))
-_MARKED = _DEPLOYED.where(deployments.c.release == bindparam("release_"), deployments.c.run == bindparam("run_"))
+_MARKED = _DEPLOYED.where(deployments.c.run == bindparam("run_")).limit(1)
+_BY_RUN = _DEPLOYED.where(deployments.c.release == bindparam("release_"), deployments.c.run == bindparam("run_"))
 _VERSION = _DEPLOYED.where(deployments.c.number == bindparam("number_"))
+
 
 _LEFT_GRAY = select(left_grays.c.run).where(left_grays.c.workload == bindparam("workload_"))
 _RETIRED = select(retired.c.workload).where(retired.c.workload == bindparam("workload_"))
@@ -55,11 +57,11 @@ class SqlReleases:
         return found
 
     def mark_deployed(self, release: ReleaseId, run: RunId, at: datetime) -> Release:
-        """Number it, once for each run."""
+        """Number it, unless it is what the run has marked last."""
         found = self.load(release)
-        marked = self.deployed_by(found.workload, run, release)
-        if marked is not None:
-            return marked
+        marked = self._in.read(_MARKED, {"workload_": found.workload, "run_": run}).first()
+        if marked is not None and marked.release == release:
+            return _deployed(marked)
         highest = select(func.max(deployments.c.number)).where(deployments.c.workload == found.workload)
         number = (self._in.read(highest).scalar_one() or 0) + 1
         row = {
@@ -84,8 +86,8 @@ class SqlReleases:
         return None if row is None else _deployed(row)
 
     def deployed_by(self, workload: str, run: RunId, release: ReleaseId) -> Release | None:
-        """The deployment of a release by a run."""
-        row = self._in.read(_MARKED, {"workload_": workload, "release_": release, "run_": run}).first()
+        """The newest deployment of a release by a run."""
+        row = self._in.read(_BY_RUN, {"workload_": workload, "release_": release, "run_": run}).first()
         return None if row is None else _deployed(row)
 
     def deployed(self, workload: str) -> Release | None:

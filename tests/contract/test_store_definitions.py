@@ -131,6 +131,16 @@ async def test_a_run_marks_its_release_once_even_after_a_later_one(store: SqlSto
     assert now.id == "shop@2"
 
 
+async def test_a_run_marks_a_release_anew_once_it_has_marked_another_meanwhile(store: SqlStore) -> None:
+    for name in ("shop@1", "shop@2"):
+        await store.transact(lambda book, name=name: book.releases.add(a_release(name)))  # type: ignore[misc]
+    marked = [await deployed(store, f"shop@{number}", SHOP_1) for number in (1, 2, 2, 1, 1)]
+    assert marked == [1, 2, 2, 3, 3]
+    now = await store.read(lambda book: book.releases.deployed("shop"))
+    assert now is not None
+    assert (now.id, now.number) == ("shop@1", 3)
+
+
 async def test_what_was_never_kept_cannot_be_deployed(store: SqlStore) -> None:
     with pytest.raises(InvariantViolation):
         await deployed(store, "shop@9", SHOP_1)

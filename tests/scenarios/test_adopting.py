@@ -232,6 +232,28 @@ async def test_while_people_are_asked_it_is_adopted_at_once_and_they_are_asked_a
     assert target.broken() == []
 
 
+async def test_what_was_adopted_before_another_in_the_same_run_is_adopted_again(tmp_path: Path) -> None:
+    async with a_cluster(tmp_path) as (bot, target):
+        await released(bot, target)
+        run = await bot.start("run web tag=v2")
+        await bot.asks(run)
+        for tag in ("v1-hot", "v1-hotter", "v1-hot"):
+            await hotfixed(bot, target, tag)
+            await bot.say(f"approve {run}")
+            await bot.is_held(run)
+            await bot.say(f"adopt {run}")
+            await bot.say("yes")
+            await bot.asks(run)
+        assert await versions(bot) == ["v1-hot", "v1-hotter", "v1-hot", "v1"]
+        await bot.say(f"rollback {run}")
+        assert "back to shop/web:v1-hot?" in bot.heard[0].title
+        await bot.say("yes")
+        await bot.ends(run, RunState.ROLLED_BACK)
+        fleet = target.fleets[WORKLOAD].observe()
+        assert {group.release for group in fleet.groups.values()} == {(await deployed_now(bot)).id}
+    assert target.broken() == []
+
+
 async def test_what_changes_between_the_question_and_the_yes_while_people_are_asked_is_asked_about(
     tmp_path: Path,
 ) -> None:
