@@ -233,8 +233,11 @@ def replay(events: Sequence[e.Event]) -> Run:
 
 
 def _lock_against(book: Book, run: Run) -> Lock | None:
-    """Find the lock that keeps this run from beginning. What only goes back may begin, but not to what was bad."""
-    lock = book.locks.find(run.workload) if run.workload else None
+    """Find the lock that keeps this run from beginning.
+
+    What only goes back may begin, but not to what was bad; what moves nothing may, whatever was.
+    """
+    lock = book.locks.find(run.workload) if run.workload and run.way is not Way.ADOPT else None
     if lock is None or (run.redeploys is not None and run.redeploys not in lock.barred):
         return None
     return lock

@@ -428,6 +428,24 @@ async def test_neither_a_freeze_nor_a_lock_keeps_anybody_from_adopting(tmp_path:
         assert "audit" in await bot.say("status web")
 
 
+async def test_what_was_taken_back_and_put_there_again_is_adopted_though_a_lock_bars_it(tmp_path: Path) -> None:
+    async with a_cluster(tmp_path) as (bot, target):
+        await released(bot, target)
+        await hotfixed(bot, target)
+        hot = target.hot[WORKLOAD]
+        adopted = await bot.start("adopt web")
+        await bot.ends(adopted, RunState.SUCCEEDED)
+        back = await bot.start("redeploy web 1 fast")
+        await bot.ends(back, RunState.SUCCEEDED)
+        lock = await bot.app.store.read(lambda book: book.locks.find(WORKLOAD))
+        assert lock is not None
+        assert hot.release.id in lock.barred
+        target.hot[WORKLOAD], target.disputed[WORKLOAD] = hot, (IMAGE,)
+        await bot.ends(await bot.start("adopt web"), RunState.SUCCEEDED)
+        assert await versions(bot) == ["v1-hot", "v1", "v1-hot", "v1"]
+        assert "is locked" in await bot.say("run web tag=v2")
+
+
 async def test_the_bare_word_offers_what_is_released_in_a_cluster(tmp_path: Path) -> None:
     async with a_cluster(tmp_path) as (bot, target):
         await released(bot, target)
