@@ -26,7 +26,7 @@ from engine.pipeline import parse, resolve
 from engine.ports import Dispute, StoredPipeline, Target
 from engine.stages.rollout import straight_spec
 from engine.stages.settling import shown
-from engine.stages.versions import is_found, is_news
+from engine.stages.versions import Versions, is_found, is_news
 from engine.variables import system_variables
 from storage import codec
 from storage.book import SqlBook
@@ -59,7 +59,7 @@ class Adopting:
         if holder is not None:
             raise _busy(holder)
         try:
-            release, disputes = await self._seen(stored, workload, old)
+            release, disputes, how = await self._seen(stored, workload, old)
         except StageFailure as failure:
             raise Refused(str(failure), failure.hint) from failure
         what = {
@@ -68,7 +68,7 @@ class Adopting:
             "release": codec.dump(release),
             "now": old.number if old else None,
         }
-        return await self.ask(incoming, _card(release, old, disputes), "yes", what, "Adopt")
+        return await self.ask(incoming, _card(release, old, disputes, how), "yes", what, "Adopt")
 
     async def _beside(self, incoming: Incoming, run: Run) -> list[Answer]:
         """Show what was put in the place of the old version while people are asked about the new one, and ask."""
@@ -99,19 +99,24 @@ class Adopting:
 
     async def _seen(
         self, stored: StoredPipeline, workload: str, old: Release | None
-    ) -> tuple[Release, Sequence[Dispute]]:
-        """What runs there that is no version yet, and how it differs. Raises `Refused` when there is nothing."""
+    ) -> tuple[Release, Sequence[Dispute], str]:
+        """What runs there that is not the newest version, how it differs, and what else is to be said of it.
+
+        Raises `Refused` when there is nothing.
+        """
         system = system_variables(self.acting.clock.now(), 0)
         spec = resolve(stored.text, {**parse(stored.text).variables, **system}).deployment
         if spec is None or not workload:
             raise Refused(f"{stored.name} deploys nothing.")
         target = self.previews.targets[target_of(workload)]
         if old is None or is_found(old):
-            return await self._found(stored, target, workload, spec), ()
+            return await self._found(stored, target, workload, spec), (), ""
         place = Deployed(workload, straight_spec(old, spec), old, None, pipeline=stored.name).placement()
         hotfix = await target.hotfix(place)
         if hotfix is not None:
-            return hotfix.release, hotfix.disputes
+            return hotfix.release, hotfix.disputes, ""
+        if back := await Versions(self.acting.store).brought_back(target, place):
+            return back, (), "Somebody has brought it back past Sluice, as `kubectl rollout undo` does."
         rest = [str(each) for each in await target.disputes(place)]
         said = "\n".join(f"• {each}" for each in rest[:_MOST_SHOWN])
         if rest:
@@ -165,7 +170,7 @@ def adopted_beside(acting: Acting, book: SqlBook, incoming: Incoming, what: Json
     return Card(f"{run.id} adopts what runs.", Tone.BUSY, "Its reviewers are asked again.")
 
 
-def _card(release: Release, old: Release | None, disputes: Sequence[Dispute]) -> Card:
+def _card(release: Release, old: Release | None, disputes: Sequence[Dispute], how: str = "") -> Card:
     more = len(disputes) - _MOST_SHOWN
     said = [f"• {each}" for each in disputes[:_MOST_SHOWN]] + ([f"• and {more} more"] if more > 0 else [])
     text = "It becomes a version: the next release starts from it, and a way back can lead to it. Nothing restarts."
@@ -174,7 +179,7 @@ def _card(release: Release, old: Release | None, disputes: Sequence[Dispute]) ->
     fields += [Field("Changed by", release.changed_by)] if release.changed_by else []
     fields += [Field("Before", f"version {old.number}, {old.image}")] if old else []
     title = f"Adopt what runs of {release.workload}, {release.image}?"
-    return Card(title, Tone.ASKING, "\n".join([text, *said]), fields=tuple(fields))
+    return Card(title, Tone.ASKING, "\n".join([*filter(None, [how]), text, *said]), fields=tuple(fields))
 
 
 def _by(release: Release) -> str:

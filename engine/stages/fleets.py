@@ -1,6 +1,6 @@
 """What a fleet looks like: its instances and its split in words, and a picture that changes when anything moves."""
 
-from engine.rollout.fleet import Fleet, ReleaseId, Route
+from engine.rollout.fleet import Fleet, Group, ReleaseId, Route
 
 
 def instances_of(fleet: Fleet) -> dict[str, int]:
@@ -25,3 +25,11 @@ def picture(fleet: Fleet) -> str:
         (g.name, sorted(g.ready.items()), g.draining, g.count, g.release, g.fetching) for g in fleet.groups.values()
     )
     return f"{groups} {fleet.route} {fleet.in_effect}"
+
+
+def serving(fleet: Fleet) -> Group | None:
+    """The group that every request goes to, but for those to the preview; None if there are several, or none."""
+    weights, rules, matched = fleet.route.weights, fleet.route.rules, fleet.route.matched
+    led = [group for name, group in fleet.groups.items() if weights.get(name, 0) or (rules and name == matched)]
+    serve = led or list(fleet.groups.values())
+    return serve[0] if len(serve) == 1 else None

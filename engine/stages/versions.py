@@ -20,6 +20,7 @@ from engine.errors import StageFailure
 from engine.model import Release, RunId
 from engine.ports import Book, Placement, Store, Target
 from engine.rollout.fleet import ReleaseId
+from engine.stages.fleets import serving
 from engine.stages.job import Job
 
 
@@ -63,10 +64,30 @@ class Versions:
             return _still(new, await target.found(deployed.workload, deployed.spec))
         place = deployed.placement()
         hotfix = await target.hotfix(place)
-        _still(new, hotfix.release if hotfix else None)
+        if hotfix is None:
+            return _still(new, await self.brought_back(target, place))
+        _still(new, hotfix.release)
         job.log(f"Adopting {new.image}")
-        await target.adopt(place, hotfix.disputes if hotfix else (), new.adopted_by, new)
+        await target.adopt(place, hotfix.disputes, new.adopted_by, new)
         return new.id
+
+    async def brought_back(self, target: Target, place: Placement) -> Release | None:
+        """The version that serves in the place of the last of `place`'s, which nobody here has brought back.
+
+        It was told of so by the place, as with ``kubectl rollout undo``. Raises `StageFailure` while it is on its way.
+        """
+        group, old = serving(await target.observe(place)), list(place.releases)[-1]
+        if group is None or group.release == old:
+            return None
+        release = await self.store.read(lambda book: book.releases.find(group.release))
+        if release is None or group.is_settled():
+            return release
+        ready = group.ready.get(release.id, 0)
+        raise StageFailure(
+            f"{place.workload}: {ready} of {group.count} instances are ready with {release.image}, which was brought "
+            "back past Sluice, so it cannot be adopted yet.",
+            "Say it again when all of them are.",
+        )
 
     async def announce(self, release: Release) -> None:
         """Write down what a place is about to be told that it runs: whoever comes next is to know all about it."""

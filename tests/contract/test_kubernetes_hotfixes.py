@@ -1,6 +1,7 @@
 """What others put in the place of a release can be adopted as a version, and no pod notices."""
 
 from collections.abc import AsyncIterator
+from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
@@ -8,9 +9,10 @@ import pytest
 
 from engine.deployed import Deployed
 from engine.errors import StageFailure
-from engine.model import Release, Way
+from engine.model import Json, Release, Way
 from engine.ports import Hotfix
 from engine.rollout.fleet import Fleet, GoalKind, Launch
+from engine.stages.fleets import serving
 from engine.stages.rollout import straight_spec
 from engine.targets.kubernetes import names
 from engine.targets.kubernetes.access import compared
@@ -230,6 +232,58 @@ async def adopted_and_left(place: Place, deployed: Deployed, way: str) -> Releas
     release = await adopted(place, deployed)
     await place.drive(replace(deployed, old=release), PROMOTE, way=Way.FAST)
     return release
+
+
+@pytest.mark.parametrize("way", ["canary", "istio"])
+@pytest.mark.parametrize("before", ["v1", "v1-hot", "v0"])
+async def test_what_somebody_has_undone_with_kubectl_is_seen_as_the_version_that_it_is(
+    place: Place, way: str, before: str
+) -> None:
+    if before == "v0":
+        await place.has_way(way)
+        await place.has_workload("v0")
+        place.decided_by = "ann"
+    else:
+        first = await released(place, way, "sluice")
+    if before == "v1-hot":
+        await hotfixed(place, NAME)
+        await adopted(place, first)
+    was = await place.hands.get(DEPLOYMENT, NAME)
+    later = await place.plan("v2", way)
+    old = later.old
+    assert old is not None
+    await place.drive(later, PROMOTE)
+    await undone(place, was)
+    where = replace(later, old=later.new).placement()
+
+    async def is_seen() -> bool:
+        await place.ground.go_on()
+        group = serving(await place.target.observe(where))
+        return group is not None and group.is_settled() and group.release == old.id
+
+    await eventually(is_seen, "it is seen")
+    assert {tag for _, tag in await place.running()} == {before}
+    assert await place.target.hotfix(where) is None
+    place.deployed, place.decided_by = old, "ann"
+    gray = await place.plan("v3", way)
+    await place.drive(gray, GRAY)
+    await place.drive(gray, ROLL_BACK)
+    assert {tag for _, tag in await place.running()} == {before}
+    await place.excuse()
+
+
+async def undone(place: Place, was: Json) -> None:
+    """Let somebody put a template and the annotations back that its ReplicaSet has kept, as ``rollout undo`` does."""
+    now, template = await place.hands.get(DEPLOYMENT, NAME), deepcopy(was["spec"]["template"])
+    template["metadata"]["annotations"] = _instead(now["spec"]["template"], was["spec"]["template"])
+    change = {"metadata": {"annotations": _instead(now, was)}, "spec": {"template": template}}
+    await place.hands.edit(DEPLOYMENT, NAME, change, "kubectl-rollout")
+
+
+def _instead(now: Json, was: Json) -> Json:
+    """Every annotation as it was, but those that the cluster keeps; None takes one off."""
+    both = {**dict.fromkeys(now["metadata"].get("annotations") or {}), **(was["metadata"].get("annotations") or {})}
+    return {key: value for key, value in both.items() if not key.startswith("deployment.kubernetes.io/")}
 
 
 @pytest.mark.parametrize("tag", ["v1", "v1-hotter"])

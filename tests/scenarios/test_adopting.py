@@ -49,10 +49,15 @@ async def left_adopted(bot: Bot, target: ModelTarget, tag: str) -> None:
     """Let a run have adopted something that ended before it could write that down."""
     left = replace(hotfix(await deployed_now(bot), tag), disputes=())
     target.hot[WORKLOAD] = left
+    runs_as(target, left.release.id)
+
+
+def runs_as(target: ModelTarget, release: ReleaseId) -> None:
+    """Let everything that runs be this release."""
     for group in target.fleets[WORKLOAD].groups.values():
-        group.spec = replace(group.spec, release=left.release.id)
+        group.spec = replace(group.spec, release=release)
     for copy in target.fleets[WORKLOAD].copies.values():
-        copy.release = left.release.id
+        copy.release = release
 
 
 async def released(bot: Bot, target: ModelTarget, tag: str = "v1") -> None:
@@ -444,6 +449,49 @@ async def test_what_was_taken_back_and_put_there_again_is_adopted_though_a_lock_
         await bot.ends(await bot.start("adopt web"), RunState.SUCCEEDED)
         assert await versions(bot) == ["v1-hot", "v1", "v1-hot", "v1"]
         assert "is locked" in await bot.say("run web tag=v2")
+
+
+async def test_an_earlier_version_that_somebody_has_brought_back_past_sluice_is_told_and_adopted(
+    tmp_path: Path,
+) -> None:
+    async with a_cluster(tmp_path) as (bot, target):
+        await released(bot, target)
+        first = await deployed_now(bot)
+        await bot.release("run web tag=v2")
+        assert "there is nothing to adopt" in await bot.say("adopt web")
+        runs_as(target, first.id)
+        late = next(iter(target.fleets[WORKLOAD].copies.values()))
+        late.release = (await deployed_now(bot)).id
+        said = await bot.say("adopt web")
+        assert "3 of 4 instances are ready with shop/web:v1" in said
+        assert "Say it again" in said
+        late.release = first.id
+        target.moves.clear()
+        shown = await bot.say("adopt web")
+        assert "Adopt what runs of prod/shop/web, shop/web:v1?" in shown
+        assert "brought it back past Sluice" in shown
+        await bot.ends(await bot.start("adopt web"), RunState.SUCCEEDED)
+        assert target.moves == []
+        assert await versions(bot) == ["v1", "v2", "v1"]
+        assert "there is nothing to adopt" in await bot.say("adopt web")
+        run = await bot.start("run web tag=v3")
+        await bot.asks(run)
+        await bot.say(f"rollback {run}")
+        assert "back to shop/web:v1?" in bot.heard[0].title
+    assert target.broken() == []
+
+
+async def test_an_earlier_version_that_is_away_again_by_the_time_of_the_yes_is_not_adopted(tmp_path: Path) -> None:
+    async with a_cluster(tmp_path) as (bot, target):
+        await released(bot, target)
+        first = await deployed_now(bot)
+        await bot.release("run web tag=v2")
+        runs_as(target, first.id)
+        assert "shop/web:v1?" in await bot.say("adopt web")
+        runs_as(target, (await deployed_now(bot)).id)
+        over = await bot.ends((await bot.say("yes")).partition(" ")[0], RunState.FAILED)
+        assert "nothing was adopted" in over.reason
+        assert await versions(bot) == ["v2", "v1"]
 
 
 async def test_the_bare_word_offers_what_is_released_in_a_cluster(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from engine.model import Person, PersonId, RunState
 from engine.ports import Target
 from engine.targets.kubernetes import names
 from engine.targets.kubernetes.kinds import DEPLOYMENT
+from tests.contract.test_kubernetes_hotfixes import undone
 from tests.support.bot import PEOPLE, Bot
 from tests.support.eventually import eventually
 from tests.support.kube_place import Place
@@ -162,6 +163,27 @@ async def test_between_two_releases(tmp_path: Path) -> None:
         container = (await place.hands.get(DEPLOYMENT, NAME))["spec"]["template"]["spec"]["containers"][0]
         assert {"name": "GREETING", "value": "hot"} in container["env"]
         await bot.ends(await bot.start("redeploy web 1 fast"), RunState.SUCCEEDED)
+        assert {tag for _, tag in await place.running()} == {"v1"}
+
+
+async def test_what_rollout_undo_has_brought_back(tmp_path: Path) -> None:
+    async with a_cluster() as place, a_bot_at(place, tmp_path) as bot:
+        assert "is defined" in await bot.say(f"define\n{WEB}")
+        await bot.release("run web")
+        was = await place.hands.get(DEPLOYMENT, NAME)
+        await bot.release("run web tag=v2")
+        await undone(place, was)
+        await said_until(bot, "adopt web", "brought it back past Sluice")
+        before = await stable(place)
+        await bot.ends(await bot.start("adopt web"), RunState.SUCCEEDED)
+        assert await history(bot) == ["v1", "v2", "v1"]
+        run = await bot.start("run web tag=v3")
+        await bot.asks(run)
+        await bot.say(f"rollback {run}")
+        assert "back to shop/hello:v1?" in bot.heard[0].title
+        await bot.say("yes")
+        await bot.ends(run, RunState.ROLLED_BACK)
+        assert await stable(place) == before
         assert {tag for _, tag in await place.running()} == {"v1"}
 
 
