@@ -32,6 +32,9 @@ from storage import codec
 from storage.book import SqlBook
 
 _MOST_SHOWN = 8
+_PAST_SLUICE = (
+    "It serves instead of what was deployed last: `kubectl rollout undo` does that, or a run that was given up."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +119,7 @@ class Adopting:
         if hotfix is not None:
             return hotfix.release, hotfix.disputes, ""
         if back := await Versions(self.acting.store).brought_back(target, place):
-            return back, (), "Somebody has brought it back past Sluice, as `kubectl rollout undo` does."
+            return back, (), _PAST_SLUICE
         rest = [str(each) for each in await target.disputes(place)]
         said = "\n".join(f"• {each}" for each in rest[:_MOST_SHOWN])
         if rest:

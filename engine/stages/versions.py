@@ -72,9 +72,9 @@ class Versions:
         return new.id
 
     async def brought_back(self, target: Target, place: Placement) -> Release | None:
-        """The version that serves in the place of the last of `place`'s, which nobody here has brought back.
+        """The known version that serves instead of the last of `place`'s, as ``kubectl rollout undo`` may bring it.
 
-        It was told of so by the place, as with ``kubectl rollout undo``. Raises `StageFailure` while it is on its way.
+        Raises `StageFailure` while it is on its way.
         """
         group, old = serving(await target.observe(place)), list(place.releases)[-1]
         if group is None or group.release == old:
@@ -84,8 +84,8 @@ class Versions:
             return release
         ready = group.ready.get(release.id, 0)
         raise StageFailure(
-            f"{place.workload}: {ready} of {group.count} instances are ready with {release.image}, which was brought "
-            "back past Sluice, so it cannot be adopted yet.",
+            f"{place.workload}: {ready} of {group.count} instances are ready with {release.image}, which serves "
+            "instead of what was deployed last, so it cannot be adopted yet.",
             "Say it again when all of them are.",
         )
 

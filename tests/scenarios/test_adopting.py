@@ -469,7 +469,7 @@ async def test_an_earlier_version_that_somebody_has_brought_back_past_sluice_is_
         target.moves.clear()
         shown = await bot.say("adopt web")
         assert "Adopt what runs of prod/shop/web, shop/web:v1?" in shown
-        assert "brought it back past Sluice" in shown
+        assert "instead of what was deployed last" in shown
         await bot.ends(await bot.start("adopt web"), RunState.SUCCEEDED)
         assert target.moves == []
         assert await versions(bot) == ["v1", "v2", "v1"]

@@ -173,7 +173,7 @@ async def test_what_rollout_undo_has_brought_back(tmp_path: Path) -> None:
         was = await place.hands.get(DEPLOYMENT, NAME)
         await bot.release("run web tag=v2")
         await undone(place, was)
-        await said_until(bot, "adopt web", "brought it back past Sluice")
+        await said_until(bot, "adopt web", "kubectl rollout undo")
         before = await stable(place)
         await bot.ends(await bot.start("adopt web"), RunState.SUCCEEDED)
         assert await history(bot) == ["v1", "v2", "v1"]
