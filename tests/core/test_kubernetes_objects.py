@@ -393,7 +393,16 @@ def test_what_was_applied_is_read_from_the_object_itself() -> None:
     assert objects.applied_of(thing) is None
 
 
-@pytest.mark.parametrize("note", ["", "no json", "[]", "{}", '{"metadata": 1}'])
+SPOILT = [
+    "",
+    "no json",
+    "[]",
+    "{}",
+    *(f'{{"metadata": {it}}}' for it in ("1", '{"annotations": 3}', '{"labels": "web"}')),
+]
+
+
+@pytest.mark.parametrize("note", SPOILT)
 def test_a_note_that_somebody_has_spoilt_is_none(note: str) -> None:
     spoilt = {"metadata": {"name": "web", "annotations": {names.APPLIED: note}}}
     assert objects.applied_of(spoilt) is None

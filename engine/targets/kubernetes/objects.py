@@ -147,7 +147,11 @@ def applied_of(live: Json) -> dict[str, Any] | None:
         kept = json.loads(names.annotation(live, names.APPLIED) or "null")
     except ValueError:
         return None
-    return kept if isinstance(kept, dict) and isinstance(kept.get("metadata"), dict) else None
+    metadata = kept.get("metadata") if isinstance(kept, dict) else None
+    is_one = isinstance(metadata, dict) and all(
+        isinstance(metadata.get(key) or {}, dict) for key in ("annotations", "labels")
+    )
+    return kept if is_one else None
 
 
 def workload_of(live: Json) -> str:
