@@ -1,19 +1,23 @@
 """The whole bot over the stand-in of a cluster: what kubectl puts right in the night stays, whatever comes after it."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from bot.app import running
 from bot.settings import Settings
 from engine.model import Person, PersonId, RunState
 from engine.ports import Target
 from engine.targets.kubernetes import names
-from engine.targets.kubernetes.kinds import DEPLOYMENT
+from engine.targets.kubernetes.kinds import DEPLOYMENT, SERVICE, Kind
 from tests.contract.test_kubernetes_hotfixes import undone
+from tests.support import kube_foreign as foreign
 from tests.support.bot import PEOPLE, Bot
 from tests.support.eventually import eventually
 from tests.support.kube_place import Place
@@ -47,6 +51,7 @@ stages:
     official: {}
 """
 WORKLOAD = "here/shop/hello"
+CONFIG_MAP = Kind("", "v1", "ConfigMap", "configmaps")
 
 
 @asynccontextmanager
@@ -273,3 +278,54 @@ async def patched_by_its_makers(place: Place) -> None:
         return {tag for (group, tag) in await place.running() if group == "stable"} == {"v0-hot"}
 
     await eventually(is_done, "it runs", within=20)
+
+
+def with_a_manifest(place: Place, colour: str) -> str:
+    """The definition with a manifest, which brings a ConfigMap and a label of its Service along."""
+    workload = foreign.deployment(NAME, place.ground.images.pulled("v1"))
+    del workload["spec"]["replicas"]
+    workload["spec"]["template"]["spec"]["containers"][0]["env"] = [{"name": "GREETING", "value": "plain"}]
+    settings = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"colour": colour}}
+    every = [json.loads(json.dumps(one)) for one in (settings, workload, foreign.service(NAME))]
+    lines = yaml.safe_dump_all(every).splitlines()
+    text = WEB.replace('      environment: {GREETING: "${tag}"}\n', "").replace(", container_port: 8080", "")
+    text = text.replace("      readiness: {http: /healthz}\n", "      creation: yaml\n      manifest: |\n")
+    where = text.index("  - name: review")
+    return "".join([text[:where], *(f"        {line}\n" for line in lines), text[where:]])
+
+
+async def test_with_a_manifest_everything_beside_the_pods_comes_back_too(tmp_path: Path) -> None:
+    async with a_cluster() as place, a_bot_at(place, tmp_path) as bot:
+        place.foreign.add((CONFIG_MAP.kind, "settings"))
+
+        async def beside() -> tuple[str, str]:
+            service = await place.hands.get(SERVICE, NAME)
+            settings = await place.hands.get(CONFIG_MAP, "settings")
+            return settings["data"]["colour"], service["metadata"]["labels"].get("team", "")
+
+        assert "is defined" in await bot.say(f"define\n{with_a_manifest(place, 'red')}")
+        await bot.release("run web")
+        await hotfix(place, "v1-hot", "hot")
+        await adopt(bot)
+        assert await beside() == ("red", "shop")
+        shown = await bot.say("yaml web 2")
+        assert "shop/hello:v1-hot" in shown
+        assert "value: hot" not in shown
+        assert "is defined" in await bot.say(f"define\n{with_a_manifest(place, 'blue')}")
+        run = await bot.start("run web tag=v2")
+        await bot.asks(run)
+        assert await beside() == ("blue", "shop")
+        await bot.say(f"rollback {run}")
+        await bot.say("yes")
+        await bot.ends(run, RunState.ROLLED_BACK)
+        assert await beside() == ("red", "shop")
+        await bot.say("unlock web")
+        await bot.say("yes")
+        await bot.release("run web tag=v3")
+        assert await beside() == ("blue", "shop")
+        run = await bot.start("redeploy web 2")
+        await bot.asks(run)
+        await bot.say(f"approve {run}")
+        await bot.ends(run, RunState.SUCCEEDED)
+        assert {tag for _, tag in await place.running()} == {"v1-hot"}
+        assert await beside() == ("red", "shop")
