@@ -458,6 +458,21 @@ def test_a_field_that_two_have_written_alike_stays() -> None:
     assert container(without_ours(live), "main")["env"] == [{"name": "GREETING", "value": "hello"}]
 
 
+def test_what_is_left_of_one_of_a_list_keeps_its_name() -> None:
+    written = {"name": "web", "image": "shop/web:v2", "env": [{"name": "A", "value": "1"}]}
+    noted: Json = {"f:metadata": {"f:annotations": {f"f:{names.APPLIED}": {}}}}
+    ours: Json = {
+        'k:{"name":"web"}': {".": {}, "f:name": {}, "f:image": {}, "f:env": {'k:{"name":"A"}': {"f:value": {}}}}
+    }
+    theirs: Json = {'k:{"name":"web"}': {"f:image": {}}}
+    entries = [
+        {"manager": "sluice", "operation": "Apply", "fieldsV1": {**noted, "f:spec": {"f:containers": ours}}},
+        {"manager": "kubectl-set", "operation": "Update", "fieldsV1": {"f:spec": {"f:containers": theirs}}},
+    ]
+    live = {"metadata": {"managedFields": entries}, "spec": {"containers": [written]}}
+    assert without_ours(live)["spec"]["containers"] == [{"name": "web", "image": "shop/web:v2"}]
+
+
 def test_what_the_api_added_to_a_field_of_ours_goes_with_it() -> None:
     base = adopted()
     live = taken_over(base, deployment(settings(), base=base))

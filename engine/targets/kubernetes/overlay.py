@@ -100,12 +100,12 @@ def _shared(item: Any, ours: Json, others: Sequence[Json]) -> Any:
 def _rest_items(items: Sequence[Json], ours: Json, others: Sequence[Json]) -> list[Any]:
     kept: list[Any] = []
     for item in items:
-        mine = next((fields for name, fields in ours.items() if _is_of(name, item)), None)
+        named, mine = next(((name, fields) for name, fields in ours.items() if _is_of(name, item)), ("", None))
         theirs = [fields for each in others for name, fields in each.items() if _is_of(name, item)]
         if mine is None:
             kept.append(deepcopy(item))
         elif theirs:
-            kept.append(_rest(item, mine, theirs))
+            kept.append(json.loads(named[2:]) | _rest(item, mine, theirs))  # whatever is left of it is still this one
     return kept
 
 
