@@ -1,11 +1,13 @@
 """What others put in the place of a release can be adopted as a version, and no pod notices."""
 
+import json
 from collections.abc import AsyncIterator
 from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
 import pytest
+import yaml
 
 from engine.deployed import Deployed
 from engine.errors import StageFailure
@@ -478,3 +480,41 @@ async def test_what_a_run_and_a_version_are_made_of_is_told_without_the_note_of_
         notes = {note for thing in said.values() for note in thing["metadata"]["annotations"]}
         assert names.HOTFIX not in notes
         assert names.HOTFIX not in await place.target.manifest(one.placement(), one.new.id)
+
+
+@pytest.mark.parametrize("way", ["canary", "istio"])
+async def test_what_a_manifest_says_of_a_deployment_of_others_comes_back_with_what_was_adopted(
+    place: Place, way: str
+) -> None:
+    said = written(place, "red")
+    plain = [json.loads(json.dumps(each)) for each in yaml.safe_load_all(said["manifest"])]
+    workload = next(each for each in plain if each["kind"] == "Deployment")
+    workload["metadata"].setdefault("labels", {})["tier"] = "front"
+    workload["spec"]["minReadySeconds"] = 1
+    manifest = yaml.safe_dump_all(plain)
+    deployed = await released(place, way, "others", **{**said, "manifest": manifest})
+    place.foreign.add((CONFIG_MAP.kind, "settings"))
+    containers = (await place.hands.get(DEPLOYMENT, NAME))["spec"]["template"]["spec"]["containers"]
+    mine = next(each for each in containers if each["name"] == NAME)
+    mine["image"] = place.ground.images.pulled("v1-hot")
+    change = {"spec": {"template": {"spec": {"containers": containers}}}}
+    await place.hands.edit(DEPLOYMENT, NAME, change, KUBECTL)
+
+    def is_done(pods: list[dict[str, Any]]) -> bool:
+        return all(
+            is_ready(pod) and mine["image"] in {each["image"] for each in pod["spec"]["containers"]} for pod in pods
+        )
+
+    await place.until(is_done, "the hotfix runs")
+    for _ in range(20):
+        await place.ground.go_on()
+    release = await adopted(place, deployed)
+    later = await place.plan("v2", way, **written(place, "blue"))
+    await place.drive(later, PROMOTE)
+    live = await place.hands.get(DEPLOYMENT, NAME)
+    assert ("tier" in live["metadata"]["labels"], live["spec"].get("minReadySeconds", 0)) == (False, 0)
+    spec = straight_spec(release, later.spec)
+    back = Deployed(place.workload, spec, release, later.new, pipeline="hello", run="hello-1")
+    await place.drive(back, PROMOTE, way=Way.ROLL_BACK)
+    live = await place.hands.get(DEPLOYMENT, NAME)
+    assert (live["metadata"]["labels"]["tier"], live["spec"]["minReadySeconds"]) == ("front", 1)

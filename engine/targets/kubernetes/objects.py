@@ -276,12 +276,12 @@ def _partial(
     made: dict[str, Any] = {"apiVersion": DEPLOYMENT.api_version, "kind": DEPLOYMENT.kind}
     made["metadata"] = {**metadata, "annotations": dict(notes)}
     spec = written["spec"]
-    if release.settings.get("creation") == "yaml":
-        made["metadata"] = laid_over(written["metadata"], made["metadata"])
+    said = manifests.parse(release.settings["manifest"]).workload if release.settings.get("manifest") else {}
+    made["metadata"] = laid_over(said.get("metadata", {}), made["metadata"])
     if release.settings.get("creation") == FOUND:
         if not has_template(base) and found.is_same(base, release):
             return {**made, "spec": {"replicas": spec["replicas"]}}
-        spec = {key: spec[key] for key in ("replicas", "strategy", "template") if key in spec}
+        spec = {key: spec[key] for key in ("replicas", "strategy", "template", *said.get("spec", ())) if key in spec}
         if release.adopted_by:
             _note(spec["template"], names.RELEASE, release.id)
     else:
