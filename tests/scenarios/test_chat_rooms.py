@@ -172,6 +172,7 @@ async def test_a_room_hears_of_no_run_that_began_after_whoever_asked_there_lost_
         assert "no right" in await talk.bot.say("DELETE")
         later = await talk.bot.start("run notes tag=nowhere")
         await talk.bot.is_held(later)
+        await said_in(talk.chat, CHANNEL, 1)  # that it failed, before it is stopped
         for run, line in ((shown, f"approve {shown}"), (later, f"stop {later}")):
             await talk.bot.say(line)
             await talk.bot.until(run, lambda now: now.state.is_over, "is over")
