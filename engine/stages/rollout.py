@@ -199,9 +199,13 @@ class Rollouts:
         return Versions(self.store)
 
     async def clear(self, deployed: Deployed, to: Release | None) -> None:
-        """After a way back `to` what had no instances: nothing is left of the workload, its address included."""
-        if to is None or to.idle:
-            await self.targets[deployed.spec.target].forget(deployed.workload)
+        """After a way back `to` what had no instances: nothing is left of the workload, its address included.
+
+        What its makers have started meanwhile goes on.
+        """
+        target = self.targets[deployed.spec.target]
+        if to is None or (to.idle and not (await target.observe(deployed.placement(firm=True))).groups):
+            await target.forget(deployed.workload)
 
     async def stands_still(self, job: Job) -> StandsStill | None:
         """Whether a freeze keeps the stage from beginning. What has begun to be placed is brought to its end."""

@@ -7,11 +7,12 @@ import pytest
 
 from engine.deployed import Deployed
 from engine.model import Way
-from engine.rollout.fleet import Done, GoalKind
+from engine.rollout.fleet import Done, GoalKind, Launch, Retire, Scale
 from engine.targets.kubernetes import names
 from engine.targets.kubernetes.kinds import DEPLOYMENT, SERVICE
 from tests.support.kube_place import WAYS, Place
 from tests.support.kube_places import on_stand_in
+from tests.support.kube_promises import is_ready
 from tests.support.kube_surroundings import NAME, Json
 
 GRAY, PROMOTE, ROLL_BACK = GoalKind.GRAY, GoalKind.PROMOTE, GoalKind.ROLL_BACK
@@ -90,3 +91,58 @@ async def test_what_is_ended_has_no_instances_afterwards(place: Place, way: str)
     await place.until(lambda pods: not pods, "nothing runs")
     assert (await place.hands.get(DEPLOYMENT, NAME))["spec"]["replicas"] == 0
     assert (await place.hands.get(SERVICE, NAME))["spec"] == service
+
+
+async def started(place: Place, count: int) -> None:
+    """Let its makers start what they had put to rest."""
+    await place.excuse()
+    await place.hands.edit(DEPLOYMENT, NAME, {"spec": {"replicas": count}}, "kubectl")
+    await place.until(
+        lambda pods: sum(is_ready(pod) and runs(pod, "v0") for pod in pods) == count,
+        "they run",
+    )
+
+
+@every_way
+async def test_what_its_makers_start_beside_gray_is_left_alone_by_the_way_back(place: Place, way: str) -> None:
+    deployed, _, service = await idle(place, way)
+    await place.drive(deployed, GRAY)
+    await started(place, 2)
+    theirs = await pods_of(place, "v0")
+    assert len(theirs) == 2
+    moves = await place.drive(deployed, ROLL_BACK)
+    assert not [move for move in moves if isinstance(move, Launch | Scale)], "none of it is asked for"
+    await place.until(lambda pods: len(pods) == 2, "gray is gone")
+    assert await pods_of(place, "v0") == theirs, "and none of it has noticed"
+    fleet = await place.fleet(deployed)
+    assert fleet.route.weights == {"stable": 100}
+    assert (await place.hands.get(DEPLOYMENT, NAME))["spec"]["replicas"] == 2
+    if way != "blue_green":
+        assert (await place.hands.get(SERVICE, NAME))["spec"] == service
+
+
+@every_way
+async def test_what_its_makers_start_on_the_way_back_is_left_alone_and_what_they_end_again_is_gone(
+    place: Place, way: str
+) -> None:
+    deployed, before, service = await idle(place, way)
+    await place.drive(deployed, GRAY)
+    await place.drive(
+        deployed, ROLL_BACK, until=lambda _fleet: bool(place.moves and isinstance(place.moves[-1], Retire))
+    )
+    await started(place, 2)
+    theirs = await pods_of(place, "v0")
+    await place.drive(deployed, ROLL_BACK)
+    assert await pods_of(place, "v0") == theirs
+    await place.hands.edit(DEPLOYMENT, NAME, {"spec": {"replicas": 0}}, "kubectl")
+    await place.drive(deployed, ROLL_BACK)
+    await place.forget()
+    await is_as_it_was(place, before, service)
+
+
+async def pods_of(place: Place, tag: str) -> set[str]:
+    return {pod["metadata"]["uid"] for pod in await place.pods() if runs(pod, tag)}
+
+
+def runs(pod: Json, tag: str) -> bool:
+    return bool(pod["spec"]["containers"][0]["image"].endswith(f":{tag}"))
