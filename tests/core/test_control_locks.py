@@ -111,7 +111,7 @@ async def test_a_redeploy_is_let_in_but_not_of_what_was_rolled_back_from(go: Rel
     for _ in range(3):
         await go.released()
     await go.work(await go.redeploy(2))
-    for way in Way:
+    for way in (Way.ROLL_BACK, Way.FAST, Way.REVIEWED):
         with pytest.raises(Locked):
             await go.redeploy(3, way)
     assert (await go.work(await go.redeploy(1))).state is R.SUCCEEDED

@@ -117,7 +117,7 @@ async def test_a_script_that_takes_too_long_is_ended_with_all_its_children(house
 async def test_cancelling_a_build_ends_every_process_it_started(house: House, tmp_path: Path) -> None:
     building = asyncio.create_task(house.build(runaway(tmp_path)))
     await eventually((tmp_path / "ready").exists)
-    assert len(alive(tmp_path)) == 4
+    await eventually(lambda: len(alive(tmp_path)) == 4)
     building.cancel()
     with pytest.raises(asyncio.CancelledError):
         await building
